@@ -1,0 +1,133 @@
+"""The profiles smoke, mini and cityscapes: read `profiles.toml` into frozen dataclasses."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from helpers.errors import CourseError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TABLE = Path(__file__).with_name("profiles.toml")
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which data set, and for MiniScapes what to generate. Sizes are (height, width) in pixels."""
+
+    kind: str
+    size_hw: tuple[int, int]
+    train: int
+    val: int
+    test: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is trained: SGD with momentum, polynomial decay after a linear warm-up.
+
+    `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
+    each output of the network, the main one first.
+    """
+
+    crop_hw: tuple[int, int]
+    batch_size: int
+    iterations: int
+    lr: float
+    min_lr: float
+    power: float
+    momentum: float
+    weight_decay: float
+    warmup: int
+    scale_min: float
+    scale_max: float
+    scale_step: float
+    jitter: float
+    aux_weights: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PruneSpec:
+    """`cut`: share of multiply-accumulates to remove, at least; `report_size_hw`: input size they are counted at."""
+
+    cut: float
+    report_size_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DeploySpec:
+    """Frame size (height, width) and number of runs for the latency measurement."""
+
+    size_hw: tuple[int, int]
+    warmup: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All that a notebook needs to know about how large to run. `finetune` is `fastscnn` with its own overrides."""
+
+    name: str
+    cell_timeout_s: int
+    models: tuple[str, ...]
+    data: DataSpec
+    pair: Recipe
+    fastscnn: Recipe
+    finetune: Recipe
+    prune: PruneSpec
+    deploy: DeploySpec
+
+
+def profile_names(table: Path = TABLE) -> list[str]:
+    """Names that `load_profile` accepts."""
+    return [name for name in _read(table) if name != "default"]
+
+
+def load_profile(name: str, table: Path = TABLE) -> Profile:
+    """Return the profile `name` of `table`. Raises CourseError for an unknown profile or a misspelt key."""
+    tables = _read(table)
+    if name not in profile_names(table):
+        raise CourseError(f"There is no profile {name!r}: choose one of {', '.join(profile_names(table))}.")
+    merged = _merge(tables["default"], tables[name])
+    merged["finetune"] = _merge(merged["fastscnn"], merged["finetune"])
+    sections = {
+        "data": DataSpec,
+        "pair": Recipe,
+        "fastscnn": Recipe,
+        "finetune": Recipe,
+        "prune": PruneSpec,
+        "deploy": DeploySpec,
+    }
+    built = {key: _build(kind, merged.pop(key), f"[{name}.{key}]") for key, kind in sections.items()}
+    return _build(Profile, {"name": name, **merged, **built}, f"[{name}]")
+
+
+def _read(table: Path) -> dict[str, Any]:
+    return tomllib.loads(Path(table).read_text(encoding="utf-8"))
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        merged[key] = _merge(base[key], value) if isinstance(value, dict) and key in base else value
+    return merged
+
+
+def _build(kind: type, values: dict[str, Any], where: str):
+    known = [field.name for field in fields(kind)]
+    for key in values:
+        if key not in known:
+            close = get_close_matches(key, known, n=1)
+            raise CourseError(
+                f"profiles.toml {where} has the unknown key {key!r}: "
+                + (f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}.")
+            )
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

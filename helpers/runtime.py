@@ -1,0 +1,78 @@
+"""Settings that only work before `import paddle`: threads, memory, instruction set, log noise.
+
+`import helpers` applies them, so they are the same in JupyterLab, under papermill and on the command line.
+A variable that the user has set is left alone. What each setting is worth is measured by `make bench`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+import warnings
+from pathlib import Path
+
+# glibc mallopt parameters, from <malloc.h>
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+
+
+def settle() -> None:
+    """Apply the settings to this process. Does nothing to thread counts and flags once Paddle is loaded."""
+    _keep_freed_memory()
+    warnings.filterwarnings("ignore", message="No ccache found")  # Paddle's C++ extension builder, not used here
+    warnings.filterwarnings("ignore", message="Setuptools is replacing distutils")
+    if "paddle" in sys.modules:
+        return
+    for name, value in settings().items():
+        os.environ.setdefault(name, value)
+
+
+def settings() -> dict[str, str]:
+    """Environment variables that this machine profits from, by name."""
+    chosen = {
+        # One thread per core that this process may use; Paddle's own default is one thread, or every core it sees.
+        "OMP_NUM_THREADS": str(max(1, usable_cores() // processes_on_this_node())),
+        # Convolutions of the eager network by oneDNN too, not only those of the inference engine.
+        "FLAGS_use_mkldnn": "1",
+        # Paddle's C++ logs at level INFO print a screenful at every exported model.
+        "GLOG_minloglevel": "2",
+        # The same seed gives the same weights on a GPU too.
+        "FLAGS_cudnn_deterministic": "1",
+    }
+    if _cpu_vendor() == "AuthenticAMD":
+        # The MKL inside Paddle's wheel takes a slow path on AMD unless it is told that AVX2 is there.
+        chosen["MKL_DEBUG_CPU_TYPE"] = "5"
+    return chosen
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on (respects taskset, cpusets and containers)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes_on_this_node() -> int:
+    """Training processes that share this machine, as `paddle.distributed.launch` tells them."""
+    return max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
+
+
+def _keep_freed_memory() -> None:
+    # Feature maps are hundreds of megabytes. By default glibc hands such buffers back to the kernel when they are
+    # freed and has them zeroed page by page again at the next step. Environment variables (MALLOC_*) would come too
+    # late in a running kernel, so ask malloc itself. Only glibc knows these parameters.
+    if platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_TOP_PAD, 256 << 20)
+
+
+def _cpu_vendor() -> str:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return ""
+    for line in info.read_text().splitlines():
+        if line.startswith("vendor_id"):
+            return line.split(":")[1].strip()
+    return ""
