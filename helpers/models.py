@@ -1,0 +1,166 @@
+"""Networks by name, their parameters and their multiply-accumulates. Knows nothing of data.
+
+The networks are PaddleSeg's: a layer that maps (N, 3, H, W) float32 to a list of logits (N, classes, H, W), the main
+output first and auxiliary outputs after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddleseg.models import FCN, FastSCNN, backbones
+
+from helpers.cityscapes import NUM_CLASSES
+from helpers.errors import CourseError
+
+# PaddleSeg's own names of the layers that exist for the auxiliary loss only.
+AUXILIARY_PREFIXES = ("auxlayer",)
+
+
+def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
+    # PaddleSeg configs/fcn: the last feature map, as many channels in the head as the backbone has.
+    return lambda num_classes: FCN(num_classes, getattr(backbones, backbone)(), backbone_indices=(-1,))
+
+
+_BUILDERS: dict[str, tuple[str, Callable[[int], nn.Layer]]] = {
+    "hrnet_w18_small_v1": ("HRNet-W18-small-v1", _fcn("HRNet_W18_Small_V1")),
+    "hrnet_w18_small_v2": ("HRNet-W18-small-v2", _fcn("HRNet_W18_Small_V2")),
+    "hrnet_w18": ("HRNet-W18", _fcn("HRNet_W18")),
+    "hrnet_w48": ("HRNet-W48", _fcn("HRNet_W48")),
+    "uhrnet_w18_small": ("U-HRNet-W18-small", _fcn("UHRNet_W18_Small")),
+    "uhrnet_w48": ("U-HRNet-W48", _fcn("UHRNet_W48")),
+    "fastscnn": ("Fast-SCNN", lambda num_classes: FastSCNN(num_classes, enable_auxiliary_loss=True)),
+}
+NAMES: tuple[str, ...] = tuple(_BUILDERS)
+
+
+def title(name: str) -> str:
+    """The network's name as the literature writes it."""
+    return _lookup(name)[0]
+
+
+def build(name: str, num_classes: int = NUM_CLASSES, seed: int | None = None) -> nn.Layer:
+    """Build the network `name` with random weights; with a `seed`, the same ones each time.
+
+    Raises CourseError for a name that is not in NAMES.
+    """
+    builder = _lookup(name)[1]
+    if seed is not None:
+        paddle.seed(seed)
+    return builder(num_classes)
+
+
+def _lookup(name: str) -> tuple[str, Callable[[int], nn.Layer]]:
+    if name not in _BUILDERS:
+        raise CourseError(f"There is no network {name!r}: choose one of {', '.join(NAMES)}.")
+    return _BUILDERS[name]
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One convolution: where it is, what it multiplies, and the size (height, width) of what it writes."""
+
+    name: str
+    in_channels: int
+    out_channels: int
+    kernel_hw: tuple[int, int]
+    groups: int
+    out_hw: tuple[int, int]
+    macs: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Trainable parameters of a network and the multiply-accumulates of its convolutions for one image."""
+
+    params: int
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all convolutions."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def gmacs(self) -> float:
+        """The same in 10^9: what papers call "GFLOPs" or "G" without saying so."""
+        return self.macs / 1e9
+
+
+def cost(net: nn.Layer, size_hw: tuple[int, int], auxiliary: bool = False) -> Cost:
+    """Count the parameters and convolution multiply-accumulates of `net` for one image of `size_hw` pixels.
+
+    Convolutions only, no bias, batch norm, activation or interpolation: a k x k convolution from C_in to C_out
+    channels in g groups costs k * k * C_in / g * C_out at each of its output pixels. Auxiliary heads, which an
+    exported network does not carry, count only when asked for.
+    """
+
+    def counts(name: str) -> bool:
+        return auxiliary or not name.startswith(AUXILIARY_PREFIXES)
+
+    params = sum(p.size for name, p in net.named_parameters() if not p.stop_gradient and counts(name))
+    with _recorded_convolutions(net) as recorded:
+        net(paddle.zeros([1, 3, *size_hw]))
+    return Cost(params=int(params), layers=tuple(layer for layer in recorded if counts(layer.name)))
+
+
+@contextmanager
+def _recorded_convolutions(net: nn.Layer) -> Iterator[list[LayerCost]]:
+    # Only shapes matter, so every convolution is replaced by one that returns zeros of the right shape: counting
+    # HRNet-W48 at 512x1024 takes a second instead of a minute. Weights, statistics and mode stay as they were.
+    recorded: list[LayerCost] = []
+    convolutions = [(name, layer) for name, layer in net.named_sublayers() if isinstance(layer, nn.Conv2D)]
+    was_training = net.training
+    net.eval()
+    for name, layer in convolutions:
+        layer.forward = _shape_only(name, layer, recorded)
+    try:
+        with paddle.no_grad():
+            yield recorded
+    finally:
+        for _, layer in convolutions:
+            del layer.forward
+        if was_training:
+            net.train()
+
+
+def _shape_only(name: str, layer: nn.Conv2D, recorded: list[LayerCost]) -> Callable[[paddle.Tensor], paddle.Tensor]:
+    out_channels, in_per_group, kernel_h, kernel_w = layer.weight.shape
+
+    def forward(x: paddle.Tensor) -> paddle.Tensor:
+        height, width = _output_hw(layer, x.shape[2:])
+        recorded.append(
+            LayerCost(
+                name=name,
+                in_channels=in_per_group * layer._groups,
+                out_channels=out_channels,
+                kernel_hw=(kernel_h, kernel_w),
+                groups=layer._groups,
+                out_hw=(height, width),
+                macs=kernel_h * kernel_w * in_per_group * out_channels * height * width,
+            )
+        )
+        return paddle.zeros([x.shape[0], out_channels, height, width], x.dtype)
+
+    return forward
+
+
+def _output_hw(layer: nn.Conv2D, input_hw: list[int]) -> tuple[int, int]:
+    stride_hw = np.broadcast_to(layer._stride, 2)
+    if isinstance(layer._padding, str) and layer._padding.lower() == "same":
+        height, width = (-(-size // int(stride)) for size, stride in zip(input_hw, stride_hw, strict=True))
+        return height, width
+    padding_hw = np.broadcast_to(0 if layer._padding == "valid" else layer._padding, 2)
+    dilation_hw = np.broadcast_to(layer._dilation, 2)
+    height, width = (
+        int((size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1)
+        for size, padding, dilation, kernel, stride in zip(
+            input_hw, padding_hw, dilation_hw, layer.weight.shape[2:], stride_hw, strict=True
+        )
+    )
+    return height, width

@@ -1,0 +1,201 @@
+"""Fit a network to frames: the loop, the schedule, checkpoints that a killed run continues from.
+
+PaddleSeg's own loop (`paddleseg.core.train`) fails on Paddle 3: it indexes the loss, which is 0-D since Paddle 2.5.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from helpers.cityscapes import IGNORE, Frame
+from helpers.datasets import training_batches
+from helpers.devices import use_device
+from helpers.errors import CourseError
+from helpers.files import atomic_path, read_json, write_json
+from helpers.profiles import Recipe
+from helpers.progress import progress
+
+WEIGHTS = "model.pdparams"
+HISTORY = "history.json"
+CHECKPOINT = "unfinished.pdckpt"
+CHECKPOINT_SECONDS = 60
+
+
+@dataclass
+class History:
+    """One value per iteration: `loss` (before the step) and `lr`; `seconds` is the time spent training in all."""
+
+    loss: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def loss_around(self, first: bool, count: int = 20) -> float:
+        """Mean loss of the first or last `count` iterations (of a tenth of them in a short run)."""
+        count = max(1, min(count, len(self.loss) // 10))
+        return float(np.mean(self.loss[:count] if first else self.loss[-count:]))
+
+
+def polynomial_decay(recipe: Recipe) -> paddle.optimizer.lr.LRScheduler:
+    """lr(i) = (lr - min_lr) * (1 - i / iterations) ** power + min_lr, after a linear warm-up from zero."""
+    decay = paddle.optimizer.lr.PolynomialDecay(
+        recipe.lr, decay_steps=max(1, recipe.iterations - recipe.warmup), end_lr=recipe.min_lr, power=recipe.power
+    )
+    if not recipe.warmup:
+        return decay
+    return paddle.optimizer.lr.LinearWarmup(decay, recipe.warmup, start_lr=recipe.lr / recipe.warmup, end_lr=recipe.lr)
+
+
+def segmentation_loss(outputs: list[paddle.Tensor], label: paddle.Tensor, weights: tuple[float, ...]) -> paddle.Tensor:
+    """Weighted sum of the mean cross-entropy of each output (N, 19, H, W) to train ids (N, H, W) int64.
+
+    Ignored pixels take no part. `weights` has one factor per output, the main one first.
+    """
+    if len(weights) < len(outputs):
+        raise CourseError(
+            f"The network has {len(outputs)} outputs but the recipe weighs {len(weights)}: "
+            "give `aux_weights` one factor for each in profiles.toml."
+        )
+    losses = [
+        weight * F.cross_entropy(logits, label, ignore_index=IGNORE, axis=1)
+        for logits, weight in zip(outputs, weights, strict=False)
+    ]
+    return sum(losses[1:], losses[0])
+
+
+def fit(
+    net: nn.Layer,
+    frames: list[Frame],
+    recipe: Recipe,
+    *,
+    seed: int,
+    folder: str | Path,
+    device: str = "auto",
+    workers: int = 0,
+    name: str = "training",
+    loss_fn: Callable[[list[paddle.Tensor], paddle.Tensor], paddle.Tensor] | None = None,
+) -> History:
+    """Train `net` in place and write `model.pdparams` and `history.json` into `folder`.
+
+    A checkpoint is written every minute; the same call on the same folder continues an interrupted run from it and
+    ends with the same weights. Earlier results in `folder` are replaced only when training has ended.
+    `loss_fn` maps (outputs, train ids) to a scalar; by default it is `segmentation_loss`.
+    Raises CourseError when the loss is not finite.
+    """
+    use_device(device)
+    folder = Path(folder)
+    loss_fn = loss_fn or (lambda outputs, label: segmentation_loss(outputs, label, recipe.aux_weights))
+    schedule = polynomial_decay(recipe)
+    optimiser = paddle.optimizer.Momentum(
+        schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
+    )
+    run = _fingerprint(net, frames, recipe, seed)
+    history = _resume(folder / CHECKPOINT, run, net, optimiser)
+    if history is None:
+        history = History()
+
+    net.train()
+    done, started, saved = len(history.loss), time.monotonic() - history.seconds, time.monotonic()
+    batches = training_batches(frames, recipe, seed, start=done, workers=workers)
+    with progress(total=recipe.iterations, initial=done, desc=name, unit="step") as bar:
+        for iteration, (image, label) in enumerate(batches, start=done):
+            # Dropout draws from Paddle's generator: like the samples, a function of seed and iteration, so that a
+            # continued run needs no saved generator.
+            paddle.seed(int(np.random.SeedSequence((seed, iteration)).generate_state(1)[0]))
+            loss = loss_fn(net(image), label)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise CourseError(
+                    f"The loss became {value} at iteration {iteration + 1} of {recipe.iterations}: "
+                    f"try a learning rate below {recipe.lr} or a longer warm-up than {recipe.warmup} iterations."
+                )
+            loss.backward()
+            optimiser.step()
+            optimiser.clear_grad()
+            history.loss.append(value)
+            history.lr.append(optimiser.get_lr())
+            schedule.step()
+            history.seconds = time.monotonic() - started
+            bar.set_postfix(loss=f"{value:.3f}", refresh=False)
+            bar.update()
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _checkpoint(folder / CHECKPOINT, run, net, optimiser, history)
+                saved = time.monotonic()
+    net.eval()
+    save_weights(net, folder / WEIGHTS)
+    write_json(folder / HISTORY, asdict(history))
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return history
+
+
+def save_weights(net: nn.Layer, path: str | Path) -> None:
+    """Write the parameters and statistics of `net`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        paddle.save(net.state_dict(), str(temporary))
+
+
+def load_weights(net: nn.Layer, path: str | Path) -> nn.Layer:
+    """Load weights into `net` and return it in evaluation mode.
+
+    Raises CourseError when the file is missing or belongs to another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CourseError(f"There are no weights at {path}: train the network first.")
+    state = paddle.load(str(path))
+    own = net.state_dict()
+    unlike = [key for key in own.keys() | state.keys() if key not in own or key not in state]
+    unlike += [key for key in own if key in state and list(own[key].shape) != list(state[key].shape)]
+    if unlike:
+        raise CourseError(
+            f"{path} holds the weights of another network: {len(unlike)} of {len(own)} tensors differ, "
+            f"the first is {sorted(unlike)[0]}; build the network that it was saved from."
+        )
+    net.set_state_dict(state)
+    net.eval()
+    return net
+
+
+def load_history(folder: str | Path) -> History:
+    """The history that `fit` left in `folder`."""
+    return History(**read_json(Path(folder) / HISTORY))
+
+
+def _fingerprint(net: nn.Layer, frames: list[Frame], recipe: Recipe, seed: int) -> str:
+    """What must be equal for a run to be the continuation of another."""
+    shapes = [(name, list(parameter.shape)) for name, parameter in net.named_parameters()]
+    facts = [shapes, [frame.stem for frame in frames], asdict(recipe), seed]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _checkpoint(path: Path, run: str, net: nn.Layer, optimiser, history: History) -> None:
+    state = {
+        "run": run,
+        "net": net.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": asdict(history),
+    }
+    with atomic_path(path) as temporary:
+        paddle.save(state, str(temporary))
+
+
+def _resume(path: Path, run: str, net: nn.Layer, optimiser) -> History | None:
+    """Load the checkpoint of the same run, if there is one."""
+    if not path.is_file():
+        return None
+    state = paddle.load(str(path))
+    if state["run"] != run:
+        return None
+    net.set_state_dict(state["net"])
+    optimiser.set_state_dict(state["optimiser"])
+    return History(**state["history"])
