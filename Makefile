@@ -1,0 +1,54 @@
+# The commands of the course. The first one that needs it makes the environment in .venv; after that it is there.
+#   make run                        all five notebooks, profile mini
+#   make run PROFILE=smoke ONLY=04  one notebook, or some: ONLY=02,03 or ONLY=02-04
+PROFILE ?= mini
+ONLY ?=
+SEED ?= 0
+DEVICE ?= auto
+DATA_ROOT ?=
+OUTPUT_DIR ?=
+CHECK ?=
+PYTHON ?=
+UPGRADE ?=
+export PYTHON UPGRADE
+
+PY := .venv/bin/python
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run lab test bench lint format lock clean
+
+help: ## this list
+	@echo "make TARGET [NAME=value ...]"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-8s %s\n' "$$name" "$$text"; done
+
+$(READY): requirements.lock
+	@scripts/setup.sh
+
+setup: $(READY) ## make the environment, as every other target does when it is missing
+
+run: $(READY) ## execute the notebooks: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
+		--data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(PY) -m jupyterlab notebooks
+
+test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smoke
+	@$(PY) -m pytest
+
+bench: $(READY) ## measure speed, writes outputs/bench.json: ONLY=deploy for a part
+	@$(PY) -m helpers.bench $(if $(ONLY),--only "$(ONLY)")
+
+lint: $(READY) ## ruff on code and notebooks
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check --quiet .
+
+format: $(READY) ## let ruff mend what it can
+	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
+
+lock: ## write requirements.lock anew from pyproject.toml: UPGRADE=1 for newer versions
+	@scripts/lock.sh
+
+clean: ## remove the environment; data and outputs stay
+	rm -rf .venv
