@@ -1,0 +1,201 @@
+"""Every patch that PaddleSeg 2.8.0 and PaddleSlim 2.6.0 need on Paddle 3.2.2.
+
+Both were written for Paddle 2.4 to 2.6 and have no newer release. Each patch says what breaks, where upstream talks of
+it, and when it can go; `tests/test_paddle_compat.py` fails for a patch that is no longer needed. `apply` patches
+PaddleSeg; PaddleSlim, which takes seconds to import, is patched when `slim_guard` is first entered.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import paddle
+import paddle.nn.functional as F
+
+
+def apply() -> None:
+    """Patch PaddleSeg in this process; calling it again changes nothing."""
+    patch_cross_entropy_loss()
+    patch_rmi_loss()
+
+
+def apply_to_paddleslim() -> None:
+    """Patch PaddleSlim in this process; calling it again changes nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated NumPy and setuptools names at import
+        import paddleslim  # noqa: F401
+    patch_to_static_name()
+    patch_dygraph2program()
+    patch_sensitive_defaults()
+    silence_paddleslim()
+
+
+@contextmanager
+def slim_guard() -> Iterator[None]:
+    """Inside, PaddleSlim's pruners and `dygraph_flops` work; Paddle computes eagerly inside and after.
+
+    What breaks: PaddleSlim reads programs of Paddle's old intermediate representation (blocks, operators, variables);
+    since Paddle 3.0 tracing gives the new one, and its `GraphWrapper` fails on it.
+    Upstream: not reported for the pruners; Paddle made the new representation the default with pull request 68278.
+    Can go: when a PaddleSlim release reads `paddle.pir.Program`.
+    """
+    apply_to_paddleslim()
+    from paddle.pir_utils import OldIrGuard
+
+    with OldIrGuard(), warnings.catch_warnings():
+        # A batch norm layer warns at each trace in training mode that it keeps its statistics.
+        warnings.filterwarnings("ignore", message="When training, we now always track")
+        paddle.disable_static()  # the guard begins in static mode; PaddleSlim switches by itself where it traces
+        yield
+
+
+def patch_cross_entropy_loss() -> None:
+    """PaddleSeg's CrossEntropyLoss multiplies float32 and int64 tensors.
+
+    What breaks: `TypeError: Type promotion only support calculations between floating-point numbers`, always without
+    and with class weights, unless only the hardest pixels are kept.
+    Upstream: Paddle pull request 63842 made mixed products an error; PaddleSeg pull request 3731 mends such places on
+    its develop branch.
+    Can go: with a PaddleSeg release newer than 2.8.0.
+    """
+    from paddleseg.models.losses.cross_entropy_loss import CrossEntropyLoss
+
+    _replace(CrossEntropyLoss, "_post_process_loss", _mean_over_counted)
+
+
+def patch_rmi_loss() -> None:
+    """PaddleSeg's RMILoss multiplies float32 and bool tensors.
+
+    What breaks: the same TypeError as in `patch_cross_entropy_loss`, at every call.
+    Upstream: Paddle pull request 63842, as above; not reported for this loss.
+    Can go: with a PaddleSeg release newer than 2.8.0 that casts its mask.
+    """
+    from paddleseg.models.losses.rmi_loss import RMILoss
+
+    _replace(RMILoss, "forward_sigmoid", _rmi_with_float_mask)
+
+
+def patch_to_static_name() -> None:
+    """PaddleSlim asks for `paddle.base.dygraph.base._to_static_mode_guard_`.
+
+    What breaks: AttributeError in every trace; the name lost its underscores in Paddle 3.0.
+    Upstream: PaddleDetection issue 9430 (open) shows it; the old name came with Paddle pull request 56881.
+    Can go: when PaddleSlim uses `to_static_mode_guard`.
+    """
+    from paddle.base.dygraph import base
+
+    if not hasattr(base, "_to_static_mode_guard_"):
+        base._to_static_mode_guard_ = base.to_static_mode_guard
+
+
+def patch_dygraph2program() -> None:
+    """PaddleSlim's `dygraph2program` leaves Paddle in static mode when the traced network raises.
+
+    What breaks: after an error every eager call in the process fails.
+    Upstream: not reported.
+    Can go: when `_dy2prog` restores the mode in a `finally`.
+    """
+    from paddleslim.core import dygraph
+
+    traced = dygraph._dy2prog
+    if hasattr(traced, "upstream"):
+        return
+
+    @functools.wraps(traced)
+    def restoring(*args, **kwargs):
+        was_dynamic = paddle.in_dynamic_mode()
+        try:
+            return traced(*args, **kwargs)
+        finally:
+            paddle.disable_static() if was_dynamic else paddle.enable_static()
+
+    _replace(dygraph, "_dy2prog", restoring)
+
+
+def patch_sensitive_defaults() -> None:
+    """PaddleSlim's `FilterPruner.sensitive` and `sensitive_prune` extend the list that is their default argument.
+
+    What breaks: names that one network skips are skipped in the next one too, where they may be other layers.
+    Upstream: the authors ruled such defaults out in the review of PaddleSlim pull request 741; these two are left.
+    Can go: when the defaults are None.
+    """
+    from paddleslim.dygraph.prune.filter_pruner import FilterPruner
+
+    for name in ("sensitive", "sensitive_prune"):
+        _replace(FilterPruner, name, _with_fresh_list(getattr(FilterPruner, name), "skip_vars"))
+
+
+def silence_paddleslim() -> None:
+    """PaddleSlim logs every tensor it visits and prints lines left from debugging.
+
+    What breaks: nothing; a page of names covers the notebook's own output for each plan that is tried. What cannot be
+    pruned is in the plan (`helpers.pruning.Plan.left_alone`), so its warnings are not missed.
+    Upstream: not reported.
+    Can go: when `PruningPlan.lazy_apply` no longer prints and the loggers stay at WARNING.
+    """
+    from paddleslim.dygraph.prune import pruning_plan
+
+    for name, logger in logging.Logger.manager.loggerDict.items():
+        if name.split(".")[0] == "paddleslim" and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.ERROR)
+    pruning_plan.print = lambda *args, **kwargs: None  # hides the built-in from this module only
+
+
+def _replace(owner: Any, name: str, new: Callable) -> None:
+    """Put `new` in the place of `owner.name`, once; what was there stays reachable as `new.upstream`."""
+    current = getattr(owner, name)
+    if not hasattr(current, "upstream"):
+        new.upstream = current
+        setattr(owner, name, new)
+
+
+def _with_fresh_list(method: Callable, argument: str) -> Callable:
+    signature = inspect.signature(method)
+
+    @functools.wraps(method)
+    def wrapped(*args, **kwargs):
+        call = signature.bind(*args, **kwargs)
+        call.arguments.setdefault(argument, [])
+        return method(*call.args, **call.kwargs)
+
+    return wrapped
+
+
+def _mean_over_counted(self, logit, label, semantic_weights, loss):
+    """Mean of `loss` over the pixels that count, as `CrossEntropyLoss._post_process_loss` means it.
+
+    `logit` (N, H, W, C) float, `label` (N, H, W) int64, `loss` (N, H, W) float; classes weigh as `self.weight` says,
+    and with `top_k_percent_pixels` below 1 only the largest losses enter.
+    """
+    counted = (label != self.ignore_index) if self.avg_non_ignore else paddle.ones_like(label, dtype="bool")
+    mask = counted.astype(loss.dtype)
+    if loss.ndim > mask.ndim:
+        loss = loss.squeeze(-1)
+    loss = loss * mask
+    if semantic_weights is not None:
+        loss = loss * semantic_weights
+    if self.weight is None:
+        weight = paddle.ones_like(mask)
+    else:
+        known = paddle.where(label != self.ignore_index, label, paddle.zeros_like(label))
+        weight = F.one_hot(known, logit.shape[-1]).matmul(self.weight)
+    if self.top_k_percent_pixels == 1.0:
+        return loss.mean() / ((mask * weight).mean() + self.EPS)
+    largest, where = paddle.topk(loss.flatten(), int(self.top_k_percent_pixels * loss.size))
+    return largest.mean() / (paddle.gather(weight.flatten(), where).mean() + self.EPS)
+
+
+def _rmi_with_float_mask(self, logits_4D, labels_4D, do_rmi=False):
+    """`RMILoss.forward_sigmoid` with a mask in float32: logits (N, C, H, W), labels (N, H, W), returns a scalar."""
+    mask = (labels_4D != self.ignore_index).astype("float32")  # (N, H, W)
+    classes = (labels_4D * mask.astype(labels_4D.dtype)).astype("int64")
+    one_hot = F.one_hot(classes, self.num_classes).transpose([0, 3, 1, 2]) * mask.unsqueeze(1)  # (N, C, H, W)
+    one_hot.stop_gradient = True
+    smallest = 1e-6  # upstream's _CLIP_MIN: keeps the covariance away from zero
+    return self.rmi_lower_bound(one_hot, F.sigmoid(logits_4D) * mask.unsqueeze(1) + smallest)
