@@ -24,6 +24,12 @@ def normalise(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(scaled.transpose(2, 0, 1))
 
 
+def denormalise(image: np.ndarray) -> np.ndarray:
+    """The inverse of `normalise`, for pictures: float32 (3, H, W) to uint8 RGB (H, W, 3)."""
+    scaled = (image.transpose(1, 2, 0) * np.float32(STD) + np.float32(MEAN)) * 255.0
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
 def training_transforms(recipe: Recipe) -> T.Compose:
     """Scale by a random step, crop, flip, colour jitter, normalise: the augmentation of PaddleSeg's configs."""
     crop_h, crop_w = recipe.crop_hw

@@ -18,7 +18,9 @@ def use_device(device: str = "auto") -> str:
     if chosen == "gpu":
         chosen = "gpu:0"
     if chosen not in available:
-        hint = "" if paddle.is_compiled_with_cuda() else "; this Paddle is built for CPU, environment.yml has the GPU one"
+        hint = (
+            "" if paddle.is_compiled_with_cuda() else "; this Paddle is built for CPU, environment.yml has the GPU one"
+        )
         raise CourseError(f"There is no device {device!r} here: choose auto or one of {', '.join(available)}{hint}.")
     paddle.set_device(chosen)
     return chosen

@@ -73,9 +73,7 @@ def scores(matrix: np.ndarray) -> Scores:
         acc = true_positive.sum() / total
         chance = (labelled * predicted).sum() / total**2
         kappa = (acc - chance) / (1 - chance)
-    return Scores(
-        miou=_mean(class_iou), acc=float(acc), kappa=float(kappa), class_iou=class_iou, class_acc=class_acc
-    )
+    return Scores(miou=_mean(class_iou), acc=float(acc), kappa=float(kappa), class_iou=class_iou, class_acc=class_acc)
 
 
 def _mean(values: np.ndarray) -> float:

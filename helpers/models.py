@@ -76,8 +76,12 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """Trainable parameters of a network and the multiply-accumulates of its convolutions for one image."""
+    """Trainable parameters of a network and the multiply-accumulates of its convolutions for one image.
 
+    `size_hw` is the image's size in pixels.
+    """
+
+    size_hw: tuple[int, int]
     params: int
     layers: tuple[LayerCost, ...]
 
@@ -90,6 +94,14 @@ class Cost:
     def gmacs(self) -> float:
         """The same in 10^9: what papers call "GFLOPs" or "G" without saying so."""
         return self.macs / 1e9
+
+    def share_by_stride(self) -> dict[int, float]:
+        """Share (0 to 1) of the multiply-accumulates at each stride: 4 stands for maps of a quarter of the height."""
+        shares: dict[int, float] = {}
+        for layer in self.layers:
+            stride = round(self.size_hw[0] / layer.out_hw[0])
+            shares[stride] = shares.get(stride, 0.0) + layer.macs / self.macs
+        return dict(sorted(shares.items()))
 
 
 def cost(net: nn.Layer, size_hw: tuple[int, int], auxiliary: bool = False) -> Cost:
@@ -106,7 +118,9 @@ def cost(net: nn.Layer, size_hw: tuple[int, int], auxiliary: bool = False) -> Co
     params = sum(p.size for name, p in net.named_parameters() if not p.stop_gradient and counts(name))
     with _recorded_convolutions(net) as recorded:
         net(paddle.zeros([1, 3, *size_hw]))
-    return Cost(params=int(params), layers=tuple(layer for layer in recorded if counts(layer.name)))
+    return Cost(
+        size_hw=tuple(size_hw), params=int(params), layers=tuple(layer for layer in recorded if counts(layer.name))
+    )
 
 
 @contextmanager

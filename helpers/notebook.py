@@ -79,6 +79,12 @@ class Notebook:
         """Where this profile keeps `name`."""
         return self.output_dir / name
 
+    def folder(self, name: str) -> Path:
+        """The folder `name` of this profile's outputs, made when it is not there."""
+        folder = self.path(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def require(self, name: str, made_by: str) -> Path:
         """Path of a file that notebook `made_by` ("02") writes. Raises CourseError when it is not there."""
         path = self.path(name)

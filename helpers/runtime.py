@@ -22,6 +22,7 @@ def settle() -> None:
     _keep_freed_memory()
     warnings.filterwarnings("ignore", message="No ccache found")  # Paddle's C++ extension builder, not used here
     warnings.filterwarnings("ignore", message="Setuptools is replacing distutils")
+    warnings.filterwarnings("ignore", message="When training, we now always track")  # batch norm, at every network
     if "paddle" in sys.modules:
         return
     for name, value in settings().items():

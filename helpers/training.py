@@ -46,14 +46,15 @@ class History:
         return float(np.mean(self.loss[:count] if first else self.loss[-count:]))
 
 
-def polynomial_decay(recipe: Recipe) -> paddle.optimizer.lr.LRScheduler:
-    """lr(i) = (lr - min_lr) * (1 - i / iterations) ** power + min_lr, after a linear warm-up from zero."""
-    decay = paddle.optimizer.lr.PolynomialDecay(
-        recipe.lr, decay_steps=max(1, recipe.iterations - recipe.warmup), end_lr=recipe.min_lr, power=recipe.power
-    )
-    if not recipe.warmup:
-        return decay
-    return paddle.optimizer.lr.LinearWarmup(decay, recipe.warmup, start_lr=recipe.lr / recipe.warmup, end_lr=recipe.lr)
+def learning_rate(recipe: Recipe, iteration: int) -> float:
+    """The learning rate of an iteration, counted from 0: a linear rise over `warmup` iterations, then the polynomial
+
+    lr(i) = (lr - min_lr) * (1 - i / n) ** power + min_lr, where i and n do not count the warm-up.
+    """
+    if iteration < recipe.warmup:
+        return recipe.lr * (iteration + 1) / (recipe.warmup + 1)
+    left = 1 - (iteration - recipe.warmup) / (recipe.iterations - recipe.warmup)
+    return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
 
 
 def segmentation_loss(outputs: list[paddle.Tensor], label: paddle.Tensor, weights: tuple[float, ...]) -> paddle.Tensor:
@@ -95,14 +96,13 @@ def fit(
     use_device(device)
     folder = Path(folder)
     loss_fn = loss_fn or (lambda outputs, label: segmentation_loss(outputs, label, recipe.aux_weights))
-    schedule = polynomial_decay(recipe)
+    schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
     optimiser = paddle.optimizer.Momentum(
         schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
     )
     run = _fingerprint(net, frames, recipe, seed)
-    history = _resume(folder / CHECKPOINT, run, net, optimiser)
-    if history is None:
-        history = History()
+    history = _resume(folder / CHECKPOINT, run, net, optimiser) or History()
+    schedule.step(len(history.loss))
 
     net.train()
     done, started, saved = len(history.loss), time.monotonic() - history.seconds, time.monotonic()
@@ -178,18 +178,18 @@ def _fingerprint(net: nn.Layer, frames: list[Frame], recipe: Recipe, seed: int) 
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _checkpoint(path: Path, run: str, net: nn.Layer, optimiser, history: History) -> None:
+def _checkpoint(path: Path, run: str, net: nn.Layer, optimiser: paddle.optimizer.Optimizer, history: History) -> None:
     state = {
         "run": run,
         "net": net.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimiser": _renamed(optimiser.state_dict(), {own: name for name, own in _parameter_names(net).items()}),
         "history": asdict(history),
     }
     with atomic_path(path) as temporary:
         paddle.save(state, str(temporary))
 
 
-def _resume(path: Path, run: str, net: nn.Layer, optimiser) -> History | None:
+def _resume(path: Path, run: str, net: nn.Layer, optimiser: paddle.optimizer.Optimizer) -> History | None:
     """Load the checkpoint of the same run, if there is one."""
     if not path.is_file():
         return None
@@ -197,5 +197,22 @@ def _resume(path: Path, run: str, net: nn.Layer, optimiser) -> History | None:
     if state["run"] != run:
         return None
     net.set_state_dict(state["net"])
-    optimiser.set_state_dict(state["optimiser"])
+    optimiser.set_state_dict(_renamed(state["optimiser"], _parameter_names(net)))
     return History(**state["history"])
+
+
+def _parameter_names(net: nn.Layer) -> dict[str, str]:
+    """From a parameter's place in the network to the name that Paddle gave it, which counts up over the process."""
+    return {place: parameter.name for place, parameter in net.named_parameters()}
+
+
+def _renamed(state: dict, names: dict[str, str]) -> dict:
+    """Optimiser state with the parameter name at the start of each key replaced; the schedule's state is left out."""
+    renamed = {}
+    for key, value in state.items():
+        if key == "LR_Scheduler":
+            continue
+        # "<parameter>_velocity_0": the longest name that fits, since one name may be the beginning of another.
+        name = max((name for name in names if key.startswith(f"{name}_")), key=len)
+        renamed[names[name] + key.removeprefix(name)] = value
+    return renamed

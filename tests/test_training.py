@@ -1,0 +1,172 @@
+"""The loop: schedule and loss by hand, learning, repeating, continuing, failing well."""
+
+from dataclasses import replace
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from tiny_cityscapes import write_set
+
+from helpers import training
+from helpers.cityscapes import index
+from helpers.errors import CourseError
+from helpers.profiles import load_profile
+
+RECIPE = replace(load_profile("smoke").pair, crop_hw=(32, 64), batch_size=2, iterations=12, warmup=2, lr=0.05)
+
+
+class TinyNet(nn.Layer):
+    """A segmentation network with all that a checkpoint has to carry: batch norm, dropout, an auxiliary output."""
+
+    def __init__(self, classes=19):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2D(3, 8, 3, padding=1), nn.BatchNorm2D(8), nn.ReLU(), nn.Dropout2D(0.2))
+        self.head = nn.Conv2D(8, classes, 1)
+        self.auxlayer = nn.Conv2D(8, classes, 1)
+
+    def forward(self, x):
+        x = self.body(x)
+        return [self.head(x), self.auxlayer(x)]
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
+
+
+def tiny(seed=0):
+    paddle.seed(seed)
+    return TinyNet()
+
+
+def fit(frames, folder, net=None, recipe=RECIPE, **kwargs):
+    net = net or tiny()
+    recipe = replace(recipe, aux_weights=(1.0, 0.4))
+    return net, training.fit(net, frames, recipe, seed=0, folder=folder, device="cpu", **kwargs)
+
+
+def weights(net):
+    return {key: value.numpy() for key, value in net.state_dict().items()}
+
+
+def assert_same_weights(one, two):
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+
+
+def test_polynomial_decay_by_hand():
+    recipe = replace(RECIPE, lr=0.1, min_lr=0.01, power=0.9, warmup=0, iterations=10)
+    rates = [training.learning_rate(recipe, i) for i in range(10)]
+    np.testing.assert_allclose(rates, [0.09 * (1 - i / 10) ** 0.9 + 0.01 for i in range(10)], rtol=1e-12)
+    paddles = paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=10, end_lr=0.01, power=0.9)
+    for rate in rates:
+        assert rate == pytest.approx(paddles.get_lr(), rel=1e-12)
+        paddles.step()
+
+
+def test_warm_up_rises_to_the_full_rate():
+    recipe = replace(RECIPE, lr=0.1, warmup=4, iterations=20)
+    rates = [training.learning_rate(recipe, i) for i in range(20)]
+    np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
+    assert (np.diff(rates[4:]) < 0).all() and rates[-1] > 0
+
+
+def test_loss_by_hand():
+    logits = paddle.to_tensor(np.log([[0.7, 0.2, 0.1]]).reshape(1, 3, 1, 1).repeat(2, axis=3).astype("float32"))
+    label = paddle.to_tensor(np.array([[[1, 255]]]))
+    loss = training.segmentation_loss([logits, logits], label, (1.0, 0.4)).item()
+    assert loss == pytest.approx(-1.4 * np.log(0.2), rel=1e-6)
+
+
+def test_loss_of_ignored_pixels_only_is_zero_with_zero_gradient():
+    logits = paddle.rand([1, 3, 2, 2])
+    logits.stop_gradient = False
+    loss = training.segmentation_loss([logits], paddle.full([1, 2, 2], 255, "int64"), (1.0,))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.numpy().any()
+
+
+def test_more_outputs_than_weights():
+    with pytest.raises(CourseError, match="2 outputs.*aux_weights"):
+        training.segmentation_loss([paddle.rand([1, 3, 2, 2])] * 2, paddle.zeros([1, 2, 2], "int64"), (1.0,))
+
+
+def test_learns_and_writes_what_it_learnt(frames, tmp_path):
+    net, history = fit(frames, tmp_path, recipe=replace(RECIPE, iterations=40))
+    assert len(history.loss) == len(history.lr) == 40
+    assert history.loss_around(first=False) < 0.8 * history.loss_around(first=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [training.HISTORY, training.WEIGHTS]
+    again = training.load_weights(TinyNet(), tmp_path / training.WEIGHTS)
+    assert_same_weights(weights(net), weights(again))
+    assert training.load_history(tmp_path) == history
+    assert not again.training
+
+
+def test_same_seed_same_run(frames, tmp_path):
+    one, first = fit(frames, tmp_path / "one")
+    two, second = fit(frames, tmp_path / "two")
+    assert first.loss == second.loss
+    assert_same_weights(weights(one), weights(two))
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 7])
+def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatch, stop_at):
+    whole, expected = fit(frames, tmp_path / "whole")
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)  # after every iteration
+
+    class Interrupt(Exception):
+        pass
+
+    calls = []
+
+    def loss_that_stops(outputs, label):
+        calls.append(1)
+        if len(calls) == stop_at + 1:
+            raise Interrupt
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(Interrupt):
+        fit(frames, tmp_path / "cut", loss_fn=loss_that_stops)
+    assert not (tmp_path / "cut" / training.WEIGHTS).exists()
+    # A new process has other names for its parameters and other random states.
+    net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
+    assert history.loss == expected.loss and history.lr == expected.lr
+    assert_same_weights(weights(net), weights(whole))
+    assert not (tmp_path / "cut" / training.CHECKPOINT).exists()
+
+
+def test_checkpoint_of_another_run_is_not_continued(frames, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+
+    def fail(outputs, label):
+        fail.calls += 1
+        if fail.calls == 3:
+            raise RuntimeError
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    fail.calls = 0
+    with pytest.raises(RuntimeError):
+        fit(frames, tmp_path, loss_fn=fail)
+    other = replace(RECIPE, lr=0.01)
+    _, history = fit(frames, tmp_path, recipe=other)
+    _, expected = fit(frames, tmp_path / "fresh", recipe=other)
+    assert history.loss == expected.loss
+
+
+def test_loss_that_explodes_stops_the_run_and_keeps_the_old_weights(frames, tmp_path):
+    net, _ = fit(frames, tmp_path)
+    good = weights(net)
+    with pytest.raises(CourseError, match="(?s)iteration .* learning rate"):
+        fit(frames, tmp_path, loss_fn=lambda outputs, label: outputs[0].mean() * float("nan"))
+    assert_same_weights(weights(training.load_weights(TinyNet(), tmp_path / training.WEIGHTS)), good)
+
+
+def test_weights_of_another_network(tmp_path):
+    training.save_weights(TinyNet(classes=5), tmp_path / "five.pdparams")
+    with pytest.raises(CourseError, match="another network: 4 of 10 tensors differ, the first is auxlayer.bias"):
+        training.load_weights(TinyNet(), tmp_path / "five.pdparams")
+    with pytest.raises(CourseError, match="no weights"):
+        training.load_weights(TinyNet(), tmp_path / "none.pdparams")
