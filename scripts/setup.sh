@@ -21,7 +21,7 @@ rm -rf .venv
 .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary :all: \
     --requirement requirements.lock --log .venv/install.log 2>.venv/install.err |
     awk -v total="$total" '
-        /^Collecting / { n++; if (n % 20 == 0) { print "  " n " of about " total " packages found"; fflush() } }
+        /^(Collecting|Processing) / { n++; if (n % 20 == 0) { print "  " n " of about " total " packages found"; fflush() } }
         /^Installing / { print "  installing"; fflush() }' || {
     grep -E '^ *ERROR' .venv/install.err >&2 || tail -n 3 .venv/install.err >&2
     echo "The packages could not be installed: check the network and the disk; the whole log is .venv/install.log." >&2
