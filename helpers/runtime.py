@@ -6,7 +6,11 @@ A variable that the user has set is left alone. What each setting is worth is me
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import importlib.abc
+import importlib.util
+import io
 import os
 import platform
 import sys
@@ -27,6 +31,8 @@ def settle() -> None:
         return
     for name, value in settings().items():
         os.environ.setdefault(name, value)
+    if not any(isinstance(finder, _QuietPaddle) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietPaddle())
 
 
 def settings() -> dict[str, str]:
@@ -67,6 +73,30 @@ def _keep_freed_memory() -> None:
     libc.mallopt(_M_MMAP_MAX, 0)
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     libc.mallopt(_M_TOP_PAD, 256 << 20)
+
+
+class _QuietPaddle(importlib.abc.MetaPathFinder):
+    """Drop the two lines with which Paddle objects to every thread count but 1 while it is imported.
+
+    They are printed, not warned (`paddle/base/__init__.py`, `__bootstrap__`), so no warning filter reaches them.
+    """
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "paddle":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None:
+            load = spec.loader.exec_module
+
+            def quietly(module) -> None:
+                with contextlib.redirect_stderr(io.StringIO()) as said:
+                    load(module)
+                rest = [line for line in said.getvalue().splitlines(True) if "OMP_NUM_THREADS" not in line]
+                sys.stderr.write("".join(rest))
+
+            spec.loader.exec_module = quietly
+        return spec
 
 
 def _cpu_vendor() -> str:

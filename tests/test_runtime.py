@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from helpers import runtime
+
+PROJECT = Path(__file__).parent.parent
 
 SHOW = "import helpers, os, json; print(json.dumps({k: os.environ.get(k) for k in %r}))"
 
@@ -47,3 +50,15 @@ def test_import_does_not_load_paddle():
         "sys.exit('paddle' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_paddle_starts_without_a_word():
+    """Paddle objects to every thread count but 1; here the count is meant. An import error still gets through."""
+    run = subprocess.run([sys.executable, "-c", "import helpers, paddle"], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    broken = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(PROJECT)!r}); import helpers, paddle"],
+        capture_output=True,
+        text=True,
+    )
+    assert "No module named 'paddle'" in broken.stderr
