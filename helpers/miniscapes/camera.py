@@ -1,0 +1,93 @@
+"""The pinhole camera behind every frame: world metres in, reference pixels out.
+
+World axes: x to the right of the road's centre line, y up from the road surface, z forward from the camera.
+Reference pixels: the frame as if it were 2048 wide; x to the right, y down, pixel edges at whole numbers. A scene is
+composed once in these units and scaled only when it is drawn, so one seed gives the same street at every size.
+Focal length and mounting height are those of the Cityscapes calibration files (about 2262 px at 2048, 1.22 m).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+REFERENCE_WIDTH = 2048
+NEAR_M = 1.5  # geometry nearer than this is cut away
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where the camera stands and how the road bends away from it.
+
+    height_px: the frame's height in reference pixels. horizon_px: row of the horizon. offset_m: the camera's x.
+    yaw: sideways drift of the road in metres per metre. curve: the same per square metre (a bend).
+    """
+
+    height_px: float
+    horizon_px: float
+    focal_px: float = 2262.0
+    mount_m: float = 1.22
+    offset_m: float = 0.0
+    yaw: float = 0.0
+    curve: float = 0.0
+
+    def drift(self, z):
+        """How far (m) the road has moved sideways at distance z (m)."""
+        return self.yaw * z + self.curve * z * z
+
+    def project(self, points) -> np.ndarray:
+        """World points, float (N, 3) -> reference pixels, float64 (N, 2). Points must lie beyond the near plane."""
+        p = np.asarray(points, np.float64).reshape(-1, 3)
+        z = np.maximum(p[:, 2], 1e-3)
+        u = REFERENCE_WIDTH / 2 + self.focal_px * (p[:, 0] - self.offset_m + self.drift(z)) / z
+        v = self.horizon_px + self.focal_px * (self.mount_m - p[:, 1]) / z
+        return np.stack([u, v], 1)
+
+    def polygon(self, points) -> np.ndarray | None:
+        """A planar world polygon (N, 3) -> reference pixels (M, 2), cut at the near plane; None when nothing is left."""
+        p = cut(np.asarray(points, np.float64).reshape(-1, 3), 2, NEAR_M, keep_above=True)
+        return self.project(p) if len(p) >= 3 else None
+
+    def scale(self, z: float) -> float:
+        """Reference pixels per metre at distance z (m)."""
+        return self.focal_px / max(z, 1e-3)
+
+    def ground(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reference pixels below the horizon -> (x, z) in metres on the road plane, broadcast as u and v are."""
+        z = self.focal_px * self.mount_m / np.maximum(v - self.horizon_px, 1e-3)
+        return (u - REFERENCE_WIDTH / 2) * z / self.focal_px + self.offset_m - self.drift(z), z
+
+    def strip(self, left_m, right_m, z0: float, z1: float, y: float = 0.0) -> np.ndarray:
+        """A band of ground along the road between two x (m), from z0 to z1 (m) -> polygon in reference pixels."""
+        z = np.geomspace(max(z0, NEAR_M), z1, 14)
+        near_to_far = np.stack([np.full_like(z, left_m), np.full_like(z, y), z], 1)
+        far_to_near = np.stack([np.full_like(z, right_m), np.full_like(z, y), z], 1)[::-1]
+        return self.project(np.concatenate([near_to_far, far_to_near]))
+
+
+def cut(points: np.ndarray, axis: int, at: float, keep_above: bool) -> np.ndarray:
+    """Sutherland-Hodgman: the part of polygon (N, D) on one side of the plane points[:, axis] == at."""
+    sign = 1.0 if keep_above else -1.0
+    side = (points[:, axis] - at) * sign
+    if (side >= 0).all():
+        return points
+    out = []
+    for i in range(len(points)):
+        a, b, sa, sb = points[i - 1], points[i], side[i - 1], side[i]
+        if (sa >= 0) != (sb >= 0):
+            out.append(a + (b - a) * (sa / (sa - sb)))
+        if sb >= 0:
+            out.append(b)
+    return np.asarray(out).reshape(-1, points.shape[1])
+
+
+def cut_to_frame(points: np.ndarray, width: float, height: float) -> np.ndarray:
+    """The part of a polygon (N, 2) inside [0, width] x [0, height]."""
+    for axis, low, high in ((0, 0.0, width), (1, 0.0, height)):
+        points = cut(points, axis, low, True)
+        if len(points):
+            points = cut(points, axis, high, False)
+        if len(points) < 3:
+            return np.zeros((0, 2))
+    return points

@@ -1,0 +1,196 @@
+"""What lines a street: houses with end walls and roofs, walls, fences, hedges, guard rails, all receding in perspective."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.miniscapes.camera import NEAR_M, Camera
+from helpers.miniscapes.canvas import Thing
+from helpers.miniscapes.facades import House, front
+from helpers.miniscapes.furniture import foliage
+from helpers.miniscapes.light import Light
+from helpers.miniscapes.solids import outline
+from helpers.miniscapes.textures import bricks, fill, patch, ramp, roughen, stretch
+
+
+def _corners(a, b, low: float, high: float) -> np.ndarray:
+    """An upright rectangle over the ground line from a to b (x, z): top left, top right, bottom right, bottom left."""
+    return np.array([(a[0], high, a[1]), (b[0], high, b[1]), (b[0], low, b[1]), (a[0], low, a[1])], float)
+
+
+def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: float) -> Thing | None:
+    """A flat upright surface over the ground line a to b (each x, z in metres, left to right as seen).
+
+    make(layer, quad): paints it, with quad the four corners in layer pixels.
+    """
+    a, b = np.array(a, float), np.array(b, float)
+    if max(a[1], b[1]) <= NEAR_M:
+        return None
+    for p, q in ((a, b), (b, a)):
+        if p[1] < NEAR_M:
+            p += (q - p) * (NEAR_M - p[1]) / (q[1] - p[1])
+    quad = camera.project(_corners(a, b, low, high))
+    if quad[1, 0] - quad[0, 0] < 0.3:
+        return None
+    return Thing(label, quad, lambda layer, to_layer: make(layer, to_layer(quad)), z)
+
+
+def _veil(layer, light: Light, quad, z_left: float, z_right: float) -> None:
+    """Haze over a receding surface: 1/z changes evenly from its left to its right edge."""
+    w = layer.shape[1]
+    t = np.clip((np.arange(w) - quad[0, 0]) / max(1e-6, quad[1, 0] - quad[0, 0]), 0, 1)
+    z = 1.0 / ((1 - t) / z_left + t / z_right)
+    clear = np.exp(-light.haze_per_m * z)[None, :, None]
+    layer[:] = np.clip(layer * clear + light.haze * (1 - clear), 0, 255).astype(np.uint8)
+
+
+def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera, light: Light, pitched: bool,
+          rng: np.random.Generator) -> list[Thing]:
+    """A building on one side (-1 left, 1 right) with its front at x from z0 to z1: end wall, front and roof."""
+    things = []
+    far_x = x + side * rng.uniform(8, 12)
+    gain_front, gain_end = light.gain((-side, 0, 0)), light.gain((0, 0, -1))
+    h = home.height_m
+
+    def paint(gain, z_a, z_b, windows, width):
+        def make(layer, quad):
+            seen = max(np.linalg.norm(quad[3] - quad[0]), np.linalg.norm(quad[2] - quad[1]))
+            wide = House(**{**home.__dict__, "width_m": width})
+            stretch(layer, front(wide, light, gain, float(np.clip(seen / h, 2, 60)), windows), quad)
+            _veil(layer, light, quad, z_a, z_b)
+        return make
+
+    near, far = max(z0, NEAR_M), z1
+    if z0 > NEAR_M + 1:
+        a, b = ((far_x, z0), (x, z0)) if side < 0 else ((x, z0), (far_x, z0))
+        things.append(upright("building", a, b, 0, h, camera, paint(gain_end * 0.92, z0, z0, rng.random() < 0.4, 10.0), z0))
+    a, b = ((x, near), (x, far)) if side < 0 else ((x, far), (x, near))
+    za, zb = (near, far) if side < 0 else (far, near)
+    things.append(upright("building", a, b, 0, h, camera, paint(gain_front, za, zb, True, far - near), z0))
+    if pitched:
+        ridge_x, ridge_h = x + side * 4.5, h + rng.uniform(2.2, 4.0)
+        polygon = camera.project(np.array([(x, h, near), (x, h, far), (ridge_x, ridge_h, far), (ridge_x, ridge_h, near)]))
+        tile = np.array([(150, 74, 52), (120, 60, 48), (84, 84, 88), (104, 76, 60)][rng.integers(4)]) * rng.uniform(0.8, 1.1)
+        seed = int(rng.integers(2**31))
+        gain = light.gain((-side * 0.5, 0.85, 0))
+
+        def roof(layer, to_layer):
+            layer[:] = np.clip(light.through_air(tile * gain, (near + far) / 2), 0, 255)
+            layer[::3] = (layer[::3] * 0.86).astype(np.uint8)
+            roughen(layer, np.random.default_rng(seed), 0.07, 16, 3)
+
+        things.append(Thing("building", polygon, roof, z0))
+        if z0 > NEAR_M + 1:
+            gable = camera.project(np.array([(x, h, z0), (ridge_x, ridge_h, z0), (ridge_x + side * 4.5, h, z0)]))
+            tone = tuple(np.array(home.wall) * 0.95)
+
+            def gable_brush(layer, to_layer):
+                layer[:] = np.clip(light.through_air(np.array(tone) * gain_end, z0), 0, 255)
+                roughen(layer, np.random.default_rng(seed), 0.03, 16, 3)
+
+            things.append(Thing("building", gable, gable_brush, z0))
+    return [t for t in things if t is not None]
+
+
+def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
+    """A free-standing wall: brick, concrete panels or rubble, sometimes with graffiti."""
+    kind = rng.choice(["brick", "concrete", "stone"])
+    colour = {"brick": (140, 84, 66), "concrete": (158, 156, 150), "stone": (150, 138, 118)}[kind]
+    colour = np.array(colour) * rng.uniform(0.7, 1.15) + rng.normal(0, 6, 3)
+    paint_on = [(200, 60, 80), (50, 90, 170), (230, 200, 60), (60, 150, 90), (20, 20, 24)]
+    graffiti = rng.random() < 0.35
+    seed = int(rng.integers(2**31))
+    length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
+
+    def make(layer, quad):
+        own = np.random.default_rng(seed)
+        seen = max(np.linalg.norm(quad[3] - quad[0]), np.linalg.norm(quad[2] - quad[1]))
+        ppm = float(np.clip(seen / height, 3, min(60, 1600 / length)))
+        h, w = max(4, round(height * ppm)), max(4, round(length * ppm))
+        lit = colour * light.gain(normal)
+        if kind == "concrete":
+            picture = np.empty((h, w, 3), np.uint8)
+            picture[:] = np.clip(lit * (1 + 0.08 * patch(own, (h, w), 2, 64, 4)[..., None]), 0, 255)
+            step = max(3, int(2.5 * ppm))
+            picture[:, ::step] = (picture[:, ::step] * 0.55).astype(np.uint8)
+        else:
+            course = (0.14 if kind == "brick" else 0.34) * ppm
+            picture = bricks(h, w, max(course, 1.5), lit, lit * 0.55, own)
+        if graffiti:
+            for _ in range(int(length / 3)):
+                cx, cy, r = own.uniform(0, w), own.uniform(0.35, 0.8) * h, own.uniform(0.3, 0.7) * ppm
+                ring = own.uniform(-1, 1, (7, 2)) * [1.6, 0.8] * r + [cx, cy]
+                fill(picture, ring, np.clip(np.array(paint_on[own.integers(5)]) * light.gain(normal), 0, 255))
+        picture[: max(1, int(0.09 * h))] = np.clip(lit * 1.18, 0, 255)
+        stretch(layer, picture, quad)
+        _veil(layer, light, quad, a[1], b[1])
+
+    return upright("wall", a, b, 0, height, camera, make, min(a[1], b[1]))
+
+
+def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
+    """A fence of bars, pickets, wire mesh or boards; one can see through it, its polygon has no holes."""
+    kind = rng.choice(["bars", "pickets", "mesh", "boards"], p=[0.35, 0.25, 0.25, 0.15])
+    colour = np.array([(40, 44, 42), (58, 84, 66), (200, 198, 190), (118, 90, 62), (130, 134, 136)][rng.integers(5)]) * rng.uniform(0.8, 1.1)
+    length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
+
+    def make(layer, quad):
+        seen = max(np.linalg.norm(quad[3] - quad[0]), np.linalg.norm(quad[2] - quad[1]))
+        ppm = float(np.clip(seen / height, 4, min(70, 2400 / length)))
+        h, w = max(6, round(height * ppm)), max(6, round(length * ppm))
+        gap, bar = {"bars": (0.16, 0.04), "pickets": (0.2, 0.12), "mesh": (0.12, 0.03), "boards": (0.3, 0.28)}[kind]
+        x, y = np.arange(w) / ppm, height - np.arange(h) / ppm
+        cover = np.zeros((h, w), np.float32)
+        thin = max(bar, 1.0 / ppm)
+        if kind == "mesh":
+            d1, d2 = np.mod(x[None] + y[:, None], gap), np.mod(x[None] - y[:, None], gap)
+            cover[(d1 < thin) | (d2 < thin)] = 0.75
+        else:
+            cover[:, np.mod(x, gap) < thin] = 1
+        for rail in (0.12 * height, 0.88 * height):
+            cover[np.abs(y - rail) < max(0.04, 0.7 / ppm)] = 1
+        cover[:, np.mod(x, 2.4) < max(0.08, 1.2 / ppm)] = 1
+        picture = np.empty((h, w, 3), np.uint8)
+        picture[:] = np.clip(colour * light.gain(normal), 0, 255)
+        behind = layer.copy()
+        layer[:] = (layer * 0.86).astype(np.uint8)
+        stretch(layer, picture, quad, (cover * 255).astype(np.uint8))
+        t = np.exp(-light.haze_per_m * (a[1] + b[1]) / 2)
+        layer[:] = np.clip(behind + (layer.astype(np.float32) - behind) * t, 0, 255).astype(np.uint8)
+
+    return upright("fence", a, b, 0, height, camera, make, min(a[1], b[1]))
+
+
+def guard_rail(a, b, camera: Camera, light: Light, normal) -> Thing | None:
+    def make(layer, quad):
+        layer[:] = light.shade((150, 154, 156), normal, (a[1] + b[1]) / 2)
+        ramp(layer, 1.15, 0.6)
+
+    return upright("guard rail", a, b, 0.35, 0.8, camera, make, min(a[1], b[1]))
+
+
+def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.random.Generator, bumps: float = 0.12) -> Thing | None:
+    """A hedge or a row of bushes or trees along a line, with an uneven top."""
+    a, b = np.array(a, float), np.array(b, float)
+    for p, q in ((a, b), (b, a)):
+        if p[1] < NEAR_M:
+            if q[1] <= NEAR_M:
+                return None
+            p += (q - p) * (NEAR_M - p[1]) / (q[1] - p[1])
+    n = int(np.clip(np.hypot(*(b - a)) / (height * 0.35), 6, 60))
+    t = np.linspace(0, 1, n)
+    line = a + (b - a) * t[:, None]
+    tops = height * (1 + bumps * rng.standard_normal(n))
+    top = camera.project(np.stack([line[:, 0], tops, line[:, 1]], 1))
+    base = camera.project(np.array([(b[0], 0, b[1]), (a[0], 0, a[1])]))
+    polygon = outline([np.concatenate([top, base])])
+    if polygon is None:
+        return None
+    seed, z = int(rng.integers(2**31)), float(np.sqrt(max(a[1], 1) * max(b[1], 1)))
+    colour = np.array(colour) * rng.uniform(0.75, 1.15) + rng.normal(0, 5, 3)
+
+    def brush(layer, to_layer):
+        grain = camera.scale(z) * 0.5 * (layer.shape[0] / max(1.0, np.ptp(polygon[:, 1])))
+        foliage(layer, np.random.default_rng(seed), colour, light, z, grain)
+
+    return Thing("vegetation", polygon, brush, min(a[1], b[1]))

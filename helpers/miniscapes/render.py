@@ -1,0 +1,114 @@
+"""From a frame's plan to its picture and its polygons."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from helpers.miniscapes.camera import REFERENCE_WIDTH, cut_to_frame
+from helpers.miniscapes.canvas import Canvas, Thing
+from helpers.miniscapes.cities import Frame
+from helpers.miniscapes.effects import add_glow, sensor, wet_ground
+from helpers.miniscapes.ground import Ground
+from helpers.miniscapes.scene import Scene, open_scene
+from helpers.miniscapes.street import close_view, lay_ground, line_street
+from helpers.miniscapes.traffic import add_cyclists, add_people, fill_road, furnish, hood
+
+ATTEMPTS = 8
+# How many pixels of a scheduled class have to show in the 512-wide preview.
+MUST_SHOW = {"train": 500, "bus": 350, "truck": 350, "motorcycle": 90, "rider": 60, "bicycle": 90, "wall": 350, "fence": 250,
+             "terrain": 250, "traffic light": 20, "traffic sign": 30, "person": 80, "car": 150}
+COUNTED = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer"}
+LEAST_SEEN = 5  # preview pixels; an instance that shows less is left out of the scene
+
+
+def compose(frame: Frame, size_hw: tuple[int, int]) -> Scene:
+    """Builds a frame's scene; tries again, from other random numbers, until every scheduled class can be seen."""
+    best, best_missing = None, None
+    for attempt in range(ATTEMPTS):
+        s = open_scene(frame, size_hw, attempt)
+        lay_ground(s)
+        close_view(s)
+        line_street(s)
+        fill_road(s)
+        add_cyclists(s)
+        furnish(s)
+        add_people(s)
+        car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car a city
+        top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66), (28, 34, 52)][car.integers(4)])
+        s.overlay = hood(s, top, tone, 0)
+        s.overlay += _borders(s)
+        missing = _prune(s)
+        if best is None or len(missing) < len(best_missing):
+            best, best_missing = s, missing
+        if not missing:
+            break
+    return best
+
+
+def _borders(s: Scene) -> list[Thing]:
+    """The unusable rim: rectification leaves dark slivers, and a few pixels lie outside the region of interest."""
+    h = s.camera.height_px
+    dark = lambda layer, to_layer: layer.__setitem__(slice(None), (0, 0, 0))  # noqa: E731
+    keep = lambda layer, to_layer: None  # noqa: E731
+    return [Thing("rectification border", np.array([(0, 0), (4, 0), (7, h * 0.5), (4, h), (0, h)]), dark),
+            Thing("rectification border", np.array([(2048, 0), (2045, 0), (2043, h * 0.5), (2045, h), (2048, h)]), dark),
+            Thing("out of roi", np.array([(0, h - 5), (2048, h - 5), (2048, h), (0, h)]), keep),
+            Thing("out of roi", np.array([(0, 0), (2048, 0), (2048, 4), (0, 4)]), keep)]
+
+
+def _everything(s: Scene) -> list[Thing]:
+    """All things after the ground, in painting order."""
+    return [*s.backdrop[1:], *sorted(s.street, key=lambda t: -t.z), *s.overlay]
+
+
+def _prune(s: Scene) -> list[str]:
+    """Drops instances that cannot be seen, and returns the scheduled classes that cannot. Independent of the final size."""
+    things = [Thing(f.label, f.polygon, None) for f in s.surfaces] + _everything(s)
+    scale = 512 / REFERENCE_WIDTH
+    width, height = 512, int(s.camera.height_px * scale)
+    preview = Image.new("I", (width, height), -1)
+    draw = ImageDraw.Draw(preview)
+    for i, thing in enumerate(things):
+        inside = cut_to_frame(thing.polygon * scale, width, height)
+        if len(inside) >= 3 and thing.label != "license plate":
+            draw.polygon([(int(x), int(y)) for x, y in inside], fill=i)
+    seen = np.bincount(np.asarray(preview).ravel() + 1, minlength=len(things) + 1)[1:]
+    shown: dict[str, int] = {}
+    hidden = set()
+    for thing, count in zip(things, seen, strict=True):
+        shown[thing.label] = shown.get(thing.label, 0) + int(count)
+        if count < (LEAST_SEEN if thing.label in COUNTED else 1) and thing.label != "license plate":
+            hidden.add(id(thing))
+    s.street = [t for t in s.street if id(t) not in hidden]
+    s.backdrop = [s.backdrop[0], *[t for t in s.backdrop[1:] if id(t) not in hidden]]
+    return [name for name in s.frame.wanted if shown.get(name, 0) < MUST_SHOW[name]]
+
+
+def render(frame: Frame, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict, np.ndarray]:
+    """Draws one frame.
+
+    Returns the picture, uint8 (H, W, 3) RGB; the annotation in the schema of gtFine_polygons.json; and for every pixel
+    the position in annotation["objects"] of what is seen there, int32 (H, W).
+    """
+    s = compose(frame, size_hw)
+    canvas = Canvas(size_hw)
+    ground = Ground(canvas, s.camera, s.light, s.seed())
+    for polygons, darkness, soft in s.shadows:
+        ground.cast(polygons, darkness, soft)
+    canvas.paint(s.backdrop[0])
+    for surface in s.surfaces:
+        canvas.paint(Thing(surface.label, surface.polygon, ground.brush(surface.material, surface.colour, surface.detail)))
+    for mark in s.marks:
+        mark(canvas)
+    for thing in _everything(s):
+        canvas.paint(thing)
+    image = canvas.flat()
+    rng = frame.rng(777)
+    labels = np.array([o["label"] for o in canvas.objects] + ["none"])
+    if s.light.wet > 0:
+        flat = np.isin(labels, ["road", "sidewalk", "parking", "ground", "rail track"])
+        wet_ground(image, flat[canvas.index], s.camera.horizon_px, s.light, rng)
+    add_glow(image, s.lamps)
+    image = sensor(image, s.light, rng)
+    return image, {"imgHeight": size_hw[0], "imgWidth": size_hw[1], "objects": canvas.objects}, canvas.index

@@ -1,0 +1,147 @@
+"""One street: camera, weather, road plan, and the order in which everything is painted, back to front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from helpers.miniscapes.camera import REFERENCE_WIDTH, Camera
+from helpers.miniscapes.canvas import Thing
+from helpers.miniscapes.cities import Frame
+from helpers.miniscapes.light import Light, make_light
+from helpers.miniscapes.sprites import foot, stand
+
+FAR_M = 170.0
+
+
+@dataclass
+class Surface:
+    """A piece of the road plane: painted by the ground's own brush. polygon: reference pixels."""
+
+    label: str
+    polygon: np.ndarray
+    material: str
+    colour: tuple
+    detail: float = 1.0
+
+
+@dataclass
+class Road:
+    """The cross-section, x in metres from the road's centre line; sidewalks lie outside the road's edges."""
+
+    left: float
+    right: float
+    lanes: int
+    lane_m: float
+    walk_left: float
+    walk_right: float
+    parking: tuple[bool, bool]
+    rails: float | None = None
+    junction: tuple[float, float] | None = None
+    verge: tuple[float, float] = (0.0, 0.0)
+
+    def edge(self, side: int) -> float:
+        """x of the kerb on one side (-1 left, 1 right)."""
+        return self.right if side > 0 else self.left
+
+    def front(self, side: int) -> float:
+        """x of the building line."""
+        return self.edge(side) + side * ((self.walk_right if side > 0 else self.walk_left) + self.verge[side > 0])
+
+
+@dataclass
+class Scene:
+    """Everything a frame shows. Lists are in painting order; `street` is sorted by distance before painting.
+
+    marks: drawn on the ground after the surfaces. shadows: (polygons, darkness, softness in reference pixels).
+    lamps: halos, see effects.add_glow.
+    """
+
+    frame: Frame
+    camera: Camera
+    light: Light
+    road: Road
+    rng: np.random.Generator
+    surfaces: list[Surface] = field(default_factory=list)
+    marks: list[Callable] = field(default_factory=list)
+    backdrop: list[Thing] = field(default_factory=list)
+    street: list[Thing] = field(default_factory=list)
+    overlay: list[Thing] = field(default_factory=list)
+    shadows: list[tuple] = field(default_factory=list)
+    lamps: list[tuple] = field(default_factory=list)
+    taken: list[tuple[float, float, float, float]] = field(default_factory=list)
+
+    def wants(self, name: str) -> bool:
+        return name in self.frame.wanted
+
+    def seed(self) -> int:
+        return int(self.rng.integers(2**31))
+
+    def free(self, x: float, z: float, half_x: float, half_z: float) -> bool:
+        """Claims a rectangle of ground when nothing stands there yet."""
+        box = (x - half_x, x + half_x, z - half_z, z + half_z)
+        if any(box[0] < b[1] and box[1] > b[0] and box[2] < b[3] and box[3] > b[2] for b in self.taken):
+            return False
+        self.taken.append(box)
+        return True
+
+    def cast(self, x: float, z: float, half_x: float, half_z: float, height: float) -> None:
+        """The shadow of something on the ground: always a dark patch under it, a long one when the sun shines."""
+        ring = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float) * [half_x, half_z] + [x, z]
+        near = np.maximum(ring[:, 1], 2.0)
+        flat = self.camera.project(np.stack([ring[:, 0], 0 * near, near], 1))
+        self.shadows.append(([flat], 0.5, 6.0))
+        sun = self.light.sun
+        if sun.max() > 0.3:
+            s = self.light.sun_dir
+            reach = np.array([-s[0], -s[2]]) / max(0.35, s[1]) * height
+            moved = ring + reach
+            hull = np.concatenate([ring, moved])
+            hull[:, 1] = np.maximum(hull[:, 1], 2.0)
+            shape = cv2.convexHull(hull.astype(np.float32))[:, 0]
+            self.shadows.append(([self.camera.project(np.stack([shape[:, 0], 0 * shape[:, 0], shape[:, 1]], 1))],
+                                 float(min(0.5, sun.max() * 0.55)), 4.0))
+
+    def figure(self, label: str, parts, x: float, z: float, wide: float = 0.3, tall: float = 1.7, nudge: float = 0.0, **more) -> None:
+        """Stands a flat figure in the street and casts its shadow. nudge: metres nearer in the painting order."""
+        ground = 0.12 if abs(x) > max(self.road.right, -self.road.left) else 0.0
+        thing = stand(label, parts, x, z, self.camera, self.light, self.seed(), ground=more.pop("ground", ground), **more)
+        if thing is not None:
+            thing.z = z - nudge
+            self.street.append(thing)
+            if wide:
+                self.cast(x, z, wide, 0.15, tall)
+
+    def lamp(self, x: float, y: float, z: float, radius_m: float, colour, strength: float) -> None:
+        """A halo at a point, when it is dark enough for lamps."""
+        if self.light.night > 0 and z > 2:
+            u, v, s = foot(self.camera, x, z, y)
+            self.lamps.append((u, v, float(np.clip(radius_m * s, 3, 260)), colour, strength * min(1.0, 0.4 + self.light.night)))
+
+
+def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
+    """Draws the frame's camera, weather and road plan; nothing stands in the street yet."""
+    rng = frame.rng(attempt)
+    height = REFERENCE_WIDTH * size_hw[0] / size_hw[1]
+    light = make_light(frame.weather, rng)
+    lanes = 2 if frame.street == "arterial" or (frame.street == "park" and rng.random() < 0.3) else 1
+    lane_m = rng.uniform(3.0, 3.5)
+    parking = (bool(rng.random() < 0.65), bool(rng.random() < 0.65)) if frame.street in ("downtown", "suburb") else (False, bool(rng.random() < 0.3))
+    walk = rng.uniform(2.0, 4.2, 2) * (1.25 if frame.street == "downtown" else 0.9)
+    rails = None
+    left, right = -lanes * lane_m - 2.3 * parking[0], lanes * lane_m + 2.3 * parking[1]
+    if "train" in frame.wanted:
+        rails = float(-lane_m * 0.5 if lanes == 1 else -lane_m * 0.5)
+    junction = None
+    if "traffic light" in frame.wanted and rng.random() < 0.75 or rng.random() < 0.2:
+        z = float(rng.uniform(16, 38))
+        junction = (z, z + float(rng.uniform(8, 12)))
+    verge = tuple(rng.uniform(1.6, 3.4, 2)) if "terrain" in frame.wanted and frame.street != "downtown" else (0.0, 0.0)
+    camera = Camera(height, float(height * rng.uniform(0.405, 0.445)), offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
+                    yaw=float(rng.normal(0, 0.025)), curve=float(rng.choice([0, 0, 1]) * rng.normal(0, 0.0005)),
+                    mount_m=float(rng.uniform(1.16, 1.28)))
+    road = Road(left, right, lanes, lane_m, float(walk[0]), float(walk[1]), parking, rails, junction, verge)
+    return Scene(frame, camera, light, road, rng)

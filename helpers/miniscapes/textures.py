@@ -1,0 +1,104 @@
+"""Grain, foliage, brick and house fronts, as small pictures that the brushes stretch over surfaces."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+TILE = 512
+
+
+@lru_cache(maxsize=32)
+def noise(kind: int, cell: int, octaves: int = 1) -> np.ndarray:
+    """Smooth tileable noise, float32 (TILE, TILE), mean 0, standard deviation 1; cell is its coarsest grain in pixels.
+
+    The picture depends on its arguments alone, so every frame and every process shares the same few tiles.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([977, kind, cell, octaves]))
+    total = np.zeros((TILE, TILE), np.float32)
+    for k in range(octaves):
+        n = max(2, min(TILE, TILE * 2**k // cell))
+        coarse = rng.standard_normal((n, n)).astype(np.float32)
+        wide = cv2.copyMakeBorder(coarse, 2, 2, 2, 2, cv2.BORDER_WRAP)
+        step = TILE / n
+        big = cv2.resize(wide, None, fx=step, fy=step, interpolation=cv2.INTER_CUBIC)
+        pad = round(2 * step)
+        total += big[pad:pad + TILE, pad:pad + TILE] * 0.6**k
+    return (total - total.mean()) / total.std()
+
+
+def patch(rng: np.random.Generator, shape_hw, kind: int = 0, cell: int = 8, octaves: int = 1) -> np.ndarray:
+    """A random cut-out of `noise`, float32 (h, w)."""
+    h, w = shape_hw
+    tile = noise(kind, cell, octaves)
+    y, x = rng.integers(0, TILE, 2)
+    if y + h <= TILE and x + w <= TILE:
+        return tile[y:y + h, x:x + w]
+    return tile[np.arange(y, y + h)[:, None] % TILE, np.arange(x, x + w)[None] % TILE]
+
+
+def roughen(layer: np.ndarray, rng: np.random.Generator, amount: float, cell: int = 3, octaves: int = 1) -> None:
+    """Multiplies a layer (h, w, 3) uint8 by 1 + amount * noise, in place."""
+    grain = patch(rng, layer.shape[:2], 1, cell, octaves)
+    gain = cv2.merge([grain * amount + 1] * 3)
+    layer[:] = cv2.multiply(layer, gain, dtype=cv2.CV_8U)
+
+
+def ramp(layer: np.ndarray, top: float, bottom: float, left: float = 1.0, right: float = 1.0) -> None:
+    """Multiplies a layer by a vertical and a horizontal gradient, in place."""
+    h, w = layer.shape[:2]
+    gain = np.linspace(top, bottom, h, dtype=np.float32)[:, None] * np.linspace(left, right, w, dtype=np.float32)[None]
+    layer[:] = cv2.multiply(layer, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
+
+
+def bricks(h: int, w: int, course: float, colour, mortar, rng: np.random.Generator) -> np.ndarray:
+    """Running-bond masonry, uint8 (h, w, 3); course is the height of a brick in pixels."""
+    wall = np.empty((h, w, 3), np.float32)
+    wall[:] = colour
+    rows, columns = int(h / course) + 2, int(w / (course * 2.2)) + 3
+    tone = 1 + 0.13 * rng.standard_normal((rows, columns)).astype(np.float32)
+    r = (np.arange(h) / course).astype(int)
+    c = (np.arange(w)[None] / (course * 2.2) + (r[:, None] % 2) * 0.5).astype(int)
+    wall *= tone[r[:, None], c][..., None]
+    if course >= 3:
+        joint = ((np.arange(h) / course) % 1 < 1.0 / course)[:, None]
+        joint = joint | ((np.arange(w)[None] / (course * 2.2) + (r[:, None] % 2) * 0.5) % 1 < 0.45 / course)
+        wall[joint] = mortar
+    return np.clip(wall, 0, 255).astype(np.uint8)
+
+
+def box(picture: np.ndarray, x0, y0, x1, y1, colour) -> None:
+    """A filled rectangle; coordinates float pixels, colour RGB."""
+    h, w = picture.shape[:2]
+    x0, x1 = (int(np.clip(round(v), 0, w)) for v in (x0, x1))
+    y0, y1 = (int(np.clip(round(v), 0, h)) for v in (y0, y1))
+    if x1 > x0 and y1 > y0:
+        picture[y0:y1, x0:x1] = np.clip(colour, 0, 255)
+
+
+def fill(layer: np.ndarray, points: np.ndarray, colour) -> None:
+    """A filled smooth-edged polygon on a layer; points float pixels (N, 2), colour RGB."""
+    fixed = np.round(np.clip(points, -1e5, 1e5) * 16).astype(np.int32)
+    cv2.fillPoly(layer, [fixed], [int(v) for v in colour], cv2.LINE_AA, 4)
+
+
+def stretch(layer: np.ndarray, picture: np.ndarray, quad: np.ndarray, mask: np.ndarray | None = None) -> None:
+    """Maps a picture onto a quad (4, 2) of layer pixels: top left, top right, bottom right, bottom left."""
+    h, w = picture.shape[:2]
+    source = np.float32([[0, 0], [w, 0], [w, h], [0, h]])
+    matrix = cv2.getPerspectiveTransform(source, np.float32(quad))
+    size = (layer.shape[1], layer.shape[0])
+    if mask is None:
+        cv2.warpPerspective(picture, matrix, size, dst=layer, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return
+    over = cv2.warpPerspective(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    blend(layer, over, seen)
+
+
+def blend(layer: np.ndarray, over, alpha: np.ndarray) -> None:
+    """layer = over * alpha + layer * (1 - alpha), in place; alpha uint8 (h, w), over (h, w, 3) or a colour."""
+    a = cv2.merge([alpha.astype(np.float32) / 255] * 3)
+    layer[:] = np.clip(layer + (np.asarray(over, np.float32) - layer) * a, 0, 255).astype(np.uint8)

@@ -1,0 +1,272 @@
+"""What moves and what stands about: vehicles, riders, walkers, posts, signs, lights, trees along the kerb."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.miniscapes import people, vehicles
+from helpers.miniscapes.canvas import Thing
+from helpers.miniscapes.furniture import bollard, clutter, lamp_post, moving_clutter, plain_pole, sign, signal_head, tree
+from helpers.miniscapes.scene import Scene
+from helpers.miniscapes.solids import Pose, place
+from helpers.miniscapes.sprites import Part, limb
+
+AWAY, TOWARDS = 0.0, np.pi
+
+
+def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground: float = 0.0) -> bool:
+    """Puts a vehicle on the road when its place is free."""
+    parts = make(s.rng, s.light.night)
+    length, width = max(p.length_m for p in parts), max(p.width_m for p in parts)
+    across = abs(np.sin(heading)) > 0.7
+    half_x, half_z = (length / 2, width / 2) if across else (width / 2, length / 2)
+    if z - half_z < 4.5 or not s.free(x, z, half_x + 0.2, half_z + 0.5):
+        return False
+    things = place(label, parts, Pose(x, z, heading, ground), s.camera, s.light, s.seed())
+    if not things:
+        return False
+    for thing in things:
+        thing.z = z - half_z * 0.9  # a long vehicle is painted by its near end
+    s.street.extend(things)
+    tall = float(parts[0].profile[:, 1].max())
+    s.cast(x, z, half_x, half_z, tall)
+    if not across:
+        end = z - half_z
+        for dx in (-0.6, 0.6):
+            if heading == TOWARDS:
+                s.lamp(x + dx, 0.65, end, 0.55, (255, 244, 214), 0.85)
+            else:
+                s.lamp(x + dx, 0.8, end, 0.22, (255, 60, 40), 0.5)
+    return True
+
+
+def fill_road(s: Scene) -> None:
+    """Vehicles: the scheduled rare ones first, near enough to matter, then cars wherever there is room."""
+    rng, r = s.rng, s.road
+    own, other = (r.lanes - 0.5) * r.lane_m, -(r.lanes - 0.5) * r.lane_m
+    stop = r.junction[0] - 1.5 if r.junction else 120.0
+    if s.wants("train"):
+        x = r.rails if r.rails is not None else other
+        for _ in range(6):
+            away = x > 0
+            if drive(s, "train", vehicles.tram, x, rng.uniform(24, 44), AWAY if away else TOWARDS):
+                break
+    for name, make, near, far in (("bus", vehicles.bus, 15, 38), ("truck", vehicles.truck, 12, 34)):
+        if s.wants(name):
+            for _ in range(10):
+                lane, heading = (own, AWAY) if rng.random() < 0.5 else (other, TOWARDS)
+                if r.junction and rng.random() < 0.25:
+                    lane, heading = rng.uniform(-9, 9), rng.choice([-1, 1]) * np.pi / 2
+                    z = sum(r.junction) / 2
+                else:
+                    z = rng.uniform(near, far)
+                if drive(s, name, make, lane, z, heading):
+                    break
+    if s.wants("motorcycle"):
+        _motorcycle(s)
+    if not s.wants("car"):
+        return
+    if rng.random() < 0.07:
+        drive(s, "caravan" if rng.random() < 0.5 else "trailer", vehicles.caravan, r.right - 1.1, rng.uniform(10, 25), AWAY)
+    for side in (-1, 1):
+        if r.parking[side > 0]:
+            x, z = r.edge(side) - side * 1.1, rng.uniform(6.5, 9)
+            density = rng.uniform(0.55, 0.95)
+            while z < 75:
+                crossing = r.junction and r.junction[0] - 6 < z < r.junction[1] + 4
+                if rng.random() < density and not crossing:
+                    drive(s, "car", vehicles.car, x + rng.normal(0, 0.08), z, AWAY if side > 0 or rng.random() < 0.2 else TOWARDS)
+                z += rng.uniform(5.4, 6.6)
+    for lane in range(r.lanes):
+        x = (lane + 0.5) * r.lane_m
+        z = rng.uniform(11, 30) if rng.random() < 0.7 else rng.uniform(25, 60)
+        for _ in range(int(rng.integers(1, 6))):
+            if z < 90:
+                drive(s, "car", vehicles.car, x + rng.normal(0, 0.15), z, AWAY + rng.normal(0, 0.02))
+            z += rng.uniform(6.5, 9) if z < stop and r.junction else rng.uniform(9, 24)
+        z = rng.uniform(9, 30)
+        for _ in range(int(rng.integers(1, 6))):
+            if z < 100:
+                drive(s, "car", vehicles.car, -x + rng.normal(0, 0.15), z, TOWARDS)
+            z += rng.uniform(8, 26)
+    if r.junction:
+        for _ in range(int(rng.integers(0, 3))):
+            drive(s, "car", vehicles.car, rng.uniform(-14, 14), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5), rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
+
+
+def _motorcycle(s: Scene) -> None:
+    """A motorcycle, ridden when a rider is wanted too, else parked."""
+    rng, r = s.rng, s.road
+    for _ in range(8):
+        ridden = s.wants("rider") and rng.random() < 0.6
+        away = rng.random() < 0.6
+        view = "rear" if away else "front"
+        if ridden:
+            x, z = (r.right * 0.5 if away else r.left * 0.5), rng.uniform(8, 16)
+        else:
+            side = rng.choice([-1, 1])
+            x, z, view = r.edge(side) + side * rng.uniform(-0.6, 0.6), rng.uniform(8, 15), "side"
+        if s.free(x, z, 1.1 if view == "side" else 0.5, 0.8):
+            parts = people.motorcycle(rng, view, s.light.night)
+            s.figure("motorcycle", parts, x, z, 0.8 if view == "side" else 0.35, 1.1)
+            if ridden:
+                s.figure("rider", people.rider(rng, view, True), x, z, 0, nudge=0.05, ground=0.0)
+                s.lamp(x, 0.8, z, 0.4, (255, 240, 210) if view == "front" else (255, 60, 40), 0.6)
+            return
+
+
+def add_cyclists(s: Scene) -> None:
+    """Cyclists on the road and bicycles at the kerb; riders come on bicycles unless a motorcycle carries them."""
+    rng, r = s.rng, s.road
+    if s.wants("rider") and s.wants("bicycle") or s.wants("rider") and not s.wants("motorcycle"):
+        for _ in range(int(rng.integers(1, 3))):
+            for _ in range(5):
+                across = r.junction is not None and rng.random() < 0.35
+                if across:
+                    x, z, view = rng.uniform(-4, 4), r.junction[0] + rng.uniform(0, 3), "side"
+                elif rng.random() < 0.3:
+                    x, z, view = r.edge(1) + rng.uniform(0.6, 1.5), rng.uniform(8, 16), "side"
+                else:
+                    right = rng.random() < 0.65
+                    x, z, view = (r.right - 2.3 * r.parking[1] - 0.5 if right else r.left + 2.3 * r.parking[0] + 0.6), rng.uniform(8, 26), "end"
+                if s.free(x, z, 1.0 if view == "side" else 0.4, 0.6):
+                    flip = rng.random() < 0.5
+                    for label, parts, nudge in (("bicycle", people.bicycle(rng, view), 0.0), ("rider", people.rider(rng, view, False), 0.05)):
+                        parts = [Part(p.points * [-1, 1], p.colour, p.shines) for p in parts] if flip else parts
+                        s.figure(label, parts, x, z, 0.5 if nudge == 0 else 0, 1.7, nudge=nudge, ground=0.0)
+                    break
+    if s.wants("bicycle"):
+        side = int(rng.choice([-1, 1]))
+        z = rng.uniform(8, 15)
+        x = r.edge(side) + side * rng.uniform(0.5, 1.4)
+        for _ in range(int(rng.integers(1, 4))):
+            if s.free(x, z, 0.9, 0.3):
+                s.figure("bicycle", people.bicycle(rng, "side" if rng.random() < 0.8 else "end"), x, z, 0.7, 1.0)
+            x, z = x + side * rng.uniform(0, 0.4), z + rng.uniform(0.7, 2.0)
+
+
+def add_people(s: Scene) -> None:
+    """Walkers alone, in twos and threes on the sidewalks, some crossing; a far crowd is a persongroup."""
+    rng, r = s.rng, s.road
+    if not s.wants("person"):
+        return
+    rain = s.light.wet > 0.5
+    for _ in range(int(rng.integers(2, 8) if s.frame.street in ("downtown", "park") else rng.integers(1, 5))):
+        side = int(rng.choice([-1, 1]))
+        walk = r.walk_right if side > 0 else r.walk_left
+        x, z = r.edge(side) + side * rng.uniform(0.5, max(0.8, walk - 0.4)), float(rng.triangular(7, 13, 55))
+        if r.junction and rng.random() < 0.3:
+            x, z = rng.uniform(r.left, r.right + 2), r.junction[0] + rng.uniform(0.5, 3.5)
+        for _ in range(int(rng.choice([1, 1, 2, 3]))):
+            if s.free(x, z, 0.35, 0.3):
+                s.figure("person", people.walker(rng, rain), x, z, 0.28, 1.7)
+            x, z = x + rng.uniform(0.55, 0.8) * rng.choice([-1, 1]), z + rng.uniform(-0.3, 0.5)
+    if rng.random() < 0.12:
+        side, z = int(rng.choice([-1, 1])), rng.uniform(45, 70)
+        parts: list[Part] = []
+        for k in range(5):
+            parts += [Part(p.points + [0.45 * k, 0], p.colour) for p in people.walker(rng)]
+        s.figure("persongroup", parts, r.edge(side) + side * 1.5, z, 0)
+    if rng.random() < 0.15:
+        side = int(rng.choice([-1, 1]))
+        s.figure("dynamic", moving_clutter(rng), r.edge(side) + side * 1.2, rng.uniform(9, 22), 0.3, 0.9)
+
+
+def furnish(s: Scene) -> None:
+    """Lamp posts, signs, traffic lights, bollards, kerbside trees and clutter."""
+    rng, r = s.rng, s.road
+    treed = {"downtown": 0.45, "suburb": 0.6, "arterial": 0.7, "park": 0.9}[s.frame.street]
+    for side in (-1, 1):
+        kerb = r.edge(side) + side * 0.45
+        z, step = rng.uniform(9, 24), rng.uniform(20, 32)
+        while z < 110:
+            if s.free(kerb, z, 0.2, 0.2) and not (r.junction and r.junction[0] - 1 < z < r.junction[1] + 1):
+                if rng.random() < 0.8:
+                    s.figure("pole", lamp_post(rng, -side), kerb, z, 0.12, 6, rough=0.03)
+                    s.lamp(kerb - side * 1.6, 7.5, z, 0.9, (255, 214, 150), 0.8)
+                else:
+                    s.figure("pole", plain_pole(rng), kerb, z, 0.12, 5, rough=0.03)
+            z += step * rng.uniform(0.8, 1.2)
+        if rng.random() < treed:
+            z, step = rng.uniform(10, 22), rng.uniform(8, 14)
+            offset = r.edge(side) + side * (r.verge[side > 0] * 0.5 if r.verge[side > 0] else rng.uniform(0.9, 1.3))
+            tall = rng.uniform(6, 11)
+            while z < 120:
+                crossing = r.junction and r.junction[0] - 3 < z < r.junction[1] + 2
+                if not crossing and s.free(offset, z, 0.4, 0.4):
+                    thing = tree(rng, s.frame.city.season, offset, z, s.camera, s.light, tall * rng.uniform(0.85, 1.15))
+                    if thing:
+                        s.street.append(thing)
+                        s.cast(offset, z, 1.2, 1.2, tall * 0.7)
+                z += step * rng.uniform(0.8, 1.2)
+        if rng.random() < 0.25:
+            z = rng.uniform(7, 10)
+            for _ in range(int(rng.integers(3, 9))):
+                if s.free(kerb - side * 0.15, z, 0.1, 0.1):
+                    s.figure("pole", bollard(rng), kerb - side * 0.15, z, 0.1, 0.9, rough=0)
+                z += 1.8
+        if rng.random() < 0.35:
+            x, z = r.front(side) - side * 0.7, rng.uniform(8, 26)
+            if s.free(x, z, 0.6, 0.4):
+                s.figure("static", clutter(rng), x, z, 0.4, 1.0)
+    if s.wants("traffic sign"):
+        for _ in range(int(rng.integers(2, 6))):
+            side = int(rng.choice([-1, 1], p=[0.35, 0.65]))
+            _sign_post(s, r.edge(side) + side * rng.uniform(0.35, 0.8), float(rng.triangular(7, 12, 45)))
+    if s.wants("traffic light"):
+        _signals(s)
+
+
+def _sign_post(s: Scene, x: float, z: float) -> None:
+    rng = s.rng
+    if not s.free(x, z, 0.25, 0.25):
+        return
+    top = rng.uniform(2.3, 2.9)
+    group = rng.random() < 0.06
+    s.figure("polegroup" if group else "pole", [Part(limb(0, 0, 0, top + 0.35, 0.1 if not group else 0.24), (120, 122, 122))], x, z, 0.08, 2, rough=0.02)
+    s.figure("traffic sign", sign(rng, top), x, z, 0, nudge=0.02, ground=0.12, rough=0.02, shade=(1.04, 0.96))
+    if rng.random() < 0.35:
+        s.figure("traffic sign", sign(rng, top - 0.85), x, z, 0, nudge=0.02, ground=0.12, rough=0.02, shade=(1.04, 0.96))
+
+
+def _signals(s: Scene) -> None:
+    """Traffic lights at the junction's corners, one of them sometimes on an arm above the road."""
+    rng, r = s.rng, s.road
+    z = r.junction[0] - 0.6 if r.junction else float(rng.uniform(14, 30))
+    for side in (-1, 1):
+        x = r.edge(side) + side * 0.5
+        arm = side > 0 and rng.random() < 0.5
+        height = 5.6 if arm else 3.3
+        post = [Part(limb(0, 0, 0, height, 0.16, 0.13), (84, 90, 90))]
+        reach = min(4.5, r.right * 0.8)
+        if arm:
+            post.append(Part(limb(0, height - 0.1, -reach, height - 0.05, 0.13, 0.1), (84, 90, 90)))
+        s.figure("pole", post, x, z, 0.1, 3, rough=0.02)
+        s.figure("traffic light", signal_head(rng, 2.75), x, z, 0, nudge=0.03, ground=0.12, rough=0)
+        if arm:
+            s.figure("traffic light", signal_head(rng, height - 0.15), x - reach, z, 0, nudge=0.03, ground=0.12, rough=0)
+        if r.junction and rng.random() < 0.5:
+            far = r.junction[1] + 1.0
+            s.figure("pole", [Part(limb(0, 0, 0, 3.3, 0.14), (84, 90, 90))], x, far, 0.1, 3, rough=0.02)
+            s.figure("traffic light", signal_head(rng, 2.75), x, far, 0, nudge=0.03, ground=0.12, rough=0)
+
+
+def hood(s: Scene, top: float, tone, seed: int) -> list[Thing]:
+    """The car that carries the camera: its bonnet along the lower edge, mirroring the sky, with an ornament."""
+    height = s.camera.height_px
+    x = np.linspace(0, 2048, 41)
+    bend = ((x - 1024) / 1024) ** 2
+    y = height - top * (1 - 0.42 * bend - 0.5 * bend**6)
+    polygon = np.concatenate([np.stack([x, y], 1), [(2048, height), (0, height)]])
+
+    def brush(layer, to_layer):
+        h, w = layer.shape[:2]
+        t = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
+        sheen = s.light.skyline * 0.55 * s.light.gain((0, 1, 0)).clip(0.2, 1)
+        across = (1 - 0.35 * np.abs(np.linspace(-1, 1, w, dtype=np.float32)))[None, :, None]
+        layer[:] = np.clip((np.asarray(tone) * 0.8 + sheen * np.exp(-3.2 * t)) * across, 0, 255).astype(np.uint8)
+
+    things = [Thing("ego vehicle", polygon, brush, 0.0)]
+    badge = np.array([(0, 34), (5, 12), (20, -2), (4, 3), (0, 10), (-4, 3), (-20, -2), (-5, 12)], float) * [1, -1] + [1024, height - top + 16]
+    things.append(Thing("ego vehicle", badge, lambda layer, to_layer: layer.__setitem__(slice(None), (168, 170, 174)), 0.0))
+    return things
