@@ -105,10 +105,13 @@ def frame_grid(
             show_image(images[i], ax, titles[i] if titles is not None else None)
         else:
             ax.set_axis_off()
-    if caption:
-        figure.supxlabel(caption, **_CAPTION)
     if legend:
-        class_legend(figure, legend)
+        below = class_legend(figure, legend)
+        if caption:  # both want the same place below the figure, so the caption becomes the legend's title
+            below.set_title(caption, {"size": _CAPTION["fontsize"]})
+            below.get_title().set_color(_CAPTION["color"])
+    elif caption:
+        figure.supxlabel(caption, **_CAPTION)
     return figure
 
 
