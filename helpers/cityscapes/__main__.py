@@ -1,0 +1,85 @@
+"""`python -m helpers.cityscapes prepare|verify|statistics`: the data set on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from helpers.cityscapes.prepare import prepare
+from helpers.cityscapes.verify import Report, verify
+from helpers.errors import CourseError
+
+SHOWN = 20  # findings that are printed; --all prints every one
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 well, 1 findings or an error, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what is finished stays; the same command goes on from there", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers.cityscapes", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    command = commands.add_parser("prepare", help="unpack the official archives, make the train ids, write the lists")
+    command.add_argument("source", nargs="+", type=Path, help="zip or tar, or a folder that is already unpacked")
+    command.add_argument(
+        "--to", type=Path, help="folder to fill, such as data/cityscapes; a folder may be left in place"
+    )
+    command.set_defaults(run=_prepare)
+
+    verification = commands.add_parser("verify", help="check every frame; exit code 1 when something is wrong")
+    verification.add_argument("root", type=Path, help="the folder that holds leftImg8bit/ and gtFine/")
+    verification.add_argument("--fast", action="store_true", help="names and headers only")
+    verification.add_argument(
+        "--expect",
+        choices=("auto", "official", "any"),
+        default="auto",
+        help="numbers of frames that are right: 2975/500/1525 (official), whatever is there (any); auto takes "
+        "MiniScapes' own numbers for MiniScapes, else the official ones",
+    )
+    verification.add_argument("--all", action="store_true", help=f"print every finding, not the first {SHOWN}")
+    verification.set_defaults(run=_verify)
+
+    for each in (command, verification):
+        each.add_argument("--workers", type=int, help="processes; one per core by default")
+    return parser
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    done = prepare(options.source, options.to, workers=options.workers)
+    frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
+    print(f"{done.root} is ready: {frames}; {done.unpacked} files unpacked, {done.train_ids_made} train ids made.")
+    print(f"Next: python -m helpers.cityscapes verify {done.root}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    report = verify(options.root, fast=options.fast, expect=options.expect, workers=options.workers)
+    print(describe(report, None if options.all else SHOWN))
+    return 0 if report.sound else 1
+
+
+def describe(report: Report, shown: int | None = SHOWN) -> str:
+    """The findings of a verification, at most `shown`, then its table and the verdict."""
+    lines = [f"{each.path.relative_to(report.root)}: {each.text}" for each in report.findings[:shown]]
+    left = len(report.findings) - len(lines)
+    if left:
+        lines.append(f"... and {left} more; --all prints them")
+    lines += [report.table.to_string(), ""]
+    how = "names and headers" if report.fast else "every file read and decoded"
+    verdict = "sound" if report.sound else f"NOT sound: {len(report.findings)} findings"
+    return "\n".join([*lines, f"{report.root}: {verdict} ({how})"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
