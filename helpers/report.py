@@ -59,7 +59,7 @@ def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
 <style>{_style()}</style></head>
 <body>
 <header><h1>Street scenes, profile {html.escape(profile)}</h1><dl>{facts}</dl>
-<nav><ol>{"".join(contents)}</ol><label><input type="checkbox" id="hide-code"> hide the code</label></nav></header>
+<nav><ul>{"".join(contents)}</ul><label><input type="checkbox" id="hide-code"> hide the code</label></nav></header>
 <main>
 {"".join(sections)}
 </main></body></html>
@@ -126,8 +126,11 @@ def _body(notebook, stem: str) -> str:
         for output in cell.get("outputs", []):
             if "data" in output:
                 _make_static(output["data"], notebook.metadata)
+    notebook.metadata.pop("widgets", None)
     body, _ = _exporter().from_notebook_node(notebook)
-    body = re.sub(r'(<h[1-6] id="|<a class="anchor-link" href="#|<a href="#)', rf"\g<1>{stem}-", body)
+    body = re.sub(
+        r'(<h[1-6] id="|\bid="(?=cell-id=)|<a class="anchor-link" href="#|<a href="#)', rf"\g<1>{stem}-", body
+    )
     # links between notebooks lead to their place on this page
     return re.sub(r'href="(?:\./)?(\d\d_\w+)\.ipynb(?:#[^"]*)?"', r'href="#\1"', body)
 
@@ -158,12 +161,14 @@ def _exporter():
 
 def to_mathml(formula: str, display: str) -> str:
     """LaTeX math as a MathML element; what cannot be converted is shown as written."""
-    from latex2mathml.converter import convert
-    from latex2mathml.exceptions import InvalidLaTeXError
+    from latex2mathml import converter, exceptions
 
+    failures = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type))
+    # latex2mathml 3.81 knows these under the other name only
+    known = formula.replace("{aligned}", "{align}").replace(r"\operatorname{", r"\mathrm{")
     try:
-        return convert(formula.strip(), display=display)
-    except (InvalidLaTeXError, IndexError, KeyError, ValueError):
+        return converter.convert(known.strip(), display=display)
+    except failures:
         return f"<code>{html.escape(formula)}</code>"
 
 

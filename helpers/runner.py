@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import logging
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,23 +20,12 @@ from typing import Any
 
 from helpers import reference, report
 from helpers.errors import CourseError
+from helpers.headless import NotebookFailed, check_parameters, execute
 from helpers.profiles import load_profile
-from helpers.status import Status, clock
+from helpers.status import clock
 
 PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = PROJECT / "notebooks"
-
-START_TIMEOUT_S = 180  # a kernel on a busy machine
-IOPUB_TIMEOUT_S = 60  # papermill's 4 s are too short while a cell prints a large picture
-
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class NotebookFailed(RuntimeError):
-    """A notebook did not run to its end; the message is "<notebook>, cell <n>: <what happened>".
-
-    The cell number is the n of In [n] in the executed notebook, as JupyterLab shows it.
-    """
 
 
 def run(
@@ -108,128 +94,6 @@ def select(folder: Path, only: str) -> list[Path]:
     return [available[number] for number in sorted(wanted)]
 
 
-def check_parameters(source: Path, parameters: dict[str, Any]) -> None:
-    """Raise CourseError when the notebook does not declare all of `parameters` (papermill would only warn)."""
-    import papermill
-
-    declared = papermill.inspect_notebook(source)
-    for name in parameters:
-        if name not in declared:
-            known = ", ".join(declared) or "none: it has no cell tagged `parameters`"
-            raise CourseError(f"{source.name} has no parameter {name}; it declares {known}.")
-
-
-def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_timeout_s: int) -> None:
-    """Execute `source` with its own folder as working directory and write the executed notebook to `target`.
-
-    Raises NotebookFailed when a cell raises, ends the kernel, outlasts `cell_timeout_s` seconds or is not reached.
-    """
-    import papermill
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    name = source.stem
-    partial = target.with_name(f"{name}.partial.ipynb")
-    partial.unlink(missing_ok=True)
-    with Status(name, total=_cells_to_run(papermill.iorw.load_notebook_node(str(source))) + 1) as status:
-        try:
-            with _environment():
-                executed = papermill.execute_notebook(
-                    _unformatted(source),
-                    _unformatted(partial),
-                    parameters=parameters,
-                    kernel_name="python3",
-                    language="python",
-                    cwd=str(source.parent),
-                    progress_bar=False,
-                    start_timeout=START_TIMEOUT_S,
-                    execution_timeout=cell_timeout_s,
-                    iopub_timeout=IOPUB_TIMEOUT_S,
-                    kernel_manager_class=_quiet_kernel_manager(),
-                    on_cell_execute=lambda **_: status.next(),
-                )
-        except PapermillExecutionError as error:
-            what = f"{error.ename}: {_first_line(error.evalue)}"
-            raise NotebookFailed(f"{name}, cell {error.exec_count or status.count}: {what}") from None
-        except CellTimeoutError:
-            what = f"not done after {cell_timeout_s} s, the cell_timeout_s of this profile in helpers/profiles.toml"
-            raise NotebookFailed(f"{name}, cell {status.count}: {what}") from None
-        except DeadKernelError:
-            what = "the kernel died; a process that needs more memory than there is ends like this"
-            raise NotebookFailed(f"{name}, cell {status.count}: {what}") from None
-        _check_all_ran(name, executed)
-    os.replace(partial, target)
-
-
-def _quiet_kernel_manager() -> type:
-    from jupyter_client import AsyncKernelManager
-
-    class QuietKernelManager(AsyncKernelManager):
-        """Keeps the kernel's own log, and what C++ libraries print, out of the terminal; prints are in the notebook."""
-
-        async def start_kernel(self, **kwargs) -> None:
-            await super().start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
-
-    return QuietKernelManager
-
-
-def _check_all_ran(name: str, executed) -> None:
-    # A cell that raises SystemExit(0) ends papermill's run as a success; the cells after it have no execution count.
-    ran = 0
-    for cell in executed.cells:
-        if _is_to_run(cell):
-            if cell.execution_count is None:
-                raise NotebookFailed(f"{name}, cell {ran}: ended the notebook early, the cells after it did not run")
-            ran = cell.execution_count
-            if any(output.get("ename") == "SystemExit" for output in cell.outputs):
-                raise NotebookFailed(f"{name}, cell {ran}: SystemExit: a cell must not end the kernel")
-
-
-def _is_to_run(cell) -> bool:
-    tags = cell.metadata.get("tags", [])
-    return cell.cell_type == "code" and bool(cell.source.strip()) and "skip-execution" not in tags
-
-
-def _cells_to_run(notebook) -> int:
-    return sum(_is_to_run(cell) for cell in notebook.cells)
-
-
-def _first_line(text: str) -> str:
-    lines = [line.strip() for line in _ANSI.sub("", text).splitlines() if line.strip()]
-    return lines[0][:500] if lines else ""
-
-
-def _unformatted(path: Path) -> str:
-    # papermill fills {parameters} into paths with str.format
-    return str(path).replace("{", "{{").replace("}", "}}")
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """Environment of the kernels: this project's helpers, this interpreter's kernel, plain progress lines."""
-    ours = {
-        "COURSE_HEADLESS": "1",
-        "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel `python3` of the user's home folder is another Python
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or debugpy warns in the first cell
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    log = logging.getLogger("papermill")  # what it logs is told by NotebookFailed
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Hold `folder` for this run; two runs in one folder would mix their checkpoints and numbers."""
@@ -242,8 +106,24 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def conclude(folder: Path, notebooks: list[str], kept: Path, *, write_reference: bool) -> list[str]:
+    """Print the numbers that `notebooks` recorded in `folder`; returns those that left the reference `kept`, as lines.
+
+    Raises NotebookFailed when metrics.json is not flat or a number in it is not finite.
+    """
+    try:
+        metrics = reference.read_metrics(folder / "metrics.json", notebooks)
+    except CourseError as error:
+        raise NotebookFailed(str(error)) from None
+    if write_reference:
+        reference.write(kept, metrics)
+        print(f"reference: {kept}")
+    expected = reference.read(kept, notebooks)
+    print(reference.table(metrics, expected))
+    return reference.drifts(metrics, expected)
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m helpers.runner", description="Execute the notebooks headless.")
     parser.add_argument("--profile", default="mini", help="smoke, mini or cityscapes")
     parser.add_argument("--only", default="", help="04, 02,03 or 02-04; all when empty")
@@ -255,10 +135,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--output-dir", default="", help="outputs/<profile> when empty")
     parser.add_argument("--check", action="store_true", help="fail when a number is not that of the reference run")
     parser.add_argument("--write-reference", action="store_true", help="make this run the reference run")
-    options = parser.parse_args(argv)
+    return parser.parse_args(argv)
 
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _options(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as at Ctrl-C: kernel down, files whole
-    kept = PROJECT / "outputs" / options.profile / "reference.json"
     try:
         if options.check or options.write_reference:
             reference.check_comparable(options.seed, options.data_root)
@@ -271,13 +154,8 @@ def main(argv: list[str] | None = None) -> int:
             output_dir=options.output_dir,
         )
         ran = [path.name[:2] for path in select(NOTEBOOKS, options.only)]
-        metrics = reference.read_metrics(folder / "metrics.json", ran)
-        if options.write_reference:
-            reference.write(kept, metrics)
-            print(f"reference: {kept}")
-        expected = reference.read(kept, ran)
-        print(reference.table(metrics, expected))
-        drifts = reference.drifts(metrics, expected)
+        kept = PROJECT / "outputs" / options.profile / "reference.json"
+        drifts = conclude(folder, ran, kept, write_reference=options.write_reference)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2

@@ -12,9 +12,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers import runner
+from helpers import headless, runner
 from helpers.errors import CourseError
-from helpers.files import write_json
+from helpers.files import read_json, write_json
+from helpers.headless import NotebookFailed
 
 RECORD = 'import json, pathlib\npathlib.Path(OUTPUT_DIR, "metrics.json").write_text(json.dumps({numbers}));'
 
@@ -104,8 +105,9 @@ def test_kernel_runs_in_the_notebooks_folder_headless_with_these_helpers(write_n
     assert "COURSE_HEADLESS" not in os.environ
 
 
-def test_what_libraries_print_is_in_the_notebook_and_not_in_the_terminal(write_notebook, folder, capfd):
-    run(write_notebook("01_first", 'import os, time; os.write(2, b"from C++"); time.sleep(1)'), folder)
+def test_what_libraries_print_is_in_the_notebook_and_not_in_the_terminal(write_notebook, folder, capfd, monkeypatch):
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # ipykernel leaves file descriptors alone when it sees this
+    run(write_notebook("01_first", 'import os, time; os.write(2, b"from C++"); time.sleep(0.5)'), folder)
     assert nbformat.read(folder / "01_first.ipynb", as_version=4).cells[-1].outputs[0].text == "from C++"
     captured = capfd.readouterr()
     assert "from C++" not in captured.out + captured.err
@@ -133,7 +135,7 @@ def test_failure_names_notebook_and_cell_keeps_the_partial_and_what_was_there(wr
     source = write_notebook("04_prune", "x = 1", 'raise ValueError("19 classes expected\\nsecond line")', "x = 2")
     folder.mkdir()
     (folder / "04_prune.ipynb").write_text("the earlier result")
-    with pytest.raises(runner.NotebookFailed) as failure:
+    with pytest.raises(NotebookFailed) as failure:
         run(source, folder)
     # In [1] parameters, In [2] injected, In [3] x = 1
     assert str(failure.value) == "04_prune, cell 4: ValueError: 19 classes expected"
@@ -147,14 +149,14 @@ def test_failure_names_notebook_and_cell_keeps_the_partial_and_what_was_there(wr
 def test_later_notebooks_do_not_start_after_a_failure(write_notebook, folder):
     write_notebook("02_second", "x = 1")
     source = write_notebook("01_first", "1 / 0")
-    with pytest.raises(runner.NotebookFailed, match="^01_first, cell 3: ZeroDivisionError: division by zero$"):
+    with pytest.raises(NotebookFailed, match="^01_first, cell 3: ZeroDivisionError: division by zero$"):
         run(source, folder)
     assert not (folder / "02_second.ipynb").exists()
 
 
 def test_the_next_run_that_works_removes_the_partial(write_notebook, folder):
     source = write_notebook("01_first", "1 / 0")
-    with pytest.raises(runner.NotebookFailed):
+    with pytest.raises(NotebookFailed):
         run(source, folder)
     run(write_notebook("01_first", "1 / 1"), folder)
     assert sorted(path.name for path in folder.glob("*.ipynb")) == ["01_first.ipynb"]
@@ -163,28 +165,28 @@ def test_the_next_run_that_works_removes_the_partial(write_notebook, folder):
 @pytest.mark.parametrize("ending", ["raise SystemExit", "raise SystemExit(0)", "import sys; sys.exit(0)"])
 def test_a_cell_that_ends_the_kernel_quietly_is_a_failure(write_notebook, folder, ending):
     source = write_notebook("01_first", "x = 1", ending, "x = 2")
-    with pytest.raises(runner.NotebookFailed, match="^01_first, cell 4: "):
+    with pytest.raises(NotebookFailed, match="^01_first, cell 4: "):
         run(source, folder)
     assert not (folder / "01_first.ipynb").exists()
 
 
 def test_system_exit_in_the_last_cell_is_a_failure_too(write_notebook, folder):
-    with pytest.raises(runner.NotebookFailed, match="^01_first, cell 3: .*SystemExit"):
+    with pytest.raises(NotebookFailed, match="^01_first, cell 3: .*SystemExit"):
         run(write_notebook("01_first", "raise SystemExit(0)"), folder)
 
 
 def test_a_cell_that_takes_too_long_is_told(write_notebook, folder):
     source = write_notebook("01_first", "x = 1", "import time; time.sleep(60)")
     parameters = {"PROFILE": "smoke"}
-    with pytest.raises(runner.NotebookFailed, match=r"^01_first, cell 4: not done after 1 s, the cell_timeout_s"):
+    with pytest.raises(NotebookFailed, match=r"^01_first, cell 4: not done after 1 s, the cell_timeout_s"):
         folder.mkdir()
-        runner.execute(source, folder / source.name, parameters, cell_timeout_s=1)
+        headless.execute(source, folder / source.name, parameters, cell_timeout_s=1)
     assert (folder / "01_first.partial.ipynb").exists()
 
 
 def test_a_kernel_that_dies_is_told(write_notebook, folder, capfd):
     source = write_notebook("01_first", "x = 1", "import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(runner.NotebookFailed, match="^01_first, cell 4: the kernel died"):
+    with pytest.raises(NotebookFailed, match="^01_first, cell 4: the kernel died"):
         run(source, folder)
     assert capfd.readouterr().err == ""
 
@@ -282,6 +284,18 @@ def test_without_check_a_drift_is_marked_and_no_failure(project, capsys):
     reference(project, {"01.miou": {"value": 0.2, "tolerance": 0.02}})
     assert main(project) == 0
     assert "* further from the reference than its tolerance" in capsys.readouterr().out
+
+
+def test_a_number_that_is_none_gives_1(project, write_notebook, capsys):
+    write_notebook("01_first", RECORD.format(numbers='{"01.miou": float("nan")}'))
+    assert main(project) == 1
+    assert "01.miou = nan, which is no finite number" in capsys.readouterr().err
+
+
+def test_write_reference_is_what_check_compares_with(project, capsys):
+    assert main(project, "--write-reference") == 0
+    assert read_json(project / "outputs" / "smoke" / "reference.json")["01.miou"] == {"value": 0.41, "tolerance": 0.041}
+    assert main(project, "--check") == 0
 
 
 def test_failing_notebook_gives_1_and_the_line(project, write_notebook, capsys):
