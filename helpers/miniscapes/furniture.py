@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from helpers.miniscapes.camera import Camera
@@ -24,9 +23,9 @@ def foliage(layer: np.ndarray, rng: np.random.Generator, colour, light: Light, z
     clump = patch(rng, (h, w), 5, int(np.clip(2 ** round(np.log2(max(grain, 2))), 4, 128)), 4)
     fine = patch(rng, (h, w), 6, 3, 1)
     tone = 1 + 0.3 * np.tanh(clump) + 0.14 * fine + np.linspace(0.18, -0.24, h, dtype=np.float32)[:, None]
-    base = light.through_air(np.asarray(colour, float) * light.gain((0, 0.6, -0.5)), z).astype(np.float32)
-    layer[:] = cv2.multiply(cv2.merge([np.maximum(tone, 0.2).astype(np.float32)] * 3), tuple(float(v) for v in base) + (0.0,),
-                            dtype=cv2.CV_8U)
+    base = np.asarray(colour, float) * light.gain((0, 0.6, -0.5)) * np.exp(-light.haze_per_m * z)
+    veil = light.haze * (1 - np.exp(-light.haze_per_m * z))
+    layer[:] = np.clip(np.maximum(tone, 0.2)[..., None] * base.astype(np.float32) + veil.astype(np.float32), 0, 255).astype(np.uint8)
 
 
 def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Camera, light: Light, tall: float) -> Thing | None:

@@ -1,13 +1,40 @@
-"""What is published about Cityscapes' 2,975 fine training frames, and what MiniScapes aims at beside it."""
+"""What is published about Cityscapes' 2,975 fine training frames, to hold MiniScapes against."""
 
 from __future__ import annotations
 
-# Share of each class among the labelled pixels. Source: the frequencies that DANNet (Wu et al., CVPR 2021) publishes to
-# weight its loss (W-zx-Y/DANNet, train.py); they agree to three digits with those that the class weights of ERFNet
-# (Romera et al., 2018; Eromera/erfnet_pytorch, train/main.py, 1 / ln(1.10 + share of all pixels)) imply.
-PIXEL_SHARE = {
-    "road": 0.36869696, "sidewalk": 0.06084986, "building": 0.22824049, "wall": 0.00655399, "fence": 0.00877272,
-    "pole": 0.01227341, "traffic light": 0.00207795, "traffic sign": 0.0055127, "vegetation": 0.15928651,
-    "terrain": 0.01157818, "sky": 0.04018982, "person": 0.01218957, "rider": 0.00135122, "car": 0.06994545,
-    "truck": 0.00267456, "bus": 0.00235192, "train": 0.00232904, "motorcycle": 0.00098658, "bicycle": 0.00413907,
-}
+TRAIN_FRAMES = 2975
+
+# Source of pixels and frames: the statistics that GPaCo (Cui et al., TPAMI 2023) publishes in
+# dvlab-research/Parametric-Contrastive-Learning, GPaCo/Seg/stats/cityscapes_pix_label_stats.txt and
+# cityscapes_image_label_stats.txt. The pixel counts are also those of openseg-group/OCNet.pytorch issue 66, and their
+# shares those by which DANNet (Wu et al., CVPR 2021) weights its loss.
+# Source of instances (rounded there to hundreds): Mask R-CNN (He et al., ICCV 2017), appendix on Cityscapes.
+_TABLE = """
+road            2036416525   2934
+sidewalk         336090793   2811
+building        1260636120   2934
+wall              36199498    970
+fence             48454166   1296
+pole              67789506   2949
+traffic_light     11477088   1658
+traffic_sign      30448193   2808
+vegetation       879783988   2891
+terrain           63949536   1654
+sky              221979646   2686
+person            67326424   2343   17900
+rider              7463162   1023    1800
+car              386328286   2832   26900
+truck             14772328    359     500
+bus               12990290    274     400
+train             12863955    142     200
+motorcycle         5449152    513     700
+bicycle           22861233   1646    3700
+"""
+_ROWS = [row.replace("_", " ").rsplit(maxsplit=3) if len(row.split()) == 4 else [*row.replace("_", " ").rsplit(maxsplit=2), "0"]
+         for row in _TABLE.strip().splitlines()]
+_PIXELS = sum(int(row[1]) for row in _ROWS)
+
+# Share of each class among all labelled pixels; share of frames that show it; annotated instances per frame.
+PIXEL_SHARE: dict[str, float] = {row[0]: int(row[1]) / _PIXELS for row in _ROWS}
+FRAME_SHARE: dict[str, float] = {row[0]: int(row[2]) / TRAIN_FRAMES for row in _ROWS}
+INSTANCES_PER_FRAME: dict[str, float] = {row[0]: int(row[3]) / TRAIN_FRAMES for row in _ROWS if int(row[3])}

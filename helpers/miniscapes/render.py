@@ -12,12 +12,12 @@ from helpers.miniscapes.effects import add_glow, sensor, wet_ground
 from helpers.miniscapes.ground import Ground
 from helpers.miniscapes.scene import Scene, open_scene
 from helpers.miniscapes.street import close_view, lay_ground, line_street
-from helpers.miniscapes.traffic import add_cyclists, add_people, fill_road, furnish, hood
+from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare, furnish, hood
 
 ATTEMPTS = 8
 # How many pixels of a scheduled class have to show in the 512-wide preview.
-MUST_SHOW = {"train": 500, "bus": 350, "truck": 350, "motorcycle": 90, "rider": 60, "bicycle": 90, "wall": 350, "fence": 250,
-             "terrain": 250, "traffic light": 20, "traffic sign": 30, "person": 80, "car": 150}
+MUST_SHOW = {"train": 300, "bus": 200, "truck": 200, "motorcycle": 60, "rider": 40, "bicycle": 60, "wall": 200, "fence": 200,
+             "terrain": 200, "traffic light": 15, "traffic sign": 20, "person": 40, "car": 150}
 COUNTED = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer"}
 LEAST_SEEN = 5  # preview pixels; an instance that shows less is left out of the scene
 
@@ -30,10 +30,8 @@ def compose(frame: Frame, size_hw: tuple[int, int]) -> Scene:
         lay_ground(s)
         close_view(s)
         line_street(s)
-        fill_road(s)
-        add_cyclists(s)
-        furnish(s)
-        add_people(s)
+        for populate in (add_rare, add_motorcycle, add_cyclists, add_people, add_cars, furnish):
+            populate(s)
         car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car a city
         top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66), (28, 34, 52)][car.integers(4)])
         s.overlay = hood(s, top, tone, 0)

@@ -88,6 +88,16 @@ class Scene:
         self.taken.append(box)
         return True
 
+    def entry(self, x: float) -> float:
+        """The distance (m) from which something at x is inside the frame."""
+        return abs(x - self.camera.offset_m) * self.camera.focal_px / (REFERENCE_WIDTH / 2) * 1.1 + 1.5
+
+    def sight(self, x: float, z: float) -> None:
+        """Keeps the line of sight to a scheduled thing free of whatever is placed later."""
+        for depth in np.arange(5.0, z - 1.2, 1.0):
+            across = self.camera.offset_m + (x - self.camera.offset_m) * depth / z
+            self.taken.append((across - 0.25, across + 0.25, depth - 0.5, depth + 0.5))
+
     def cast(self, x: float, z: float, half_x: float, half_z: float, height: float) -> None:
         """The shadow of something on the ground: always a dark patch under it, a long one when the sun shines."""
         ring = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float) * [half_x, half_z] + [x, z]
@@ -139,7 +149,7 @@ def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
     if "traffic light" in frame.wanted and rng.random() < 0.75 or rng.random() < 0.2:
         z = float(rng.uniform(16, 38))
         junction = (z, z + float(rng.uniform(8, 12)))
-    verge = tuple(rng.uniform(1.6, 3.4, 2)) if "terrain" in frame.wanted and frame.street != "downtown" else (0.0, 0.0)
+    verge = tuple(rng.uniform(1.3, 3.0, 2) * (0.75 if frame.street == "downtown" else 1.0)) if "terrain" in frame.wanted else (0.0, 0.0)
     camera = Camera(height, float(height * rng.uniform(0.405, 0.445)), offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
                     yaw=float(rng.normal(0, 0.025)), curve=float(rng.choice([0, 0, 1]) * rng.normal(0, 0.0005)),
                     mount_m=float(rng.uniform(1.16, 1.28)))

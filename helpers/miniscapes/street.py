@@ -27,7 +27,7 @@ def lay_ground(s: Scene) -> None:
     slabs = str(rng.choice(["paving", "cobbles", "paving", "concrete"]))
     for side, walk in ((-1, r.walk_left), (1, r.walk_right)):
         edge, verge = r.edge(side), r.verge[side > 0]
-        at_kerb = verge > 0 and rng.random() < 0.5
+        at_kerb = verge > 0 and (rng.random() < 0.5 or s.frame.street == "downtown")
         inner = edge + side * (verge if at_kerb else 0)
         x0, x1 = sorted((inner, inner + side * walk))
         s.surfaces.append(Surface("sidewalk", c.strip(x0, x1, 2.5, FAR_M), slabs, tuple(paving)))
@@ -98,7 +98,6 @@ def line_street(s: Scene) -> None:
         x = s.road.front(side)
         lots, z = [], float(rng.uniform(1.5, 3.0))
         green_side = s.frame.street == "park" and side == barrier_side
-        open_run = 0
         while z < FAR_M:
             kind = "house"
             length = float(rng.uniform(9, 20))
@@ -112,7 +111,6 @@ def line_street(s: Scene) -> None:
             if green_side and rng.random() < 0.85 or rng.random() < odds:
                 kind = "green"
             lots.append((z, z + length, kind))
-            open_run += kind == "green"
             z += length
         barrier = _barriers(s, side, side == barrier_side)
         things: list[list[Thing]] = []
@@ -152,13 +150,17 @@ def _lot(s: Scene, side: int, x: float, z0: float, z1: float, kind: str, fenced:
 def _barriers(s: Scene, side: int, first: bool) -> list[tuple[float, float, str]]:
     """Stretches (z0, z1, what) of wall and fence along the building line; at most one of each a frame."""
     out = []
+    enter = s.entry(s.road.front(side))
     for what, mine in (("wall", first), ("fence", not first)):
         if s.wants(what) and mine:
-            z0 = float(s.rng.uniform(6, 13))
-            z1 = z0 + float(s.rng.uniform(10, 26))
+            z0 = enter - float(s.rng.uniform(0, 3))
+            z1 = z0 + float(s.rng.uniform(9, 22))
             if s.road.junction and z1 > s.road.junction[0] - 2:
-                z1 = s.road.junction[0] - 2
-                z0 = min(z0, z1 - 7)
+                if s.road.junction[0] - 2 - enter > 5:
+                    z1 = s.road.junction[0] - 2
+                else:
+                    z0 = s.road.junction[1] + 1.5
+                    z1 = z0 + float(s.rng.uniform(14, 26))
             out.append((max(z0, 3.0), z1, what))
     return out
 

@@ -40,18 +40,19 @@ def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground
     return True
 
 
-def fill_road(s: Scene) -> None:
-    """Vehicles: the scheduled rare ones first, near enough to matter, then cars wherever there is room."""
+def add_rare(s: Scene) -> None:
+    """The scheduled rare vehicles, near enough to matter."""
     rng, r = s.rng, s.road
     own, other = (r.lanes - 0.5) * r.lane_m, -(r.lanes - 0.5) * r.lane_m
-    stop = r.junction[0] - 1.5 if r.junction else 120.0
     if s.wants("train"):
         x = r.rails if r.rails is not None else other
         for _ in range(6):
             away = x > 0
-            if drive(s, "train", vehicles.tram, x, rng.uniform(24, 44), AWAY if away else TOWARDS):
+            z = rng.uniform(24, 44)
+            if drive(s, "train", vehicles.tram, x, z, AWAY if away else TOWARDS):
+                s.sight(x, z - 8)
                 break
-    for name, make, near, far in (("bus", vehicles.bus, 15, 38), ("truck", vehicles.truck, 12, 34)):
+    for name, make, near, far in (("bus", vehicles.bus, 24, 52), ("truck", vehicles.truck, 22, 50)):
         if s.wants(name):
             for _ in range(10):
                 lane, heading = (own, AWAY) if rng.random() < 0.5 else (other, TOWARDS)
@@ -61,9 +62,14 @@ def fill_road(s: Scene) -> None:
                 else:
                     z = rng.uniform(near, far)
                 if drive(s, name, make, lane, z, heading):
+                    s.sight(lane, z - 5)
                     break
-    if s.wants("motorcycle"):
-        _motorcycle(s)
+
+
+def add_cars(s: Scene) -> None:
+    """Parked rows, queues and oncoming cars, wherever there is room."""
+    rng, r = s.rng, s.road
+    stop = r.junction[0] - 1.5 if r.junction else 120.0
     if not s.wants("car"):
         return
     if rng.random() < 0.07:
@@ -94,19 +100,23 @@ def fill_road(s: Scene) -> None:
             drive(s, "car", vehicles.car, rng.uniform(-14, 14), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5), rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
 
 
-def _motorcycle(s: Scene) -> None:
+def add_motorcycle(s: Scene) -> None:
     """A motorcycle, ridden when a rider is wanted too, else parked."""
+    if not s.wants("motorcycle"):
+        return
     rng, r = s.rng, s.road
     for _ in range(8):
         ridden = s.wants("rider") and rng.random() < 0.6
         away = rng.random() < 0.6
         view = "rear" if away else "front"
         if ridden:
-            x, z = (r.right * 0.5 if away else r.left * 0.5), rng.uniform(8, 16)
+            x, z = (r.right * 0.5 if away else r.left * 0.5), rng.uniform(11, 22)
         else:
             side = rng.choice([-1, 1])
-            x, z, view = r.edge(side) + side * rng.uniform(-0.6, 0.6), rng.uniform(8, 15), "side"
+            x, view = r.edge(side) + side * rng.uniform(-0.6, 0.6), "side"
+            z = s.entry(x) + rng.uniform(2, 10)
         if s.free(x, z, 1.1 if view == "side" else 0.5, 0.8):
+            s.sight(x, z)
             parts = people.motorcycle(rng, view, s.light.night)
             s.figure("motorcycle", parts, x, z, 0.8 if view == "side" else 0.35, 1.1)
             if ridden:
@@ -125,11 +135,14 @@ def add_cyclists(s: Scene) -> None:
                 if across:
                     x, z, view = rng.uniform(-4, 4), r.junction[0] + rng.uniform(0, 3), "side"
                 elif rng.random() < 0.3:
-                    x, z, view = r.edge(1) + rng.uniform(0.6, 1.5), rng.uniform(8, 16), "side"
+                    x, view = r.edge(1) + rng.uniform(0.6, 1.5), "side"
+                    z = s.entry(x) + rng.uniform(4, 14)
                 else:
                     right = rng.random() < 0.65
-                    x, z, view = (r.right - 2.3 * r.parking[1] - 0.5 if right else r.left + 2.3 * r.parking[0] + 0.6), rng.uniform(8, 26), "end"
+                    x, z, view = (r.right - 2.3 * r.parking[1] - 0.5 if right else r.left + 2.3 * r.parking[0] + 0.6), rng.uniform(12, 34), "end"
+                    z = max(z, s.entry(x) + 2)
                 if s.free(x, z, 1.0 if view == "side" else 0.4, 0.6):
+                    s.sight(x, z)
                     flip = rng.random() < 0.5
                     for label, parts, nudge in (("bicycle", people.bicycle(rng, view), 0.0), ("rider", people.rider(rng, view, False), 0.05)):
                         parts = [Part(p.points * [-1, 1], p.colour, p.shines) for p in parts] if flip else parts
@@ -137,10 +150,11 @@ def add_cyclists(s: Scene) -> None:
                     break
     if s.wants("bicycle"):
         side = int(rng.choice([-1, 1]))
-        z = rng.uniform(8, 15)
         x = r.edge(side) + side * rng.uniform(0.5, 1.4)
+        z = s.entry(x) + rng.uniform(1.5, 9)
         for _ in range(int(rng.integers(1, 4))):
             if s.free(x, z, 0.9, 0.3):
+                s.sight(x, z)
                 s.figure("bicycle", people.bicycle(rng, "side" if rng.random() < 0.8 else "end"), x, z, 0.7, 1.0)
             x, z = x + side * rng.uniform(0, 0.4), z + rng.uniform(0.7, 2.0)
 
@@ -151,14 +165,18 @@ def add_people(s: Scene) -> None:
     if not s.wants("person"):
         return
     rain = s.light.wet > 0.5
-    for _ in range(int(rng.integers(2, 8) if s.frame.street in ("downtown", "park") else rng.integers(1, 5))):
+    busy = {"downtown": (4, 9), "park": (3, 7)}.get(s.frame.street, (2, 6))
+    for group in range(int(rng.integers(*busy))):
         side = int(rng.choice([-1, 1]))
         walk = r.walk_right if side > 0 else r.walk_left
-        x, z = r.edge(side) + side * rng.uniform(0.5, max(0.8, walk - 0.4)), float(rng.triangular(7, 13, 55))
+        x = r.edge(side) + side * rng.uniform(0.5, max(0.8, walk - 0.4))
+        z = s.entry(x) + float(rng.triangular(0, 3, 16) if group == 0 else rng.triangular(0, 8, 50))
         if r.junction and rng.random() < 0.3:
             x, z = rng.uniform(r.left, r.right + 2), r.junction[0] + rng.uniform(0.5, 3.5)
-        for _ in range(int(rng.choice([1, 1, 2, 3]))):
+        for _ in range(int(rng.choice([1, 1, 2, 2, 3, 4]))):
             if s.free(x, z, 0.35, 0.3):
+                if group == 0:
+                    s.sight(x, z)
                 s.figure("person", people.walker(rng, rain), x, z, 0.28, 1.7)
             x, z = x + rng.uniform(0.55, 0.8) * rng.choice([-1, 1]), z + rng.uniform(-0.3, 0.5)
     if rng.random() < 0.12:
@@ -212,7 +230,8 @@ def furnish(s: Scene) -> None:
     if s.wants("traffic sign"):
         for _ in range(int(rng.integers(2, 6))):
             side = int(rng.choice([-1, 1], p=[0.35, 0.65]))
-            _sign_post(s, r.edge(side) + side * rng.uniform(0.35, 0.8), float(rng.triangular(7, 12, 45)))
+            x = r.edge(side) + side * rng.uniform(0.35, 0.8)
+            _sign_post(s, x, s.entry(x) + float(rng.triangular(0, 5, 40)))
     if s.wants("traffic light"):
         _signals(s)
 
