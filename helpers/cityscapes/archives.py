@@ -104,10 +104,23 @@ def _list_zip(path: Path) -> list[tuple[str, int]]:
     return [(info.filename, info.file_size) for info in infos]
 
 
+class _StrictTarInfo(tarfile.TarInfo):
+    """tarfile takes a damaged or missing header for the end of the archive; only a block of zeros is that."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"no valid header at {archive.offset}: {error}") from error
+
+
 def _list_tar(path: Path) -> list[tuple[str, int]]:
     listed, total = [], 0
     limit = max(_RATIO_FROM_BYTES, MAX_RATIO * path.stat().st_size)
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_StrictTarInfo) as archive:
         for info in archive:
             if not (info.isfile() or info.isdir()) or info.issparse():
                 raise CourseError(_refused(path, info.name, "is a link or a device, which no data set needs"))
