@@ -16,12 +16,12 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run lab test bench lint format lock clean
+.PHONY: help setup run reference lab test bench lint format clean-notebooks lock clean
 
 help: ## this list
 	@echo "make TARGET [NAME=value ...]"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  %-8s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  %-16s %s\n' "$$name" "$$text"; done
 
 $(READY): requirements.lock
 	@scripts/setup.sh
@@ -31,6 +31,9 @@ setup: $(READY) ## make the environment, as every other target does when it is m
 run: $(READY) ## execute the notebooks: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
 		--data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check)
+
+reference: $(READY) ## run, and keep the numbers as those that CHECK=1 compares with
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --write-reference
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@$(PY) -m jupyterlab notebooks
@@ -46,6 +49,9 @@ lint: $(READY) ## ruff on code and notebooks
 
 format: $(READY) ## let ruff mend what it can
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
+
+clean-notebooks: $(READY) ## remove outputs and execution counts from the notebooks before a commit
+	@$(PY) -m nbconvert --clear-output --inplace --log-level=ERROR notebooks/*.ipynb
 
 lock: ## write requirements.lock anew from pyproject.toml: UPGRADE=1 for newer versions
 	@scripts/lock.sh

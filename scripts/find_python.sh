@@ -27,7 +27,7 @@ for candidate; do
     esac
     [ "${about#* }" = "linux x86_64" ] ||
         fail "The locked packages are for Linux on x86-64 and $candidate runs on ${about#* }: use a Linux machine or container."
-    "$candidate" -c 'import ensurepip, venv' 2>/dev/null ||
+    "$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1 ||
         fail "$candidate cannot make virtual environments: install its venv module (Debian, Ubuntu: apt-get install python$version-venv)."
     command -v "$candidate"
     exit 0

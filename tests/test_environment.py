@@ -1,0 +1,263 @@
+"""Set-up: the lock, the conda file and the Makefile agree, and what is missing is told in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = Path(__file__).resolve().parent.parent
+PYTHONS = ("3.10", "3.11", "3.12")
+# Named by a package and not wanted: see [tool.uv] in pyproject.toml.
+LEFT_OUT = {"opencv-python", "typing", "swig"}
+
+
+def pins(python: str) -> dict[str, str]:
+    """Package and version that the lock has for this Python on Linux x86-64."""
+    where = {
+        "python_version": python,
+        "python_full_version": f"{python}.9",
+        "sys_platform": "linux",
+        "platform_machine": "x86_64",
+        "implementation_name": "cpython",
+    }
+    found: dict[str, str] = {}
+    for line in (PROJECT / "requirements.lock").read_text().splitlines():
+        if line.startswith((" ", "#")):
+            continue
+        requirement = Requirement(line.rstrip(" \\"))
+        if requirement.marker is None or requirement.marker.evaluate(where):
+            assert requirement.name not in found, f"{requirement.name} twice for Python {python}"
+            found[requirement.name] = str(requirement.specifier).removeprefix("==")
+    return found
+
+
+def wanted(python: str) -> dict[str, Requirement]:
+    """What pyproject.toml names for this Python."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    named = [Requirement(text) for text in project["project"]["dependencies"] + project["dependency-groups"]["dev"]]
+    return {
+        canonicalize_name(one.name): one
+        for one in named
+        if one.marker is None or one.marker.evaluate({"python_version": python})
+    }
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_lock_has_what_pyproject_asks_for(python):
+    locked = pins(python)
+    for name, requirement in wanted(python).items():
+        assert requirement.specifier.contains(locked[name]), f"{name} {locked[name]}: run `make lock`"
+
+
+def test_lock_is_closed_for_this_python():
+    locked = pins(f"{sys.version_info[0]}.{sys.version_info[1]}")
+    missing = {
+        (name, needed.name)
+        for name in locked
+        for needed in map(Requirement, requires(name) or [])
+        if (needed.marker is None or needed.marker.evaluate({"extra": ""}))
+        and canonicalize_name(needed.name) not in {*locked, *LEFT_OUT}
+    }
+    assert not missing
+
+
+def test_lock_has_a_hash_for_every_pin_and_names_no_machine():
+    text = (PROJECT / "requirements.lock").read_text()
+    for entry in re.split(r"\n(?=\S)", text):
+        if "==" in entry.splitlines()[0]:
+            assert "--hash=sha256:" in entry, entry
+    assert "://" not in text and not re.search(r"(^|\s)/\w+/", text)
+
+
+# --- environment.yml ---
+
+
+@pytest.fixture(scope="module")
+def conda() -> dict[str, str]:
+    """Package and version of the pip section, and of the command in the head of the file."""
+    text = (PROJECT / "environment.yml").read_text()
+    lines = next(item["pip"] for item in yaml.safe_load(text)["dependencies"] if isinstance(item, dict))
+    lines = [line for line in lines if not line.startswith("--")]
+    lines += re.search(r"pip install --no-deps (.*==.*)$", text, re.MULTILINE)[1].split()
+    named = [Requirement(line) for line in lines]
+    return {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in named}
+
+
+def test_conda_has_the_versions_of_the_lock(conda):
+    locked = pins("3.11")
+    locked["paddlepaddle-gpu"] = locked.pop("paddlepaddle")
+    assert conda == {name: locked[name] for name in conda}
+
+
+def test_conda_has_all_that_pyproject_names(conda):
+    names = {name if name != "paddlepaddle" else "paddlepaddle-gpu" for name in wanted("3.11")}
+    assert names <= set(conda)
+
+
+@pytest.mark.parametrize("package", ["paddleseg", "paddleslim", "cityscapesscripts"])
+def test_conda_has_what_the_packages_installed_without_dependencies_need(conda, package):
+    needed = {canonicalize_name(one.name) for one in map(Requirement, requires(package)) if not one.marker}
+    assert needed - LEFT_OUT <= set(conda)
+
+
+def test_conda_takes_paddle_from_its_own_index_and_python_from_the_lock():
+    content = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    assert "python=3.11" in content["dependencies"]
+    assert content["dependencies"][-1]["pip"][0].split() == [
+        "--extra-index-url",
+        "https://www.paddlepaddle.org.cn/packages/stable/cu126/",
+    ]
+
+
+def test_every_line_of_the_conda_file_says_what_it_is_for():
+    for line in (PROJECT / "environment.yml").read_text().splitlines():
+        if line.strip() and line.rstrip() not in ("channels:", "dependencies:", "  - pip:"):
+            assert re.search(r"(^|\s)# \w", line) or line == "#" or line.startswith("#   "), line
+
+
+# --- make ---
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with what the set-up reads."""
+    shutil.copytree(PROJECT / "scripts", tmp_path / "scripts")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(PROJECT / name, tmp_path)
+    (tmp_path / "requirements.lock").write_text("one==1 \\\n    --hash=sha256:0\n")
+    return tmp_path
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "PYTHON")
+    }
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def sentence(result: subprocess.CompletedProcess) -> str:
+    """The one line on standard error that is not make's own."""
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("make")]
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("target", ["run", "test", "lab", "bench"])
+def test_a_python_that_is_not_there(checkout, target):
+    said = sentence(make(checkout, target, "PYTHON=/nonexistent"))
+    assert "needs Python 3.10, 3.11 or 3.12; looked for /nonexistent" in said and "apt-get install" in said
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_python_that_is_too_old(checkout, tmp_path):
+    old = script(tmp_path / "with space" / "python", "echo 3.8 linux x86_64")
+    assert f"looked for {old} ({old} is 3.8)" in sentence(make(checkout, "run", f"PYTHON={old}"))
+
+
+def test_no_python_at_all(checkout):
+    result = subprocess.run(
+        [shutil.which("bash"), "scripts/find_python.sh", ""],
+        cwd=checkout,
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+    )
+    assert "looked for python3.11 python3.12 python3.10 python3 python (none of these starts)" in sentence(result)
+
+
+def test_another_platform(checkout, tmp_path):
+    mac = script(tmp_path / "python", "echo 3.11 darwin arm64")
+    assert "for Linux on x86-64" in sentence(make(checkout, "run", f"PYTHON={mac}"))
+
+
+def test_a_python_without_venv(checkout, tmp_path):
+    bare = script(tmp_path / "python", 'case "$2" in *ensurepip*) exit 1;; esac; echo 3.11 linux x86_64')
+    assert "apt-get install python3.11-venv" in sentence(make(checkout, "run", f"PYTHON={bare}"))
+
+
+@pytest.fixture
+def fake(checkout, tmp_path) -> Path:
+    """A Python whose environments are scripts: `fail` makes their pip fail, `log` counts how often it ran."""
+    inner = f"""
+case "$*" in
+    *"-m pip"*) echo pip >>{tmp_path}/log; [ ! -e {tmp_path}/fail ] || {{ echo "ERROR: no network" >&2; exit 1; }} ;;
+    *sysconfig*) echo .venv ;;
+esac"""
+    script(tmp_path / "inner", inner)
+    outer = f"""
+case "$*" in
+    *"-m venv"*) mkdir -p .venv/bin && cp {tmp_path}/inner .venv/bin/python ;;
+    *) echo 3.11 linux x86_64 ;;
+esac"""
+    return script(tmp_path / "python", outer)
+
+
+def installs(folder: Path) -> int:
+    return (folder / "log").read_text().count("pip") if (folder / "log").exists() else 0
+
+
+def test_environment_is_made_once_and_again_only_for_another_lock(checkout, fake):
+    def setup() -> int:
+        result = make(checkout, "setup", f"PYTHON={fake}")
+        assert result.returncode == 0, result.stderr
+        return installs(checkout)
+
+    assert [setup(), setup()] == [1, 1]
+    lock = checkout / "requirements.lock"
+    os.utime(lock)  # a fresh checkout: newer, the same
+    assert [setup(), setup()] == [1, 1]
+    lock.write_text(lock.read_text().replace("one==1", "one==2"))
+    assert [setup(), setup()] == [2, 2]
+
+
+def test_an_install_that_failed_or_was_interrupted_is_not_taken_for_whole(checkout, fake):
+    (checkout / "fail").touch()
+    result = make(checkout, "setup", f"PYTHON={fake}")
+    assert result.returncode != 0
+    assert "ERROR: no network" in result.stderr and "The packages could not be installed" in result.stderr
+    half = checkout / ".venv" / "half-installed"
+    half.touch()
+    (checkout / "fail").unlink()
+    assert make(checkout, "setup", f"PYTHON={fake}").returncode == 0
+    assert installs(checkout) == 2 and not half.exists()
+
+
+def test_make_alone_lists_the_targets(checkout):
+    result = make(checkout)
+    assert result.returncode == 0
+    assert {"run", "lab", "test", "bench"} <= {line.split()[0] for line in result.stdout.splitlines()}
+
+
+def test_helpers_import_from_anywhere_in_the_environment_that_make_built(tmp_path):
+    if Path(sys.prefix) != PROJECT / ".venv" or not (PROJECT / ".venv" / ".ready").exists():
+        pytest.skip("not the environment that make built")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = "import helpers; print(helpers.__file__)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert found.stdout.strip() == str(PROJECT / "helpers" / "__init__.py")
+    # relative, so that the folder can be moved
+    assert Path(sysconfig.get_path("purelib"), "street_scene_course.pth").read_text() == "../../../..\n"
