@@ -51,7 +51,10 @@ format: $(READY) ## let ruff mend what it can
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
 clean-notebooks: $(READY) ## remove outputs and execution counts from the notebooks before a commit
-	@$(PY) -m nbconvert --clear-output --inplace --log-level=ERROR notebooks/*.ipynb
+	@$(PY) -m nbconvert --clear-output --inplace --log-level=ERROR --ClearMetadataPreprocessor.enabled=True \
+		--ClearMetadataPreprocessor.clear_cell_metadata=False \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=language_info notebooks/*.ipynb
 
 lock: ## write requirements.lock anew from pyproject.toml: UPGRADE=1 for newer versions
 	@scripts/lock.sh
