@@ -6,9 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
+import pandas as pd
+
+from helpers.cityscapes.frames import find_root, index
+from helpers.cityscapes.labels import CLASSES
 from helpers.cityscapes.prepare import prepare
+from helpers.cityscapes.scan import CACHE, scan
+from helpers.cityscapes.statistics import Statistics
 from helpers.cityscapes.verify import Report, verify
 from helpers.errors import CourseError
+from helpers.files import write_json
 
 SHOWN = 20  # findings that are printed; --all prints every one
 
@@ -50,7 +57,15 @@ def _parser() -> argparse.ArgumentParser:
     verification.add_argument("--all", action="store_true", help=f"print every finding, not the first {SHOWN}")
     verification.set_defaults(run=_verify)
 
-    for each in (command, verification):
+    counting = commands.add_parser("statistics", help="class shares, frames, regions, instances and colours")
+    counting.add_argument("root", type=Path, help="the folder that holds leftImg8bit/ and gtFine/")
+    counting.add_argument("--split", nargs="+", choices=("train", "val"), default=("train", "val"))
+    counting.add_argument("--json", type=Path, help="write all of it there")
+    counting.add_argument("--cache", type=Path, default=CACHE, help="where results are kept by content")
+    counting.add_argument("--no-cache", action="store_true", help="read every frame, even if they were counted before")
+    counting.set_defaults(run=_statistics)
+
+    for each in (command, verification, counting):
         each.add_argument("--workers", type=int, help="processes; one per core by default")
     return parser
 
@@ -67,6 +82,40 @@ def _verify(options: argparse.Namespace) -> int:
     report = verify(options.root, fast=options.fast, expect=options.expect, workers=options.workers)
     print(describe(report, None if options.all else SHOWN))
     return 0 if report.sound else 1
+
+
+def _statistics(options: argparse.Namespace) -> int:
+    root = find_root(options.root, options.root)
+    frames = [frame for split in options.split for frame in index(root, split)]
+    result = scan(frames, workers=options.workers, cache=None if options.no_cache else options.cache)
+    if options.json:
+        write_json(options.json, result.to_json())
+    print(describe_statistics(result))
+    return 0
+
+
+def describe_statistics(result: Statistics) -> str:
+    """A table of the classes, then cities, sizes and colours."""
+    table = pd.DataFrame(
+        {
+            "share %": 100 * result.class_share,
+            "frames %": 100 * result.frame_share,
+            "instances/frame": result.instances_per_frame,
+            "typical region px": [result.typical_region(i) for i in range(len(CLASSES))],
+        },
+        index=pd.Index(CLASSES, name="class"),
+    )
+    rgb = "  ".join(f"{mean:.4f} +- {std:.4f}" for mean, std in zip(result.image_mean, result.image_std, strict=True))
+    return "\n".join(
+        [
+            table.to_string(float_format=lambda number: f"{number:.3f}"),
+            "",
+            "frames per city: " + ", ".join(f"{city} {count}" for city, count in sorted(result.cities.items())),
+            "sizes: " + ", ".join(f"{size} ({count})" for size, count in result.sizes.most_common()),
+            f"mean and standard deviation of R, G, B: {rgb}",
+            f"{result.frames} frames, {result.ignored / result.image_pixels:.1%} of the pixels ignored",
+        ]
+    )
 
 
 def describe(report: Report, shown: int | None = SHOWN) -> str:

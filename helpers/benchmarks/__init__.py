@@ -1,0 +1,1 @@
+"""What `make bench` measures, one module per part; each has `run(folder) -> dict` of name to number."""
