@@ -79,18 +79,18 @@ def table(metrics: dict[str, float], expected: Expected) -> str:
     if not metrics:
         return "no numbers recorded"
     width = max(len(name) for name in metrics)
-    rows = [
-        f"{'metric':<{width}} {'this run':>12} {'reference':>12}"
-        if expected
-        else f"{'metric':<{width}} {'this run':>12}"
-    ]
+    rows = [f"{'metric':<{width}} {'this run':>12}" + (f" {'reference':>12}" if expected else "")]
     for name, value in metrics.items():
-        beside = f" {expected[name]['value']:>12.6g}" if name in expected else ""
-        mark = "  *" if drifts({name: value}, {name: expected[name]} if name in expected else {}) else ""
-        rows.append(f"{name:<{width}} {value:>12.6g}{beside}{mark}")
+        beside = f" {_short(expected[name]['value'])}" if name in expected else ""
+        drifted = name in expected and drifts({name: value}, {name: expected[name]})
+        rows.append(f"{name:<{width}} {_short(value)}{beside}{'  *' if drifted else ''}")
     if any(row.endswith("*") for row in rows):
         rows.append("* further from the reference than its tolerance")
     return "\n".join(rows)
+
+
+def _short(value: float) -> str:
+    return f"{value:>12}" if isinstance(value, int) else f"{value:>12.6g}"
 
 
 def check_comparable(seed: int, data_root: str) -> None:
