@@ -45,7 +45,7 @@ class Camera:
         return np.stack([u, v], 1)
 
     def polygon(self, points) -> np.ndarray | None:
-        """A planar world polygon (N, 3) -> reference pixels (M, 2), cut at the near plane; None when nothing is left."""
+        """A planar world polygon (N, 3) -> reference pixels (M, 2), cut at the near plane; None when empty."""
         p = cut(np.asarray(points, np.float64).reshape(-1, 3), 2, NEAR_M, keep_above=True)
         return self.project(p) if len(p) >= 3 else None
 

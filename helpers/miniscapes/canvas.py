@@ -1,8 +1,8 @@
 """Painting polygons so that the picture and its annotation agree on every pixel.
 
 Every labelled thing is one polygon in whole pixels of the final frame. `paint` fills exactly the pixels that the
-official converters fill for it (both use Pillow's polygon rule), so colours and labels share their edges by construction;
-what happens inside the polygon is up to the brush. Small frames are painted two or four times larger and averaged.
+official converters fill for it (both use Pillow's polygon rule), so colours and labels share their edges by
+construction; what happens inside is up to the brush. Small frames are painted two or four times larger and averaged.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ class Canvas:
         x0, y0, x1, y1 = min(xs), min(ys), max(xs) + 1, max(ys) + 1
         stamp = Image.new("L", (x1 - x0, y1 - y0))
         ImageDraw.Draw(stamp).polygon([(x - x0, y - y0) for x, y in points], fill=255)
-        mask = np.asarray(stamp) > 0
-        self.index[y0:y1, x0:x1][mask] = len(self.objects) - 1
+        mask = np.array(stamp)
+        self.index[y0:y1, x0:x1][mask > 0] = len(self.objects) - 1
         s = self.ss
         target = self.image[y0 * s:y1 * s, x0 * s:x1 * s]
         layer = target.copy()
         origin = np.array([x0, y0]) * s
         factor = self.scale * s
         thing.brush(layer, lambda p: np.asarray(p, np.float64) * factor - origin)
-        big = mask if s == 1 else mask.repeat(s, 0).repeat(s, 1)
-        target[big] = layer[big]
+        big = mask if s == 1 else cv2.resize(mask, None, fx=s, fy=s, interpolation=cv2.INTER_NEAREST)
+        target[:] = cv2.copyTo(layer, big, target.copy())
 
     def flat(self) -> np.ndarray:
         """The picture at the final size, uint8 (H, W, 3)."""

@@ -26,37 +26,57 @@ def _city(name, weathers, season, styles, height, streets) -> City:
 # Names and splits are those of Cityscapes; the rest is invented.
 SPLITS: dict[str, tuple[City, ...]] = {
     "train": (
-        _city("aachen", "overcast sunny overcast hazy", "summer", "brick plaster shop", (9, 16), "downtown suburb downtown park"),
-        _city("bochum", "sunny rain sunny overcast", "autumn", "plaster office shop", (10, 18), "arterial downtown suburb"),
+        _city("aachen", "overcast sunny overcast hazy", "summer", "brick plaster shop", (9, 16),
+              "downtown suburb downtown park"),
+        _city("bochum", "sunny rain sunny overcast", "autumn", "plaster office shop", (10, 18),
+              "arterial downtown suburb"),
         _city("bremen", "rain overcast dusk rain", "summer", "brick brick shop", (8, 13), "suburb downtown park"),
-        _city("cologne", "dusk night overcast sunny", "summer", "plaster shop office", (12, 20), "downtown arterial downtown"),
-        _city("darmstadt", "sunny hazy sunny overcast", "summer", "plaster plaster office", (7, 13), "suburb park downtown"),
-        _city("dusseldorf", "overcast sunny rain hazy", "winter", "office shop brick", (12, 22), "downtown downtown arterial"),
+        _city("cologne", "dusk night overcast sunny", "summer", "plaster shop office", (12, 20),
+              "downtown arterial downtown"),
+        _city("darmstadt", "sunny hazy sunny overcast", "summer", "plaster plaster office", (7, 13),
+              "suburb park downtown"),
+        _city("dusseldorf", "overcast sunny rain hazy", "winter", "office shop brick", (12, 22),
+              "downtown downtown arterial"),
         _city("erfurt", "hazy overcast sunny dusk", "autumn", "plaster shop plaster", (9, 14), "downtown park suburb"),
-        _city("hamburg", "night rain overcast dusk", "winter", "brick office brick", (11, 19), "downtown arterial suburb"),
-        _city("hanover", "overcast overcast sunny rain", "winter", "plaster brick office", (9, 17), "arterial downtown park"),
-        _city("jena", "sunny overcast hazy sunny", "summer", "plaster shop industrial", (8, 14), "suburb arterial downtown"),
-        _city("krefeld", "sunny sunny overcast rain", "autumn", "brick shop plaster", (8, 15), "downtown suburb arterial"),
-        _city("monchengladbach", "overcast hazy sunny dusk", "summer", "brick industrial plaster", (7, 12), "suburb arterial park"),
-        _city("strasbourg", "sunny dusk overcast sunny", "summer", "shop plaster plaster", (11, 18), "downtown downtown park"),
-        _city("stuttgart", "overcast sunny hazy overcast", "autumn", "office plaster shop", (10, 20), "arterial downtown suburb"),
+        _city("hamburg", "night rain overcast dusk", "winter", "brick office brick", (11, 19),
+              "downtown arterial suburb"),
+        _city("hanover", "overcast overcast sunny rain", "winter", "plaster brick office", (9, 17),
+              "arterial downtown park"),
+        _city("jena", "sunny overcast hazy sunny", "summer", "plaster shop industrial", (8, 14),
+              "suburb arterial downtown"),
+        _city("krefeld", "sunny sunny overcast rain", "autumn", "brick shop plaster", (8, 15),
+              "downtown suburb arterial"),
+        _city("monchengladbach", "overcast hazy sunny dusk", "summer", "brick industrial plaster", (7, 12),
+              "suburb arterial park"),
+        _city("strasbourg", "sunny dusk overcast sunny", "summer", "shop plaster plaster", (11, 18),
+              "downtown downtown park"),
+        _city("stuttgart", "overcast sunny hazy overcast", "autumn", "office plaster shop", (10, 20),
+              "arterial downtown suburb"),
         _city("tubingen", "hazy sunny overcast rain", "winter", "plaster shop brick", (8, 13), "suburb downtown park"),
-        _city("ulm", "overcast rain sunny overcast", "summer", "plaster office brick", (8, 16), "downtown arterial suburb"),
+        _city("ulm", "overcast rain sunny overcast", "summer", "plaster office brick", (8, 16),
+              "downtown arterial suburb"),
         _city("weimar", "sunny overcast dusk hazy", "autumn", "plaster plaster shop", (8, 12), "park suburb downtown"),
-        _city("zurich", "hazy sunny overcast night", "summer", "office shop plaster", (11, 18), "downtown park arterial"),
+        _city("zurich", "hazy sunny overcast night", "summer", "office shop plaster", (11, 18),
+              "downtown park arterial"),
     ),
     "val": (
-        _city("frankfurt", "sunny overcast hazy overcast", "summer", "office plaster shop", (10, 20), "downtown arterial suburb"),
+        _city("frankfurt", "sunny overcast hazy overcast", "summer", "office plaster shop", (10, 20),
+              "downtown arterial suburb"),
         _city("lindau", "overcast hazy sunny dusk", "autumn", "plaster shop plaster", (8, 13), "suburb downtown park"),
-        _city("munster", "rain sunny overcast night", "summer", "brick shop plaster", (8, 15), "downtown suburb arterial"),
+        _city("munster", "rain sunny overcast night", "summer", "brick shop plaster", (8, 15),
+              "downtown suburb arterial"),
     ),
     "test": (
-        _city("berlin", "overcast night sunny rain", "autumn", "plaster office brick", (12, 20), "downtown arterial park"),
-        _city("bielefeld", "sunny rain dusk overcast", "winter", "plaster brick shop", (8, 14), "suburb downtown arterial"),
+        _city("berlin", "overcast night sunny rain", "autumn", "plaster office brick", (12, 20),
+              "downtown arterial park"),
+        _city("bielefeld", "sunny rain dusk overcast", "winter", "plaster brick shop", (8, 14),
+              "suburb downtown arterial"),
         _city("bonn", "hazy overcast sunny rain", "summer", "shop plaster office", (9, 15), "downtown park suburb"),
-        _city("leverkusen", "overcast dusk hazy sunny", "winter", "industrial brick office", (8, 16), "arterial suburb downtown"),
+        _city("leverkusen", "overcast dusk hazy sunny", "winter", "industrial brick office", (8, 16),
+              "arterial suburb downtown"),
         _city("mainz", "sunny overcast night hazy", "summer", "plaster shop brick", (9, 16), "downtown suburb park"),
-        _city("munich", "dusk sunny overcast rain", "autumn", "plaster office shop", (10, 18), "downtown arterial park"),
+        _city("munich", "dusk sunny overcast rain", "autumn", "plaster office shop", (10, 18),
+              "downtown arterial park"),
     ),
 }
 
@@ -68,7 +88,7 @@ SCHEDULE = {"train": 0.10, "bus": 0.16, "truck": 0.19, "motorcycle": 0.23, "ride
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame to make: its place in the set, and the classes that it has to show. Small, so that it can be pickled."""
+    """One frame to make: its place in the set, and the classes that it has to show."""
 
     split: str
     city: City
@@ -90,7 +110,7 @@ class Frame:
 
 
 def plan(split: str, count: int, seed: int) -> list[Frame]:
-    """The frames of a split: cities in equal parts (never fewer than four frames each in train), rare classes spread evenly."""
+    """The frames of a split: cities in equal parts (at least four frames each in train), rare classes spread evenly."""
     cities = SPLITS[split][:max(1, min(len(SPLITS[split]), count // (4 if split == "train" else 1)))]
     rng = np.random.default_rng(np.random.SeedSequence([seed, list(SPLITS).index(split), 4242]))
     wanted: list[set[str]] = [set() for _ in range(count)]

@@ -10,7 +10,8 @@ from helpers.miniscapes.light import Light
 from helpers.miniscapes.textures import patch
 
 
-def wet_ground(image: np.ndarray, ground: np.ndarray, horizon_px: float, light: Light, rng: np.random.Generator) -> None:
+def wet_ground(image: np.ndarray, ground: np.ndarray, horizon_px: float, light: Light,
+               rng: np.random.Generator) -> None:
     """Mirrors what is above the horizon in the ground pixels. image uint8 (H, W, 3), ground bool (H, W); in place."""
     h, w = image.shape[:2]
     scale = w / REFERENCE_WIDTH
@@ -30,7 +31,8 @@ def add_glow(image: np.ndarray, lamps: list[tuple[float, float, float, tuple, fl
     scale = w / REFERENCE_WIDTH
     for u, v, radius, colour, strength in lamps:
         x, y, r = u * scale, v * scale, max(2.0, radius * scale)
-        x0, x1, y0, y1 = (int(t) for t in (max(0, x - 2 * r), min(w, x + 2 * r + 1), max(0, y - 2 * r), min(h, y + 2 * r + 1)))
+        x0, x1, y0, y1 = (int(t) for t in (max(0, x - 2 * r), min(w, x + 2 * r + 1), max(0, y - 2 * r),
+                                           min(h, y + 2 * r + 1)))
         if x1 <= x0 or y1 <= y0:
             continue
         d2 = ((np.arange(x0, x1) - x) ** 2)[None] + ((np.arange(y0, y1) - y) ** 2)[:, None]
@@ -58,4 +60,5 @@ def sensor(image: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndar
     strength = light.grain * (0.35 + 0.65 * scale)  # a small frame is an average of many sensor pixels
     grain = patch(rng, (h, w), 31, 1) * strength
     colour_grain = [patch(rng, (h, w), 32 + k, 2) * (strength * 0.45) + grain for k in range(3)]
-    return cv2.add(cv2.multiply(image, cv2.merge([vignette] * 3), dtype=cv2.CV_32F), cv2.merge(colour_grain), dtype=cv2.CV_8U)
+    return cv2.add(cv2.multiply(image, cv2.merge([vignette] * 3), dtype=cv2.CV_32F), cv2.merge(colour_grain),
+                   dtype=cv2.CV_8U)

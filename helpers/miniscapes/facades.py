@@ -84,7 +84,8 @@ def _ground_floor(picture, house: House, light: Light, gain, ppm, rng) -> None:
         box(picture, 0, top + 0.1 * ppm, w, top + 0.72 * ppm, sign * np.maximum(gain, shine * 0.8))
         for x in np.arange(0.8 * ppm, w - 1.0 * ppm, 0.42 * ppm):  # lettering
             if rng.random() < 0.7:
-                box(picture, x, top + 0.26 * ppm, x + 0.24 * ppm, top + 0.56 * ppm, (255 - sign) * np.maximum(gain, shine))
+                box(picture, x, top + 0.26 * ppm, x + 0.24 * ppm, top + 0.56 * ppm, (255 - sign) * np.maximum(gain,
+                    shine))
         return
     door = rng.uniform(0.15, 0.75) * w
     colour = np.array(rng.choice([(92, 60, 40), (50, 64, 58), (120, 30, 30), (40, 48, 70), (150, 140, 120)]))
@@ -127,7 +128,8 @@ def front(house: House, light: Light, gain, ppm: float, windows: bool = True) ->
             _window(picture, x + bay * (1 - wide) / 2, top, x + bay * (1 + wide) / 2, top + storey * tall, house, light,
                     gain, rng)
             if balcony and column % 2:
-                box(picture, x + bay * 0.05, y + storey * 0.62, x + bay * 0.95, y + storey * 0.95, np.array((70, 72, 76)) * gain)
+                box(picture, x + bay * 0.05, y + storey * 0.62, x + bay * 0.95, y + storey * 0.95,
+                    np.array((70, 72, 76)) * gain)
     if house.style == "industrial":
         for x in np.arange(0, w, max(2.0, 0.5 * ppm)):
             box(picture, x, 0, x + max(1, 0.06 * ppm), h, wall * 0.85)

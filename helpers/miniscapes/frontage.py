@@ -1,10 +1,10 @@
-"""What lines a street: houses with end walls and roofs, walls, fences, hedges, guard rails, all receding in perspective."""
+"""What lines a street, receding in perspective: houses with end walls and roofs, walls, fences, hedges, guard rails."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from helpers.miniscapes.camera import NEAR_M, Camera
+from helpers.miniscapes.camera import NEAR_M, REFERENCE_WIDTH, Camera
 from helpers.miniscapes.canvas import Thing
 from helpers.miniscapes.facades import House, front
 from helpers.miniscapes.furniture import foliage
@@ -35,13 +35,11 @@ def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: 
     return Thing(label, quad, lambda layer, to_layer: make(layer, to_layer(quad)), z)
 
 
-def _veil(layer, light: Light, quad, z_left: float, z_right: float) -> None:
-    """Haze over a receding surface: 1/z changes evenly from its left to its right edge."""
-    w = layer.shape[1]
-    t = np.clip((np.arange(w) - quad[0, 0]) / max(1e-6, quad[1, 0] - quad[0, 0]), 0, 1)
-    z = 1.0 / ((1 - t) / z_left + t / z_right)
-    clear = np.exp(-light.haze_per_m * z)[None, :, None]
-    layer[:] = np.clip(layer * clear + light.haze * (1 - clear), 0, 255).astype(np.uint8)
+def _veil(picture, light: Light, z_left: float, z_right: float) -> None:
+    """Haze over the flat picture of a receding surface: the distance changes evenly from its left to its right edge."""
+    z = np.linspace(z_left, z_right, picture.shape[1])
+    clear = np.exp(-light.haze_per_m * z)[None, :, None].astype(np.float32)
+    picture[:] = np.clip(picture * clear + light.haze.astype(np.float32) * (1 - clear), 0, 255).astype(np.uint8)
 
 
 def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera, light: Light, pitched: bool,
@@ -54,23 +52,29 @@ def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera
 
     def paint(gain, z_a, z_b, windows, width):
         def make(layer, quad):
-            seen = max(np.linalg.norm(quad[3] - quad[0]), np.linalg.norm(quad[2] - quad[1]))
+            seen = 0.5 * (np.linalg.norm(quad[3] - quad[0]) + np.linalg.norm(quad[2] - quad[1]))
             wide = House(**{**home.__dict__, "width_m": width})
-            stretch(layer, front(wide, light, gain, float(np.clip(seen / h, 2, 60)), windows), quad)
-            _veil(layer, light, quad, z_a, z_b)
+            picture = front(wide, light, gain, float(np.clip(seen / h, 2, 60)), windows)
+            _veil(picture, light, z_a, z_b)
+            stretch(layer, picture, quad)
         return make
 
-    near, far = max(z0, NEAR_M), z1
+    near = max(z0, NEAR_M,
+               0.8 * abs(x - camera.offset_m) * camera.focal_px / (REFERENCE_WIDTH / 2))  # where it enters the frame
+    far = max(z1, near + 0.5)
     if z0 > NEAR_M + 1:
         a, b = ((far_x, z0), (x, z0)) if side < 0 else ((x, z0), (far_x, z0))
-        things.append(upright("building", a, b, 0, h, camera, paint(gain_end * 0.92, z0, z0, rng.random() < 0.4, 10.0), z0))
+        things.append(upright("building", a, b, 0, h, camera, paint(gain_end * 0.92, z0, z0, rng.random() < 0.4,
+                                                                    10.0), z0))
     a, b = ((x, near), (x, far)) if side < 0 else ((x, far), (x, near))
     za, zb = (near, far) if side < 0 else (far, near)
     things.append(upright("building", a, b, 0, h, camera, paint(gain_front, za, zb, True, far - near), z0))
     if pitched:
         ridge_x, ridge_h = x + side * 4.5, h + rng.uniform(2.2, 4.0)
-        polygon = camera.project(np.array([(x, h, near), (x, h, far), (ridge_x, ridge_h, far), (ridge_x, ridge_h, near)]))
-        tile = np.array([(150, 74, 52), (120, 60, 48), (84, 84, 88), (104, 76, 60)][rng.integers(4)]) * rng.uniform(0.8, 1.1)
+        polygon = camera.project(np.array([(x, h, near), (x, h, far), (ridge_x, ridge_h, far), (ridge_x, ridge_h,
+            near)]))
+        tile = np.array([(150, 74, 52), (120, 60, 48), (84, 84, 88),
+                         (104, 76, 60)][rng.integers(4)]) * rng.uniform(0.8, 1.1)
         seed = int(rng.integers(2**31))
         gain = light.gain((-side * 0.5, 0.85, 0))
 
@@ -122,8 +126,8 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
                 ring = own.uniform(-1, 1, (7, 2)) * [1.6, 0.8] * r + [cx, cy]
                 fill(picture, ring, np.clip(np.array(paint_on[own.integers(5)]) * light.gain(normal), 0, 255))
         picture[: max(1, int(0.09 * h))] = np.clip(lit * 1.18, 0, 255)
+        _veil(picture, light, a[1], b[1])
         stretch(layer, picture, quad)
-        _veil(layer, light, quad, a[1], b[1])
 
     return upright("wall", a, b, 0, height, camera, make, min(a[1], b[1]))
 
@@ -131,7 +135,8 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
 def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
     """A fence of bars, pickets, wire mesh or boards; one can see through it, its polygon has no holes."""
     kind = rng.choice(["bars", "pickets", "mesh", "boards"], p=[0.35, 0.25, 0.25, 0.15])
-    colour = np.array([(40, 44, 42), (58, 84, 66), (200, 198, 190), (118, 90, 62), (130, 134, 136)][rng.integers(5)]) * rng.uniform(0.8, 1.1)
+    colour = np.array([(40, 44, 42), (58, 84, 66), (200, 198, 190), (118, 90, 62),
+                       (130, 134, 136)][rng.integers(5)]) * rng.uniform(0.8, 1.1)
     length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
 
     def make(layer, quad):
@@ -169,7 +174,8 @@ def guard_rail(a, b, camera: Camera, light: Light, normal) -> Thing | None:
     return upright("guard rail", a, b, 0.35, 0.8, camera, make, min(a[1], b[1]))
 
 
-def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.random.Generator, bumps: float = 0.12) -> Thing | None:
+def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.random.Generator,
+          bumps: float = 0.12) -> Thing | None:
     """A hedge or a row of bushes or trees along a line, with an uneven top."""
     a, b = np.array(a, float), np.array(b, float)
     for p, q in ((a, b), (b, a)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from helpers.miniscapes.camera import Camera
@@ -21,14 +22,17 @@ def foliage(layer: np.ndarray, rng: np.random.Generator, colour, light: Light, z
     """Fills a layer with leaves: clumps lit from above, fine grain on top. grain: pixels per clump."""
     h, w = layer.shape[:2]
     clump = patch(rng, (h, w), 5, int(np.clip(2 ** round(np.log2(max(grain, 2))), 4, 128)), 4)
-    fine = patch(rng, (h, w), 6, 3, 1)
-    tone = 1 + 0.3 * np.tanh(clump) + 0.14 * fine + np.linspace(0.18, -0.24, h, dtype=np.float32)[:, None]
-    base = np.asarray(colour, float) * light.gain((0, 0.6, -0.5)) * np.exp(-light.haze_per_m * z)
-    veil = light.haze * (1 - np.exp(-light.haze_per_m * z))
-    layer[:] = np.clip(np.maximum(tone, 0.2)[..., None] * base.astype(np.float32) + veil.astype(np.float32), 0, 255).astype(np.uint8)
+    tone = np.clip(clump, -1.1, 1.1) * np.float32(0.27) + patch(rng, (h, w), 6, 3) * np.float32(0.14)
+    tone += np.linspace(1.18, 0.76, h, dtype=np.float32)[:, None]
+    np.maximum(tone, 0.2, out=tone)
+    clear = float(np.exp(-light.haze_per_m * z))
+    base = np.asarray(colour, float) * light.gain((0, 0.6, -0.5)) * clear
+    veil = light.haze * (1 - clear)
+    layer[:] = cv2.merge([cv2.convertScaleAbs(tone, alpha=base[c], beta=veil[c]) for c in range(3)])
 
 
-def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Camera, light: Light, tall: float) -> Thing | None:
+def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Camera, light: Light,
+         tall: float) -> Thing | None:
     """A tree with trunk and crown, one vegetation polygon without holes, as the labelling policy asks."""
     u, v, s = foot(camera, x, z)
     crown = tall * rng.uniform(0.3, 0.42)
@@ -37,7 +41,8 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
     blobs = []
     for _ in range(rng.integers(7, 12)):
         a, d = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1)) * 0.62
-        blobs.append((np.cos(a) * d * crown, (clear + tall) / 2 + np.sin(a) * d * (tall - clear) * 0.5, crown * rng.uniform(0.3, 0.55)))
+        blobs.append((np.cos(a) * d * crown, (clear + tall) / 2 + np.sin(a) * d * (tall - clear) * 0.5,
+                      crown * rng.uniform(0.3, 0.55)))
     shapes = []
     for bx, by, r in blobs:
         a = np.linspace(0, 2 * np.pi, 22, endpoint=False)
@@ -71,7 +76,8 @@ def lamp_post(rng: np.random.Generator, side: float) -> list[Part]:
     h, w, colour = rng.uniform(6, 9), rng.uniform(0.13, 0.19), GREY[rng.integers(5)]
     parts = [Part(limb(0, 0, 0, h, w * 1.25, w * 0.8), colour), Part(rect(-w * 0.9, 0, w * 0.9, 0.9), colour)]
     if rng.random() < 0.7:
-        parts += [Part(limb(0, h, side * 1.5, h + 0.25, w * 0.8), colour), Part(limb(side * 1.2, h + 0.22, side * 2.1, h + 0.27, 0.18), (215, 214, 200))]
+        parts += [Part(limb(0, h, side * 1.5, h + 0.25, w * 0.8), colour), Part(limb(side * 1.2, h + 0.22, side * 2.1,
+            h + 0.27, 0.18), (215, 214, 200))]
     else:
         parts += [Part(disc(0, h + 0.15, 0.28, 0.32), (225, 222, 205))]
     return parts
@@ -83,7 +89,8 @@ def plain_pole(rng: np.random.Generator) -> list[Part]:
 
 
 def bollard(rng: np.random.Generator) -> list[Part]:
-    return [Part(rect(-0.07, 0, 0.07, 0.95), GREY[rng.integers(5)]), Part(rect(-0.07, 0.7, 0.07, 0.82), (220, 220, 214))]
+    return [Part(rect(-0.07, 0, 0.07, 0.95), GREY[rng.integers(5)]), Part(rect(-0.07, 0.7, 0.07, 0.82),
+        (220, 220, 214))]
 
 
 def sign(rng: np.random.Generator, y: float) -> list[Part]:
@@ -93,10 +100,12 @@ def sign(rng: np.random.Generator, y: float) -> list[Part]:
     white, red, blue, yellow, black = (238, 238, 234), (196, 26, 34), (26, 76, 160), (244, 196, 30), (20, 20, 22)
     r = rng.uniform(0.33, 0.42)
     if kind == "ring":
-        return [Part(disc(0, y, r, n=20), red), Part(disc(0, y, r * 0.74, n=18), white), Part(rect(-r * 0.35, y - r * 0.12, r * 0.35, y + r * 0.12), black)]
+        return [Part(disc(0, y, r, n=20), red), Part(disc(0, y, r * 0.74, n=18), white),
+                Part(rect(-r * 0.35, y - r * 0.12, r * 0.35, y + r * 0.12), black)]
     if kind == "triangle":
         up = rng.choice([-1, 1])
-        return [Part(disc(0, y, r * 1.15, n=3, start=up * np.pi / 2), red), Part(disc(0, y, r * 0.72, n=3, start=up * np.pi / 2), white)]
+        return [Part(disc(0, y, r * 1.15, n=3, start=up * np.pi / 2), red), Part(disc(0, y, r * 0.72, n=3,
+            start=up * np.pi / 2), white)]
     if kind == "blue":
         return [Part(disc(0, y, r, n=20), blue), Part(limb(0, y - r * 0.6, 0, y + r * 0.5, 0.12), white),
                 Part(disc(0, y + r * 0.4, r * 0.32, n=3, start=np.pi / 2), white)]
@@ -105,14 +114,18 @@ def sign(rng: np.random.Generator, y: float) -> list[Part]:
     if kind == "diamond":
         return [Part(disc(0, y, r * 1.25, n=4), white), Part(disc(0, y, r * 1.0, n=4), yellow)]
     if kind == "stop":
-        return [Part(disc(0, y, r * 1.1, n=8, start=np.pi / 8), red), Part(rect(-r * 0.7, y - 0.08, r * 0.7, y + 0.08), white)]
+        return [Part(disc(0, y, r * 1.1, n=8, start=np.pi / 8), red), Part(rect(-r * 0.7, y - 0.08, r * 0.7,
+            y + 0.08), white)]
     if kind == "board":
         w, h = rng.uniform(0.5, 1.1), rng.uniform(0.3, 0.75)
         face, ink = ((yellow, black), (blue, white), (white, black))[rng.integers(3)]
-        lines = [Part(rect(-w * 0.8, y + h * (t - 0.12), w * rng.uniform(0.1, 0.8), y + h * (t + 0.12)), ink) for t in (-0.45, 0.05, 0.55)]
-        return [Part(rect(-w, y - h, w, y + h), ink), Part(rect(-w * 0.95, y - h * 0.92, w * 0.95, y + h * 0.92), face), *lines]
+        lines = [Part(rect(-w * 0.8, y + h * (t - 0.12), w * rng.uniform(0.1, 0.8), y + h * (t + 0.12)),
+                      ink) for t in (-0.45, 0.05, 0.55)]
+        return [Part(rect(-w, y - h, w, y + h), ink), Part(rect(-w * 0.95, y - h * 0.92, w * 0.95, y + h * 0.92),
+                                                           face), *lines]
     if kind == "arrow":
-        return [Part(disc(0, y, r, n=20), blue), Part(limb(-r * 0.5, y, r * 0.5, y, 0.13), white), Part(disc(r * 0.35, y, r * 0.35, n=3), white)]
+        return [Part(disc(0, y, r, n=20), blue), Part(limb(-r * 0.5, y, r * 0.5, y, 0.13), white),
+                Part(disc(r * 0.35, y, r * 0.35, n=3), white)]
     return [Part(disc(0, y, r, n=20), (120, 124, 126)), Part(rect(-r * 0.8, y - 0.03, r * 0.8, y + 0.03), (90, 92, 94))]
 
 
@@ -123,7 +136,8 @@ def signal_head(rng: np.random.Generator, y: float, small: bool = False) -> list
     parts = [Part(rect(-0.19 * k, y - 0.5 * k, 0.19 * k, y + 0.5 * k), (26, 28, 28))]
     for i, colour in enumerate(((255, 50, 36), (255, 190, 50), (60, 235, 140))):
         on = i == state
-        parts.append(Part(disc(0, y + (0.32 - 0.32 * i) * k, 0.125 * k, n=14), colour if on else tuple(v * 0.22 for v in colour), on))
+        parts.append(Part(disc(0, y + (0.32 - 0.32 * i) * k, 0.125 * k, n=14),
+                          colour if on else tuple(v * 0.22 for v in colour), on))
     return parts
 
 
@@ -137,16 +151,20 @@ def clutter(rng: np.random.Generator) -> list[Part]:
     if kind == 2:
         return [Part(rect(-0.8, 0.35, 0.8, 0.47), (120, 88, 58)), Part(rect(-0.8, 0.6, 0.8, 0.85), (110, 80, 52)),
                 Part(rect(-0.7, 0, -0.6, 0.5), (40, 40, 42)), Part(rect(0.6, 0, 0.7, 0.5), (40, 40, 42))]
-    return [Part(rect(-0.6, 0, 0.6, 2.7), (150, 150, 146)), Part(rect(-0.52, 0.5, 0.52, 2.4), tuple(c * 1.2)), Part(rect(-0.66, 2.6, 0.66, 2.85), (70, 72, 70))]
+    return [Part(rect(-0.6, 0, 0.6, 2.7), (150, 150, 146)), Part(rect(-0.52, 0.5, 0.52, 2.4), tuple(c * 1.2)),
+            Part(rect(-0.66, 2.6, 0.66, 2.85), (70, 72, 70))]
 
 
 def moving_clutter(rng: np.random.Generator) -> list[Part]:
     """Things that Cityscapes calls dynamic: prams, wheeled bins, a dog."""
     kind = rng.integers(3)
     if kind == 0:
-        return [Part(disc(-0.25, 0.12, 0.12), (30, 30, 30)), Part(disc(0.25, 0.12, 0.12), (30, 30, 30)), Part(disc(0, 0.6, 0.4, 0.3), (60, 70, 100)),
+        return [Part(disc(-0.25, 0.12, 0.12), (30, 30, 30)), Part(disc(0.25, 0.12, 0.12), (30, 30, 30)),
+                Part(disc(0, 0.6, 0.4, 0.3), (60, 70, 100)),
                 Part(limb(0.35, 0.6, 0.65, 1.0, 0.05), (40, 40, 40))]
     if kind == 1:
-        return [Part(rect(-0.28, 0.05, 0.28, 1.0), (52, 60, 56)), Part(rect(-0.31, 0.95, 0.31, 1.08), (150, 120, 40)), Part(disc(-0.2, 0.08, 0.09), (20, 20, 20))]
-    return [Part(disc(0, 0.42, 0.35, 0.14), (110, 80, 50)), Part(limb(-0.22, 0.4, -0.25, 0, 0.07), (96, 70, 44)), Part(limb(0.22, 0.4, 0.25, 0, 0.07), (96, 70, 44)),
+        return [Part(rect(-0.28, 0.05, 0.28, 1.0), (52, 60, 56)), Part(rect(-0.31, 0.95, 0.31, 1.08), (150, 120, 40)),
+                Part(disc(-0.2, 0.08, 0.09), (20, 20, 20))]
+    return [Part(disc(0, 0.42, 0.35, 0.14), (110, 80, 50)), Part(limb(-0.22, 0.4, -0.25, 0, 0.07), (96, 70, 44)),
+            Part(limb(0.22, 0.4, 0.25, 0, 0.07), (96, 70, 44)),
             Part(disc(0.38, 0.56, 0.12), (110, 80, 50))]

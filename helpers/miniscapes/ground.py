@@ -22,15 +22,22 @@ def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
         colour = light.zenith * (1 - t) ** 1.3 + light.skyline * (1 - (1 - t) ** 1.3)  # (h, 3)
         layer[:] = np.clip(colour, 0, 255).astype(np.uint8)[:, None]
         if light.clouds > 0:
-            depth = 1.0 / np.clip(1.12 - t[:, 0], 0.1, 2)
-            y = (np.cumsum(depth) * 110 / max(h, 1) * 3 + rng.integers(TILE)).astype(np.float32)
-            x = ((np.arange(w) / max(w, 1) - 0.5)[None] * 230 * depth[:, None] ** 0.7 + rng.integers(TILE)).astype(np.float32)
-            cover = cv2.remap(noise(7, 128, 6), x % TILE, np.repeat(y[:, None], w, 1) % TILE, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            rows, columns = max(2, h // 2), max(2, w // 2)  # clouds are soft: half the resolution is plenty
+            depth = 1.0 / np.clip(1.12 - np.linspace(0, float(t[-1, 0]), rows), 0.1, 2)
+            y = np.cumsum(depth) * 330 / rows + rng.integers(TILE)
+            x = (np.arange(columns) / columns - 0.5)[None] * 230 * depth[:, None] ** 0.7 + rng.integers(TILE)
+            cover = cv2.remap(noise(7, 128, 6), (x % TILE).astype(np.float32), np.repeat(y[:, None] % TILE, columns,
+                1).astype(np.float32),
+                              cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
             alpha = np.clip(cover * 0.55 + light.clouds * 1.5 - 0.75, 0, 1) * min(1.0, light.clouds + 0.35)
+            tone = np.clip(1.0 - 0.12 * cover, 0.7, 1.05)
+            alpha, tone = (cv2.resize(m.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR) for m in (alpha,
+                tone))
             lit = np.clip(light.skyline * 0.55 + 120 * (1 - light.night) + np.array([10, 8, 4]), 0, 252)
-            tone = np.clip(1.0 - 0.12 * cover, 0.7, 1.05)[..., None]
-            a = alpha[..., None].astype(np.float32)
-            layer[:] = np.clip(layer + (lit.astype(np.float32) * tone - layer) * a, 0, 255).astype(np.uint8)
+            clear = 1 - alpha
+            tone *= alpha
+            for c in range(3):
+                layer[..., c] = cv2.add(layer[..., c] * clear, tone * float(lit[c]), dtype=cv2.CV_8U)
 
     return brush
 
@@ -38,7 +45,7 @@ def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
 class Ground:
     """Shades the road plane. One instance a frame: it keeps the world position of every ground pixel.
 
-    x, z: float32 (h, w) metres for the rows below the horizon; first: the first such row of the painted image.
+    x, z: float32 metres for the rows below the horizon, every `step` pixels; first: the first such row of the image.
     """
 
     def __init__(self, canvas: Canvas, camera: Camera, light: Light, seed: int):
@@ -46,22 +53,29 @@ class Ground:
         h, w = canvas.image.shape[:2]
         self.pixel = REFERENCE_WIDTH / w  # reference pixels per painted pixel
         self.first = min(h - 1, max(0, int(camera.horizon_px / self.pixel) + 1))
-        u = (np.arange(w, dtype=np.float32)[None] + 0.5) * self.pixel
+        self.step = 2 if w >= 2048 else 1  # large frames get their grain at half the resolution
+        u = (np.arange(0, w, self.step, dtype=np.float32)[None] + 0.5) * self.pixel
         v = (np.arange(self.first, h, dtype=np.float32)[:, None] + 0.5) * self.pixel
-        x, z = camera.ground(u, v)
+        x, z = camera.ground(u, v[::self.step])
         self.x = x.astype(np.float32)
-        self.z = np.broadcast_to(z, x.shape).astype(np.float32)[:, :1]  # the same along a row
-        self.shadow = np.ones(x.shape, np.float32)
-        self.air = np.exp(-light.haze_per_m * self.z)
+        self.z = z.astype(np.float32)  # (rows, 1): the same along a row
+        self.shadow = np.ones((h - self.first, w), np.float32)
+        self.air = np.exp(-light.haze_per_m * camera.ground(u[:, :1], v)[1]).astype(np.float32)
 
     def cast(self, polygons: list[np.ndarray], darkness: float, soft_px: float) -> None:
         """Darkens the ground under polygons (reference pixels): shadows of houses, trees, cars."""
-        mask = np.zeros(self.shadow.shape, np.uint8)
+        h, w = self.shadow.shape
+        soft = int(max(1.0, soft_px / self.pixel))
         for p in polygons:
-            fill(mask, p / self.pixel - [0, self.first], (255,))
-        soft = max(1.0, soft_px / self.pixel)
-        mask = cv2.blur(mask, (int(soft) * 2 + 1, int(soft) // 2 * 2 + 1))
-        self.shadow *= 1 - darkness * (mask.astype(np.float32) / 255)
+            p = p / self.pixel - [0, self.first]
+            low = np.clip(np.floor(p.min(0)).astype(int) - 2 * soft - 1, 0, [w, h])
+            high = np.clip(np.ceil(p.max(0)).astype(int) + 2 * soft + 2, 0, [w, h])
+            area = self.shadow[low[1]:high[1], low[0]:high[0]]
+            if not area.size:
+                continue
+            mask = np.zeros(area.shape, np.uint8)
+            fill(mask, np.clip(p, -2 * w, 3 * w) - low, (255,))
+            area *= 1 - (darkness / 255) * cv2.blur(mask, (soft * 2 + 1, soft // 2 * 2 + 1)).astype(np.float32)
 
     def brush(self, material: str, colour, detail: float = 1.0) -> Brush:
         """A brush for asphalt, paving, cobbles, grass, gravel or concrete on the plane."""
@@ -77,14 +91,20 @@ class Ground:
             if rows.stop <= rows.start:
                 layer[:] = light.shade(colour, (0, 1, 0), 200)
                 return
-            part = Patch(self, rows, columns)
-            tone = 1 + detail * part.texture(material)
-            tone *= self.shadow[rows, columns]
+            k = self.step
+            part = Patch(self, slice(rows.start // k, -(-rows.stop // k)), slice(x0 // k, -(-(x0 + w) // k)))
+            tone = (1 + detail * part.texture(material)).astype(np.float32)
+            if k > 1:
+                tone = cv2.resize(tone, None, fx=k, fy=k, interpolation=cv2.INTER_LINEAR)
+                tone = tone[rows.start % k:rows.start % k + rows.stop - rows.start, x0 % k:x0 % k + w]
+            tone = tone * self.shadow[rows, columns]
             base = np.asarray(colour, np.float32) * light.gain((0, 1, 0)).astype(np.float32)
             air = self.air[rows]
             # split so that only one full-size product is needed: tone * base * air + haze * (1 - air)
-            veil = (light.haze.astype(np.float32) * (1 - air))[:, None, :]
-            layer[top:] = np.clip((tone * air)[..., None] * base + veil, 0, 255).astype(np.uint8)
+            lit = tone * air
+            channels = [cv2.add(lit * base[c], np.repeat(light.haze[c] * (1 - air), w, 1).astype(np.float32),
+                                dtype=cv2.CV_8U) for c in range(3)]
+            layer[top:] = cv2.merge(channels)
             if top:
                 layer[:top] = light.shade(colour, (0, 1, 0), 200)
 
@@ -95,9 +115,7 @@ class Patch:
     """A window on the ground plane, and the textures there."""
 
     def __init__(self, ground: Ground, rows: slice, columns: slice):
-        self.ground, self.rows = ground, rows
         self.x, self.z = ground.x[rows, columns], ground.z[rows]
-        self.columns = columns
         shift = np.random.default_rng(ground.seed).integers(0, TILE, 2)
         self.shift = shift
 
@@ -142,8 +160,10 @@ def streak(points: np.ndarray, colour, wear: float, seed: int):
             return
         cover = np.zeros(target.shape[:2], np.uint8)
         fill(cover, p - low, (255,))
-        grain = noise(15, 16, 4)[np.arange(low[1], low[1] + cover.shape[0])[:, None] % TILE, (np.arange(low[0], low[0] + cover.shape[1]) + seed)[None] % TILE]
-        alpha = cover.astype(np.float32) / 255 * np.clip(1.0 - wear * (1 + grain), 0.05, 0.95)
-        target[:] = (target + (np.asarray(colour, np.float32) - target) * alpha[..., None]).astype(np.uint8)
+        y, x = np.nonzero(cover)
+        grain = noise(15, 16, 4)[(y + low[1]) % TILE, (x + low[0] + seed) % TILE]
+        alpha = cover[y, x] * (np.clip(1.0 - wear * (1 + grain), 0.05, 0.95) / 255)
+        under = target[y, x]
+        target[y, x] = (under + (np.asarray(colour, np.float32) - under) * alpha[:, None]).astype(np.uint8)
 
     return draw

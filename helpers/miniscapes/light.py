@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +40,8 @@ class Light:
 
     def gain(self, normal=(0.0, 0.0, -1.0)) -> np.ndarray:
         """How bright a surface with this unit normal is, RGB factor."""
-        return self.ambient + self.sun * max(0.0, float(np.dot(normal, self.sun_dir)))
+        facing = sum(n * s for n, s in zip(normal, self.sun_dir.tolist(), strict=True))
+        return self.ambient + self.sun * max(0.0, float(facing))
 
     def through_air(self, colour, z):
         """The colour of something at z metres, seen through the haze; colour (..., 3), z scalar or (...,)."""
@@ -48,12 +50,14 @@ class Light:
 
     def shade(self, colour, normal=(0.0, 0.0, -1.0), z: float = 0.0) -> tuple[int, int, int]:
         """The painted RGB of a flat surface with that normal at z metres."""
-        c = self.through_air(np.asarray(colour, np.float64) * self.gain(normal), float(z))
-        return tuple(int(v) for v in np.clip(c, 0, 255))
+        return self.glow([c * g for c, g in zip(colour, self.gain(normal).tolist(), strict=True)], z)
 
     def glow(self, colour, z: float = 0.0) -> tuple[int, int, int]:
         """The painted RGB of something that shines by itself."""
-        return tuple(int(v) for v in np.clip(self.through_air(np.asarray(colour, np.float64), float(z)), 0, 255))
+        clear = math.exp(-self.haze_per_m * z)
+        r, g, b = (max(0, min(255, int(c * clear + h * (1 - clear)))) for c, h in zip(colour, self.haze.tolist(),
+            strict=True))
+        return r, g, b
 
 
 def make_light(weather: str, rng: np.random.Generator) -> Light:
@@ -76,11 +80,13 @@ def make_light(weather: str, rng: np.random.Generator) -> Light:
                      skyline=rgb(226, 228, 230) * min(grey, 1.05), clouds=rng.uniform(0.5, 0.9),
                      haze=rgb(196, 199, 203) * grey, haze_per_m=0.0025, grain=4.0, **common)
     if weather == "hazy":
-        return Light(rgb(0.78, 0.77, 0.74), rgb(0.16, 0.14, 0.10), zenith=rgb(206, 206, 202), skyline=rgb(224, 220, 210),
+        return Light(rgb(0.78, 0.77, 0.74), rgb(0.16, 0.14, 0.10), zenith=rgb(206, 206, 202), skyline=rgb(224, 220,
+            210),
                      clouds=0.15, haze=rgb(212, 209, 200), haze_per_m=rng.uniform(0.009, 0.016), grain=4.0,
                      contrast=0.92, **common)
     if weather == "rain":
-        return Light(rgb(0.60, 0.63, 0.67), rgb(0.03, 0.03, 0.03), zenith=rgb(138, 144, 152), skyline=rgb(184, 188, 192),
+        return Light(rgb(0.60, 0.63, 0.67), rgb(0.03, 0.03, 0.03), zenith=rgb(138, 144, 152), skyline=rgb(184, 188,
+            192),
                      clouds=0.8, haze=rgb(160, 166, 172), haze_per_m=0.006, wet=rng.uniform(0.6, 1.0), grain=6.0,
                      contrast=0.97, **{**common, "blur_px": blur + 0.5})
     if weather == "dusk":

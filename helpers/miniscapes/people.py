@@ -18,9 +18,11 @@ def _pick(rng, colours, spread=12):
 
 def _head(rng, x, y, r, helmet=False) -> list[Part]:
     skin, hair = _pick(rng, SKIN, 6), _pick(rng, HAIR, 6)
+    neck = Part(limb(x * 0.7, y - r * 1.9, x, y, r * 0.9), skin)
     if helmet:
-        return [Part(disc(x, y, r * 0.85, r), skin), Part(disc(x, y + r * 0.35, r * 1.12, r * 0.85), _pick(rng, CLOTHES, 20))]
-    return [Part(disc(x, y, r * 0.82, r), skin), Part(disc(x - 0.02, y + r * 0.42, r * 0.86, r * 0.68), hair)]
+        return [neck, Part(disc(x, y, r * 0.85, r), skin), Part(disc(x, y + r * 0.35, r * 1.12, r * 0.85),
+                                                                _pick(rng, CLOTHES, 20))]
+    return [neck, Part(disc(x, y, r * 0.82, r), skin), Part(disc(x - 0.02, y + r * 0.42, r * 0.86, r * 0.68), hair)]
 
 
 def walker(rng: np.random.Generator, rain: bool = False) -> list[Part]:
@@ -55,11 +57,11 @@ def walker(rng: np.random.Generator, rain: bool = False) -> list[Part]:
         x = -girth * 1.2 if side else rng.choice([-1, 1]) * (girth + 0.1)
         low = h * (0.56 if side else 0.34)
         parts.append(Part(rect(x - 0.13, low, x + 0.13, low + (0.42 if side else 0.26)), bag))
-    parts.append(Part(rect(-0.05, shoulder, 0.05, shoulder + 0.08), _pick(rng, SKIN, 4)))
     parts += _head(rng, 0.01, h - 0.115, 0.115)
     if rain and rng.random() < 0.6:
         top = h + 0.12
-        dome = np.array([(-0.52, top - 0.14), (-0.36, top + 0.08), (0, top + 0.18), (0.36, top + 0.08), (0.52, top - 0.14)])
+        dome = np.array([(-0.52, top - 0.14), (-0.36, top + 0.08), (0, top + 0.18), (0.36, top + 0.08),
+                         (0.52, top - 0.14)])
         parts += [Part(limb(0.12, h * 0.62, 0.05, top, 0.03), (40, 40, 40)), Part(dome, _pick(rng, CLOTHES, 20))]
     return mirrored(parts) if rng.random() < 0.5 else parts
 
@@ -80,15 +82,18 @@ def bicycle(rng: np.random.Generator, view: str) -> list[Part]:
         lamp = (200, 30, 26)
         return [Part(limb(0, 0.02, 0, 2 * r, 0.085, 0.085), (24, 24, 26)), Part(rect(-0.07, 0.6, 0.07, 0.72), frame),
                 Part(rect(-0.05, 0.62, 0.05, 0.69), lamp), Part(limb(0, 0.6, 0, 0.95, 0.06), frame),
-                Part(limb(-0.3, 1.02, 0.3, 1.02, 0.05), (40, 40, 42)), Part(limb(-0.13, 0.92, 0.13, 0.92, 0.1), (30, 28, 26)),
+                Part(limb(-0.3, 1.02, 0.3, 1.02, 0.05), (40, 40, 42)), Part(limb(-0.13, 0.92, 0.13, 0.92, 0.1),
+                    (30, 28, 26)),
                 Part(limb(-0.18, 0.3, 0.18, 0.26, 0.05), (60, 60, 62))]
     body = _wheel(-0.52, r, 0.055) + _wheel(0.52, r, 0.055)
     seat, head, crank = (-0.2, 0.86), (0.36, 0.92), (-0.06, 0.32)
     gap = Part(np.array([seat, head, (0.5, 0.4), crank, (-0.5, 0.36)]), None)
-    tubes = [(seat, crank), (head, crank), (seat, (0.32, 0.84)), (crank, (-0.52, r)), (seat, (-0.52, r)), (head, (0.52, r))]
+    tubes = [(seat, crank), (head, crank), (seat, (0.32, 0.84)), (crank, (-0.52, r)), (seat, (-0.52, r)),
+             (head, (0.52, r))]
     parts = [gap, *body, *[Part(limb(*a, *b, 0.05), frame) for a, b in tubes]]
     parts += [Part(limb(-0.32, 0.95, -0.1, 0.95, 0.08), (30, 28, 26)), Part(limb(0.36, 0.9, 0.33, 1.06, 0.045), frame),
-              Part(limb(0.33, 1.06, 0.48, 1.05, 0.045), (40, 40, 42)), Part(disc(crank[0], crank[1], 0.1, n=10), (90, 90, 92)),
+              Part(limb(0.33, 1.06, 0.48, 1.05, 0.045), (40, 40, 42)), Part(disc(crank[0], crank[1], 0.1, n=10),
+                  (90, 90, 92)),
               Part(limb(-0.86, r * 1.7, -0.35, r * 2.1, 0.05), (50, 50, 52))]
     if rng.random() < 0.3:
         parts.append(Part(rect(0.4, 0.78, 0.72, 1.0), (140, 110, 80)))
@@ -100,9 +105,11 @@ def motorcycle(rng: np.random.Generator, view: str, night: float = 0.0) -> list[
     paint = _pick(rng, [(160, 30, 30), (30, 30, 34), (40, 70, 130), (200, 200, 204), (210, 130, 40), (60, 100, 70)], 12)
     dark, chrome = (28, 28, 30), (150, 152, 156)
     if view in ("rear", "front"):
-        lamp = ((255, 40, 30), (170, 26, 24))[night == 0] if view == "rear" else ((255, 250, 225), (228, 230, 226))[night == 0]
+        lamp = ((255, 40, 30), (170, 26, 24))[night == 0] if view == "rear" else ((255, 250, 225),
+            (228, 230, 226))[night == 0]
         return [Part(limb(0, 0.04, 0, 0.62, 0.19, 0.19), dark), Part(rect(-0.24, 0.38, -0.1, 0.56), chrome),
-                Part(np.array([(-0.2, 0.5), (0.2, 0.5), (0.27, 0.86), (0.14, 1.0), (-0.14, 1.0), (-0.27, 0.86)]), paint),
+                Part(np.array([(-0.2, 0.5), (0.2, 0.5), (0.27, 0.86), (0.14, 1.0), (-0.14, 1.0), (-0.27, 0.86)]),
+                     paint),
                 Part(disc(0, 0.8, 0.12, 0.085), lamp, night > 0), Part(rect(-0.11, 0.52, 0.11, 0.66), (225, 225, 215)),
                 Part(limb(-0.4, 1.06, 0.4, 1.06, 0.06), dark), Part(disc(-0.44, 1.2, 0.09, 0.06), dark),
                 Part(disc(0.44, 1.2, 0.09, 0.06), dark), Part(limb(-0.42, 1.18, -0.32, 1.05, 0.03), dark),
@@ -110,13 +117,17 @@ def motorcycle(rng: np.random.Generator, view: str, night: float = 0.0) -> list[
     r = 0.32
     parts = []
     for x in (-0.7, 0.7):
-        parts += [Part(disc(x, r, r, n=20), dark), Part(disc(x, r, r * 0.62, n=16), chrome), Part(disc(x, r, r * 0.3, n=10), dark)]
-    parts += [Part(np.array([(-0.66, 0.3), (-0.3, 0.24), (0.35, 0.26), (0.5, 0.62), (0.2, 0.8), (-0.6, 0.62)]), (66, 68, 72)),
+        parts += [Part(disc(x, r, r, n=20), dark), Part(disc(x, r, r * 0.62, n=16), chrome),
+                  Part(disc(x, r, r * 0.3, n=10), dark)]
+    parts += [Part(np.array([(-0.66, 0.3), (-0.3, 0.24), (0.35, 0.26), (0.5, 0.62), (0.2, 0.8), (-0.6, 0.62)]),
+                   (66, 68, 72)),
               Part(disc(-0.02, 0.42, 0.2, 0.17), chrome),
-              Part(np.array([(-0.98, 0.82), (-0.5, 0.66), (0.3, 0.62), (0.56, 0.8), (0.42, 1.02), (0.05, 0.98), (-0.2, 0.84), (-0.9, 0.92)]), paint),
+              Part(np.array([(-0.98, 0.82), (-0.5, 0.66), (0.3, 0.62), (0.56, 0.8), (0.42, 1.02), (0.05, 0.98),
+                             (-0.2, 0.84), (-0.9, 0.92)]), paint),
               Part(np.array([(-0.86, 0.9), (-0.15, 0.8), (0.02, 0.92), (-0.3, 0.96), (-0.84, 0.98)]), dark),
               Part(limb(0.7, r, 0.42, 1.05, 0.08), chrome), Part(limb(0.44, 1.0, 0.28, 1.14, 0.06), dark),
-              Part(disc(0.58, 0.92, 0.11), (228, 230, 226), night > 0), Part(limb(-0.95, 0.36, -0.1, 0.34, 0.09), chrome),
+              Part(disc(0.58, 0.92, 0.11), (228, 230, 226), night > 0), Part(limb(-0.95, 0.36, -0.1, 0.34, 0.09),
+                  chrome),
               Part(np.array([(0.46, 1.0), (0.6, 1.02), (0.48, 1.32), (0.42, 1.3)]), (120, 134, 144))]
     return parts
 
@@ -134,8 +145,10 @@ def rider(rng: np.random.Generator, view: str, motor: bool) -> list[Part]:
             knee = sign * (0.27 if motor else 0.17)
             parts += [Part(limb(sign * 0.1, seat, knee, foot_y + 0.36, 0.18, 0.15), trousers),
                       Part(limb(knee, foot_y + 0.38, sign * (0.24 if motor else 0.14), foot_y, 0.14, 0.1), far),
-                      Part(limb(sign * 0.14 - 0.04, foot_y - 0.02, sign * 0.14 + 0.08, foot_y - 0.02, 0.1), (30, 30, 32))]
-        torso = np.array([(-wide * 0.8, seat - 0.08), (wide * 0.8, seat - 0.08), (wide * 1.1, seat + 0.5), (wide * 0.5, seat + 0.62),
+                      Part(limb(sign * 0.14 - 0.04, foot_y - 0.02, sign * 0.14 + 0.08, foot_y - 0.02, 0.1),
+                           (30, 30, 32))]
+        torso = np.array([(-wide * 0.8, seat - 0.08), (wide * 0.8, seat - 0.08), (wide * 1.1, seat + 0.5),
+                          (wide * 0.5, seat + 0.62),
                           (-wide * 0.5, seat + 0.62), (-wide * 1.1, seat + 0.5)])
         parts.append(Part(torso, coat))
         for sign in (-1, 1):
@@ -152,6 +165,7 @@ def rider(rng: np.random.Generator, view: str, motor: bool) -> list[Part]:
         tone = trousers if k else far
         parts += [Part(limb(*hip, *knee, 0.19, 0.15), tone), Part(limb(*knee, fx, fy, 0.14, 0.1), tone),
                   Part(limb(fx - 0.06, fy - 0.05, fx + 0.14, fy - 0.05, 0.09), (30, 30, 32))]
-    parts += [Part(limb(*hip, *shoulder, 0.3, 0.27), coat), Part(limb(*shoulder, (shoulder[0] + hand[0]) / 2, hand[1] + 0.02, 0.12, 0.1), sleeve),
+    parts += [Part(limb(*hip, *shoulder, 0.3, 0.27), coat), Part(limb(*shoulder, (shoulder[0] + hand[0]) / 2,
+                                                                      hand[1] + 0.02, 0.12, 0.1), sleeve),
               Part(limb((shoulder[0] + hand[0]) / 2, hand[1] + 0.02, *hand, 0.1, 0.07), sleeve)]
     return parts + _head(rng, shoulder[0] + 0.07, shoulder[1] + 0.26, 0.14 if helmet else 0.115, helmet)

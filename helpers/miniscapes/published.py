@@ -30,7 +30,8 @@ train             12863955    142     200
 motorcycle         5449152    513     700
 bicycle           22861233   1646    3700
 """
-_ROWS = [row.replace("_", " ").rsplit(maxsplit=3) if len(row.split()) == 4 else [*row.replace("_", " ").rsplit(maxsplit=2), "0"]
+_ROWS = [row.replace("_", " ").rsplit(maxsplit=3) if len(row.split()) == 4 else [*row.replace("_",
+    " ").rsplit(maxsplit=2), "0"]
          for row in _TABLE.strip().splitlines()]
 _PIXELS = sum(int(row[1]) for row in _ROWS)
 

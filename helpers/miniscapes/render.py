@@ -10,13 +10,15 @@ from helpers.miniscapes.canvas import Canvas, Thing
 from helpers.miniscapes.cities import Frame
 from helpers.miniscapes.effects import add_glow, sensor, wet_ground
 from helpers.miniscapes.ground import Ground
+from helpers.miniscapes.rim import borders, hood
 from helpers.miniscapes.scene import Scene, open_scene
 from helpers.miniscapes.street import close_view, lay_ground, line_street
-from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare, furnish, hood
+from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare, furnish
 
 ATTEMPTS = 8
 # How many pixels of a scheduled class have to show in the 512-wide preview.
-MUST_SHOW = {"train": 300, "bus": 200, "truck": 200, "motorcycle": 60, "rider": 40, "bicycle": 60, "wall": 200, "fence": 200,
+MUST_SHOW = {"train": 300, "bus": 200, "truck": 200, "motorcycle": 60, "rider": 40, "bicycle": 60, "wall": 200,
+             "fence": 200,
              "terrain": 200, "traffic light": 15, "traffic sign": 20, "person": 40, "car": 150}
 COUNTED = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer"}
 LEAST_SEEN = 5  # preview pixels; an instance that shows less is left out of the scene
@@ -33,9 +35,10 @@ def compose(frame: Frame, size_hw: tuple[int, int]) -> Scene:
         for populate in (add_rare, add_motorcycle, add_cyclists, add_people, add_cars, furnish):
             populate(s)
         car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car a city
-        top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66), (28, 34, 52)][car.integers(4)])
+        top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66),
+                                                    (28, 34, 52)][car.integers(4)])
         s.overlay = hood(s, top, tone, 0)
-        s.overlay += _borders(s)
+        s.overlay += borders(s)
         missing = _prune(s)
         if best is None or len(missing) < len(best_missing):
             best, best_missing = s, missing
@@ -44,24 +47,13 @@ def compose(frame: Frame, size_hw: tuple[int, int]) -> Scene:
     return best
 
 
-def _borders(s: Scene) -> list[Thing]:
-    """The unusable rim: rectification leaves dark slivers, and a few pixels lie outside the region of interest."""
-    h = s.camera.height_px
-    dark = lambda layer, to_layer: layer.__setitem__(slice(None), (0, 0, 0))  # noqa: E731
-    keep = lambda layer, to_layer: None  # noqa: E731
-    return [Thing("rectification border", np.array([(0, 0), (4, 0), (7, h * 0.5), (4, h), (0, h)]), dark),
-            Thing("rectification border", np.array([(2048, 0), (2045, 0), (2043, h * 0.5), (2045, h), (2048, h)]), dark),
-            Thing("out of roi", np.array([(0, h - 5), (2048, h - 5), (2048, h), (0, h)]), keep),
-            Thing("out of roi", np.array([(0, 0), (2048, 0), (2048, 4), (0, 4)]), keep)]
-
-
 def _everything(s: Scene) -> list[Thing]:
     """All things after the ground, in painting order."""
     return [*s.backdrop[1:], *sorted(s.street, key=lambda t: -t.z), *s.overlay]
 
 
 def _prune(s: Scene) -> list[str]:
-    """Drops instances that cannot be seen, and returns the scheduled classes that cannot. Independent of the final size."""
+    """Drops instances that cannot be seen, returns the scheduled classes that cannot; the same at every size."""
     things = [Thing(f.label, f.polygon, None) for f in s.surfaces] + _everything(s)
     scale = 512 / REFERENCE_WIDTH
     width, height = 512, int(s.camera.height_px * scale)
@@ -96,7 +88,8 @@ def render(frame: Frame, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict, np
         ground.cast(polygons, darkness, soft)
     canvas.paint(s.backdrop[0])
     for surface in s.surfaces:
-        canvas.paint(Thing(surface.label, surface.polygon, ground.brush(surface.material, surface.colour, surface.detail)))
+        canvas.paint(Thing(surface.label, surface.polygon, ground.brush(surface.material, surface.colour,
+            surface.detail)))
     for mark in s.marks:
         mark(canvas)
     for thing in _everything(s):

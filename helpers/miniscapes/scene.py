@@ -115,10 +115,12 @@ class Scene:
             self.shadows.append(([self.camera.project(np.stack([shape[:, 0], 0 * shape[:, 0], shape[:, 1]], 1))],
                                  float(min(0.5, sun.max() * 0.55)), 4.0))
 
-    def figure(self, label: str, parts, x: float, z: float, wide: float = 0.3, tall: float = 1.7, nudge: float = 0.0, **more) -> None:
+    def figure(self, label: str, parts, x: float, z: float, wide: float = 0.3, tall: float = 1.7, nudge: float = 0.0,
+               **more) -> None:
         """Stands a flat figure in the street and casts its shadow. nudge: metres nearer in the painting order."""
         ground = 0.12 if abs(x) > max(self.road.right, -self.road.left) else 0.0
-        thing = stand(label, parts, x, z, self.camera, self.light, self.seed(), ground=more.pop("ground", ground), **more)
+        thing = stand(label, parts, x, z, self.camera, self.light, self.seed(), ground=more.pop("ground", ground),
+                      **more)
         if thing is not None:
             thing.z = z - nudge
             self.street.append(thing)
@@ -129,7 +131,8 @@ class Scene:
         """A halo at a point, when it is dark enough for lamps."""
         if self.light.night > 0 and z > 2:
             u, v, s = foot(self.camera, x, z, y)
-            self.lamps.append((u, v, float(np.clip(radius_m * s, 3, 260)), colour, strength * min(1.0, 0.4 + self.light.night)))
+            radius = float(np.clip(radius_m * s, 3, 260))
+            self.lamps.append((u, v, radius, colour, strength * min(1.0, 0.4 + self.light.night)))
 
 
 def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
@@ -139,7 +142,8 @@ def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
     light = make_light(frame.weather, rng)
     lanes = 2 if frame.street == "arterial" or (frame.street == "park" and rng.random() < 0.3) else 1
     lane_m = rng.uniform(3.0, 3.5)
-    parking = (bool(rng.random() < 0.65), bool(rng.random() < 0.65)) if frame.street in ("downtown", "suburb") else (False, bool(rng.random() < 0.3))
+    parking = (bool(rng.random() < 0.65), bool(rng.random() < 0.65)) if frame.street in ("downtown",
+        "suburb") else (False, bool(rng.random() < 0.3))
     walk = rng.uniform(2.0, 4.2, 2) * (1.25 if frame.street == "downtown" else 0.9)
     rails = None
     left, right = -lanes * lane_m - 2.3 * parking[0], lanes * lane_m + 2.3 * parking[1]
@@ -149,8 +153,11 @@ def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
     if "traffic light" in frame.wanted and rng.random() < 0.75 or rng.random() < 0.2:
         z = float(rng.uniform(16, 38))
         junction = (z, z + float(rng.uniform(8, 12)))
-    verge = tuple(rng.uniform(1.3, 3.0, 2) * (0.75 if frame.street == "downtown" else 1.0)) if "terrain" in frame.wanted else (0.0, 0.0)
-    camera = Camera(height, float(height * rng.uniform(0.405, 0.445)), offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
+    verge = (0.0, 0.0)
+    if "terrain" in frame.wanted:
+        verge = tuple(rng.uniform(1.3, 3.0, 2) * (0.75 if frame.street == "downtown" else 1.0))
+    camera = Camera(height, float(height * rng.uniform(0.405, 0.445)),
+                    offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
                     yaw=float(rng.normal(0, 0.025)), curve=float(rng.choice([0, 0, 1]) * rng.normal(0, 0.0005)),
                     mount_m=float(rng.uniform(1.16, 1.28)))
     road = Road(left, right, lanes, lane_m, float(walk[0]), float(walk[1]), parking, rails, junction, verge)

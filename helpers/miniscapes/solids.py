@@ -52,6 +52,7 @@ def outline(polygons: list[np.ndarray], factor: float = 1.0) -> np.ndarray | Non
     mask = np.zeros((size[1], size[0]), np.uint8)
     for p in polygons:
         cv2.fillPoly(mask, [np.round(((p - low) * grain + 1) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
@@ -113,11 +114,12 @@ def _faces(solid: Solid, pose: Pose, camera: Camera, light: Light):
 def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Light, seed: int) -> list[Thing]:
     """A vehicle of one or more solids standing at a pose -> its Thing, and one for each licence plate that shows."""
     shapes, plates = [], []
+    widths = {id(solid): _width_at_height(solid) for solid in parts}
 
     def corner(solid, where, points):
         points = np.asarray(points, np.float64)
         if where in ("left", "right"):
-            half = np.interp(points[:, 1], *_width_at_height(solid))
+            half = np.interp(points[:, 1], *widths[id(solid)])
             x = half * (1.01 if where == "right" else -1.01)
             return pose.world(solid, x, points[:, 1], points[:, 0])
         a, b = solid.profile[where], solid.profile[where + 1]

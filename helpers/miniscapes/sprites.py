@@ -38,7 +38,8 @@ def limb(x0, y0, x1, y1, w0, w1=None) -> np.ndarray:
     d /= np.hypot(*d) + 1e-9
     n = np.array([-d[1], d[0]])
     a, b = np.array([x0, y0]), np.array([x1, y1])
-    return np.array([a + n * w0 / 2, a - d * w0 * 0.3, a - n * w0 / 2, b - n * w1 / 2, b + d * w1 * 0.3, b + n * w1 / 2])
+    return np.array([a + n * w0 / 2, a - d * w0 * 0.3, a - n * w0 / 2, b - n * w1 / 2, b + d * w1 * 0.3,
+                     b + n * w1 / 2])
 
 
 def rect(x0, y0, x1, y1) -> np.ndarray:
@@ -57,7 +58,8 @@ def foot(camera: Camera, x: float, z: float, y: float = 0.0) -> tuple[float, flo
     return float(u), float(camera.horizon_px + s * (camera.mount_m - y)), s
 
 
-def stand(label: str, parts: list[Part], x: float, z: float, camera: Camera, light: Light, seed: int, ground: float = 0.0,
+def stand(label: str, parts: list[Part], x: float, z: float, camera: Camera, light: Light, seed: int,
+          ground: float = 0.0,
           rough: float = 0.05, cell: int = 8, shade: tuple = (1.08, 0.88)) -> Thing | None:
     """A figure at (x, z) -> a Thing whose polygon is the outline of all its parts; None when it is out of sight."""
     u, v, s = foot(camera, x, z, ground)
@@ -77,7 +79,8 @@ def stand(label: str, parts: list[Part], x: float, z: float, camera: Camera, lig
                 inside = hole[..., 0] > 127
                 layer[inside] = (through[inside] * 0.8).astype(np.uint8)
             else:
-                fill(layer, to_layer(points), light.glow(part.colour, z) if part.shines else light.shade(part.colour, z=z))
+                fill(layer, to_layer(points), light.glow(part.colour, z) if part.shines else light.shade(part.colour,
+                    z=z))
         if rough and layer.shape[0] > 8:
             roughen(layer, rng, rough, cell, 2)
             ramp(layer, *shade)

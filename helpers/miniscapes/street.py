@@ -19,11 +19,14 @@ def lay_ground(s: Scene) -> None:
     full = np.array([(0, 0), (2048, 0), (2048, c.horizon_px + 6), (0, c.horizon_px + 6)], float)
     s.backdrop.append(Thing("sky", full, sky_brush(s.light, c, s.seed()), 1e4))
     asphalt = np.array((104, 104, 106)) * rng.uniform(0.62, 1.22) + rng.normal(0, 4, 3)
-    paving = np.array([(150, 146, 140), (136, 132, 130), (168, 156, 140), (126, 116, 112)][rng.integers(4)]) * rng.uniform(0.75, 1.12)
-    grass = np.array([(88, 104, 56), (104, 108, 62), (128, 116, 74), (76, 92, 52), (112, 98, 72)][rng.integers(5)]) * rng.uniform(0.8, 1.15)
+    paving = np.array([(150, 146, 140), (136, 132, 130), (168, 156, 140),
+                       (126, 116, 112)][rng.integers(4)]) * rng.uniform(0.75, 1.12)
+    grass = np.array([(88, 104, 56), (104, 108, 62), (128, 116, 74), (76, 92, 52),
+                      (112, 98, 72)][rng.integers(5)]) * rng.uniform(0.8, 1.15)
     earth = "terrain" if s.wants("terrain") else "ground"
     wide = c.strip(-90, 90, 2.5, 400)
-    s.surfaces.append(Surface(earth, wide, "grass" if earth == "terrain" else "concrete", tuple(grass if earth == "terrain" else paving * 0.9)))
+    s.surfaces.append(Surface(earth, wide, "grass" if earth == "terrain" else "concrete",
+                              tuple(grass if earth == "terrain" else paving * 0.9)))
     slabs = str(rng.choice(["paving", "cobbles", "paving", "concrete"]))
     for side, walk in ((-1, r.walk_left), (1, r.walk_right)):
         edge, verge = r.edge(side), r.verge[side > 0]
@@ -32,7 +35,10 @@ def lay_ground(s: Scene) -> None:
         x0, x1 = sorted((inner, inner + side * walk))
         s.surfaces.append(Surface("sidewalk", c.strip(x0, x1, 2.5, FAR_M), slabs, tuple(paving)))
         if not at_kerb and verge == 0 and s.frame.street == "downtown":
-            s.surfaces.append(Surface("sidewalk", c.strip(*sorted((x1 if side > 0 else x0, (x1 if side > 0 else x0) + side * 2.5)), 2.5, FAR_M), slabs, tuple(paving * 0.97)))
+            s.surfaces.append(Surface("sidewalk",
+                                      c.strip(*sorted((x1 if side > 0 else x0,
+                                                       (x1 if side > 0 else x0) + side * 2.5)), 2.5, FAR_M), slabs,
+                                                       tuple(paving * 0.97)))
     s.surfaces.append(Surface("road", c.strip(r.left, r.right, 2.5, 400), "asphalt", tuple(asphalt)))
     if r.junction:
         z0, z1 = r.junction
@@ -44,9 +50,11 @@ def lay_ground(s: Scene) -> None:
             x0, x1 = sorted((edge, edge - side * 2.2))
             end = r.junction[0] - 6 if r.junction else FAR_M
             if end > 6:
-                s.surfaces.append(Surface("parking", c.strip(x0, x1, 2.5, end), "cobbles", tuple(asphalt * 0.9 + paving * 0.12)))
+                s.surfaces.append(Surface("parking", c.strip(x0, x1, 2.5, end), "cobbles",
+                                          tuple(asphalt * 0.9 + paving * 0.12)))
     if r.rails is not None:
-        s.surfaces.append(Surface("rail track", c.strip(r.rails - 1.25, r.rails + 1.25, 2.5, FAR_M), "concrete", tuple(asphalt * 1.12 + 6)))
+        s.surfaces.append(Surface("rail track", c.strip(r.rails - 1.25, r.rails + 1.25, 2.5, FAR_M), "concrete",
+                                  tuple(asphalt * 1.12 + 6)))
     _paint_road(s, asphalt)
 
 
@@ -56,8 +64,11 @@ def _paint_road(s: Scene, asphalt: np.ndarray) -> None:
     wear = float(rng.uniform(0.05, 0.4))
 
     def line(x0, x1, z0, z1, colour=white, worn=wear):
-        if z1 > z0 >= 2.4:
-            s.marks.append(streak(c.strip(x0, x1, z0, z1), s.light.through_air(colour, (z0 * z1) ** 0.5), worn, s.seed()))
+        while z1 > z0 >= 2.4:  # in pieces, because a long thin strip has a large bounding box
+            end = min(z1, z0 * 1.5) if z0 * 1.7 < z1 else z1
+            s.marks.append(streak(c.strip(x0, x1, z0, end), s.light.through_air(colour, (z0 * end) ** 0.5), worn,
+                                  s.seed()))
+            z0 = end if end < z1 else np.inf
 
     kerb = np.clip(np.array((176, 174, 168)) * s.light.gain((0, 1, 0)), 0, 250)
     cuts = [(2.5, s.road.junction[0]), (s.road.junction[1], FAR_M)] if r.junction else [(2.5, FAR_M)]
@@ -65,10 +76,12 @@ def _paint_road(s: Scene, asphalt: np.ndarray) -> None:
         for side in (-1, 1):
             x0, x1 = sorted((r.edge(side) + side * 0.02, r.edge(side) + side * 0.2))
             line(x0, x1, z0, z1, kerb, 0.15)
-            line(*sorted((r.edge(side), r.edge(side) - side * 0.3)), z0, z1, asphalt * 0.72 * s.light.gain((0, 1, 0)), 0.5)
+            line(*sorted((r.edge(side), r.edge(side) - side * 0.3)), z0, z1, asphalt * 0.8 * s.light.gain((0, 1, 0)),
+                 0.2)
     if r.rails is not None:
         for dx in (-0.72, 0.72):
-            line(r.rails + dx - 0.05, r.rails + dx + 0.05, 2.5, FAR_M, np.array((70, 70, 74)) * s.light.gain((0, 1, 0)) + 20, 0.1)
+            line(r.rails + dx - 0.05, r.rails + dx + 0.05, 2.5, FAR_M, np.array((70, 70, 74)) * s.light.gain((0, 1,
+                0)) + 20, 0.1)
     for k in range(-r.lanes + 1, r.lanes):
         x = k * r.lane_m
         if r.rails is not None and abs(x - r.rails) < 1.4:
@@ -116,7 +129,8 @@ def line_street(s: Scene) -> None:
         things: list[list[Thing]] = []
         for z0, z1, kind in lots:
             fenced = next((b for b in barrier if b[0] < z1 and b[1] > z0), None)
-            things.append(_lot(s, side, x, z0, z1, "green" if fenced and rng.random() < 0.6 else kind, bool(fenced), city))
+            things.append(_lot(s, side, x, z0, z1, "green" if fenced and rng.random() < 0.6 else kind, bool(fenced),
+                               city))
         for group in sorted((g for g in things if g), key=lambda g: -max(t.z for t in g)):
             s.backdrop.extend(group)
         for z0, z1, what in barrier:
@@ -127,19 +141,22 @@ def _lot(s: Scene, side: int, x: float, z0: float, z1: float, kind: str, fenced:
     rng = s.rng
     season = city.season
     if kind == "house":
-        setback = {"suburb": 4.0, "park": 3.0, "arterial": 2.0}.get(s.frame.street, 0.0) * float(rng.random()) + (2.5 if fenced else 0)
+        setback = {"suburb": 4.0, "park": 3.0, "arterial": 2.0}.get(s.frame.street,
+                                                                    0.0) * float(rng.random()) + (2.5 if fenced else 0)
         tall = rng.uniform(*city.height_m) * (0.75 if s.frame.street == "suburb" else 1.0)
         style = str(rng.choice(city.styles))
         home = make_house(z1 - z0, tall, style, s.light, rng)
         gap = 0.0 if s.frame.street == "downtown" else float(rng.uniform(0, 2.5))
-        return house(side, x + side * setback, z0, z1 - gap, home, s.camera, s.light, style not in ("office", "industrial") and tall < 13, rng)
+        return house(side, x + side * setback, z0, z1 - gap, home, s.camera, s.light, style not in ("office",
+            "industrial") and tall < 13, rng)
     leaves = LEAVES[season]
     out: list[Thing | None] = []
     back = x + side * rng.uniform(9, 14)
     a, b = ((back, z0), (back, z1)) if side < 0 else ((back, z1), (back, z0))
     out.append(hedge(a, b, rng.uniform(6, 11), s.camera, s.light, leaves[rng.integers(5)], rng, 0.2))
     for _ in range(rng.integers(1, 4)):
-        out.append(tree(rng, season, x + side * rng.uniform(2.0, 7.0), rng.uniform(z0, z1), s.camera, s.light, rng.uniform(6, 12)))
+        out.append(tree(rng, season, x + side * rng.uniform(2.0, 7.0), rng.uniform(z0, z1), s.camera, s.light,
+                        rng.uniform(6, 12)))
     if not fenced and rng.random() < 0.5:
         near = x + side * 0.6
         a, b = ((near, z0), (near, z1)) if side < 0 else ((near, z1), (near, z0))
@@ -193,7 +210,8 @@ def close_view(s: Scene) -> None:
     leaves = LEAVES[s.frame.city.season]
     for _ in range(3):
         x = centre + rng.uniform(-40, 40)
-        thing = hedge((x - 14, z - 10), (x + 14, z - 10), rng.uniform(4, 8), s.camera, s.light, leaves[rng.integers(5)], rng, 0.2)
+        thing = hedge((x - 14, z - 10), (x + 14, z - 10), rng.uniform(4, 8), s.camera, s.light,
+                      leaves[rng.integers(5)], rng, 0.2)
         if thing:
             s.backdrop.append(thing)
     if s.frame.street == "arterial" and rng.random() < 0.3 and not s.wants("wall"):

@@ -33,10 +33,18 @@ def patch(rng: np.random.Generator, shape_hw, kind: int = 0, cell: int = 8, octa
     """A random cut-out of `noise`, float32 (h, w)."""
     h, w = shape_hw
     tile = noise(kind, cell, octaves)
-    y, x = rng.integers(0, TILE, 2)
+    y, x = (int(v) for v in rng.integers(0, TILE, 2))
     if y + h <= TILE and x + w <= TILE:
         return tile[y:y + h, x:x + w]
-    return tile[np.arange(y, y + h)[:, None] % TILE, np.arange(x, x + w)[None] % TILE]
+    if h * w < TILE * TILE:
+        return tile[np.arange(y, y + h)[:, None] % TILE, np.arange(x, x + w)[None] % TILE]
+    rolled = np.roll(tile, (-y, -x), (0, 1))
+    out = np.empty((h, w), np.float32)
+    for top in range(0, h, TILE):
+        for left in range(0, w, TILE):
+            part = out[top:top + TILE, left:left + TILE]
+            part[:] = rolled[:part.shape[0], :part.shape[1]]
+    return out
 
 
 def roughen(layer: np.ndarray, rng: np.random.Generator, amount: float, cell: int = 3, octaves: int = 1) -> None:
@@ -70,17 +78,17 @@ def bricks(h: int, w: int, course: float, colour, mortar, rng: np.random.Generat
 
 
 def box(picture: np.ndarray, x0, y0, x1, y1, colour) -> None:
-    """A filled rectangle; coordinates float pixels, colour RGB."""
+    """A filled rectangle; coordinates float pixels, colour RGB, cut off at 255."""
     h, w = picture.shape[:2]
-    x0, x1 = (int(np.clip(round(v), 0, w)) for v in (x0, x1))
-    y0, y1 = (int(np.clip(round(v), 0, h)) for v in (y0, y1))
+    x0, x1, y0, y1 = max(0, round(x0)), min(w, round(x1)), max(0, round(y0)), min(h, round(y1))
     if x1 > x0 and y1 > y0:
-        picture[y0:y1, x0:x1] = np.clip(colour, 0, 255)
+        r, g, b = colour
+        picture[y0:y1, x0:x1] = (min(int(r), 255), min(int(g), 255), min(int(b), 255))
 
 
 def fill(layer: np.ndarray, points: np.ndarray, colour) -> None:
     """A filled smooth-edged polygon on a layer; points float pixels (N, 2), colour RGB."""
-    fixed = np.round(np.clip(points, -1e5, 1e5) * 16).astype(np.int32)
+    fixed = np.rint(np.asarray(points) * 16).astype(np.int32)
     cv2.fillPoly(layer, [fixed], [int(v) for v in colour], cv2.LINE_AA, 4)
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from helpers.miniscapes import people, vehicles
-from helpers.miniscapes.canvas import Thing
-from helpers.miniscapes.furniture import bollard, clutter, lamp_post, moving_clutter, plain_pole, sign, signal_head, tree
+from helpers.miniscapes.furniture import (
+    bollard,
+    clutter,
+    lamp_post,
+    moving_clutter,
+    plain_pole,
+    sign,
+    signal_head,
+    tree,
+)
 from helpers.miniscapes.scene import Scene
 from helpers.miniscapes.solids import Pose, place
 from helpers.miniscapes.sprites import Part, limb
@@ -73,7 +81,8 @@ def add_cars(s: Scene) -> None:
     if not s.wants("car"):
         return
     if rng.random() < 0.07:
-        drive(s, "caravan" if rng.random() < 0.5 else "trailer", vehicles.caravan, r.right - 1.1, rng.uniform(10, 25), AWAY)
+        drive(s, "caravan" if rng.random() < 0.5 else "trailer", vehicles.caravan, r.right - 1.1, rng.uniform(10, 25),
+              AWAY)
     for side in (-1, 1):
         if r.parking[side > 0]:
             x, z = r.edge(side) - side * 1.1, rng.uniform(6.5, 9)
@@ -81,7 +90,8 @@ def add_cars(s: Scene) -> None:
             while z < 75:
                 crossing = r.junction and r.junction[0] - 6 < z < r.junction[1] + 4
                 if rng.random() < density and not crossing:
-                    drive(s, "car", vehicles.car, x + rng.normal(0, 0.08), z, AWAY if side > 0 or rng.random() < 0.2 else TOWARDS)
+                    drive(s, "car", vehicles.car, x + rng.normal(0, 0.08), z,
+                          AWAY if side > 0 or rng.random() < 0.2 else TOWARDS)
                 z += rng.uniform(5.4, 6.6)
     for lane in range(r.lanes):
         x = (lane + 0.5) * r.lane_m
@@ -97,7 +107,8 @@ def add_cars(s: Scene) -> None:
             z += rng.uniform(8, 26)
     if r.junction:
         for _ in range(int(rng.integers(0, 3))):
-            drive(s, "car", vehicles.car, rng.uniform(-14, 14), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5), rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
+            drive(s, "car", vehicles.car, rng.uniform(-14, 14), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5),
+                  rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
 
 
 def add_motorcycle(s: Scene) -> None:
@@ -128,7 +139,7 @@ def add_motorcycle(s: Scene) -> None:
 def add_cyclists(s: Scene) -> None:
     """Cyclists on the road and bicycles at the kerb; riders come on bicycles unless a motorcycle carries them."""
     rng, r = s.rng, s.road
-    if s.wants("rider") and s.wants("bicycle") or s.wants("rider") and not s.wants("motorcycle"):
+    if s.wants("rider") and (s.wants("bicycle") or not s.wants("motorcycle")):
         for _ in range(int(rng.integers(1, 3))):
             for _ in range(5):
                 across = r.junction is not None and rng.random() < 0.35
@@ -139,12 +150,13 @@ def add_cyclists(s: Scene) -> None:
                     z = s.entry(x) + rng.uniform(4, 14)
                 else:
                     right = rng.random() < 0.65
-                    x, z, view = (r.right - 2.3 * r.parking[1] - 0.5 if right else r.left + 2.3 * r.parking[0] + 0.6), rng.uniform(12, 34), "end"
-                    z = max(z, s.entry(x) + 2)
+                    x = r.right - 2.3 * r.parking[1] - 0.5 if right else r.left + 2.3 * r.parking[0] + 0.6
+                    z, view = max(rng.uniform(12, 34), s.entry(x) + 2), "end"
                 if s.free(x, z, 1.0 if view == "side" else 0.4, 0.6):
                     s.sight(x, z)
                     flip = rng.random() < 0.5
-                    for label, parts, nudge in (("bicycle", people.bicycle(rng, view), 0.0), ("rider", people.rider(rng, view, False), 0.05)):
+                    for label, parts, nudge in (("bicycle", people.bicycle(rng, view), 0.0),
+                                                ("rider", people.rider(rng, view, False), 0.05)):
                         parts = [Part(p.points * [-1, 1], p.colour, p.shines) for p in parts] if flip else parts
                         s.figure(label, parts, x, z, 0.5 if nudge == 0 else 0, 1.7, nudge=nudge, ground=0.0)
                     break
@@ -242,10 +254,12 @@ def _sign_post(s: Scene, x: float, z: float) -> None:
         return
     top = rng.uniform(2.3, 2.9)
     group = rng.random() < 0.06
-    s.figure("polegroup" if group else "pole", [Part(limb(0, 0, 0, top + 0.35, 0.1 if not group else 0.24), (120, 122, 122))], x, z, 0.08, 2, rough=0.02)
+    s.figure("polegroup" if group else "pole", [Part(limb(0, 0, 0, top + 0.35, 0.1 if not group else 0.24),
+                                                     (120, 122, 122))], x, z, 0.08, 2, rough=0.02)
     s.figure("traffic sign", sign(rng, top), x, z, 0, nudge=0.02, ground=0.12, rough=0.02, shade=(1.04, 0.96))
     if rng.random() < 0.35:
-        s.figure("traffic sign", sign(rng, top - 0.85), x, z, 0, nudge=0.02, ground=0.12, rough=0.02, shade=(1.04, 0.96))
+        s.figure("traffic sign", sign(rng, top - 0.85), x, z, 0, nudge=0.02, ground=0.12, rough=0.02,
+                 shade=(1.04, 0.96))
 
 
 def _signals(s: Scene) -> None:
@@ -263,29 +277,9 @@ def _signals(s: Scene) -> None:
         s.figure("pole", post, x, z, 0.1, 3, rough=0.02)
         s.figure("traffic light", signal_head(rng, 2.75), x, z, 0, nudge=0.03, ground=0.12, rough=0)
         if arm:
-            s.figure("traffic light", signal_head(rng, height - 0.15), x - reach, z, 0, nudge=0.03, ground=0.12, rough=0)
+            s.figure("traffic light", signal_head(rng, height - 0.15), x - reach, z, 0, nudge=0.03, ground=0.12,
+                     rough=0)
         if r.junction and rng.random() < 0.5:
             far = r.junction[1] + 1.0
             s.figure("pole", [Part(limb(0, 0, 0, 3.3, 0.14), (84, 90, 90))], x, far, 0.1, 3, rough=0.02)
             s.figure("traffic light", signal_head(rng, 2.75), x, far, 0, nudge=0.03, ground=0.12, rough=0)
-
-
-def hood(s: Scene, top: float, tone, seed: int) -> list[Thing]:
-    """The car that carries the camera: its bonnet along the lower edge, mirroring the sky, with an ornament."""
-    height = s.camera.height_px
-    x = np.linspace(0, 2048, 41)
-    bend = ((x - 1024) / 1024) ** 2
-    y = height - top * (1 - 0.42 * bend - 0.5 * bend**6)
-    polygon = np.concatenate([np.stack([x, y], 1), [(2048, height), (0, height)]])
-
-    def brush(layer, to_layer):
-        h, w = layer.shape[:2]
-        t = np.linspace(0, 1, h, dtype=np.float32)[:, None, None]
-        sheen = s.light.skyline * 0.55 * s.light.gain((0, 1, 0)).clip(0.2, 1)
-        across = (1 - 0.35 * np.abs(np.linspace(-1, 1, w, dtype=np.float32)))[None, :, None]
-        layer[:] = np.clip((np.asarray(tone) * 0.8 + sheen * np.exp(-3.2 * t)) * across, 0, 255).astype(np.uint8)
-
-    things = [Thing("ego vehicle", polygon, brush, 0.0)]
-    badge = np.array([(0, 34), (5, 12), (20, -2), (4, 3), (0, 10), (-4, 3), (-20, -2), (-5, 12)], float) * [1, -1] + [1024, height - top + 16]
-    things.append(Thing("ego vehicle", badge, lambda layer, to_layer: layer.__setitem__(slice(None), (168, 170, 174)), 0.0))
-    return things
