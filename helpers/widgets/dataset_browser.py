@@ -1,0 +1,184 @@
+"""Leaf through a data set: split, city, frame; image, overlay or labels; the class under the pointer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import ipywidgets as widgets
+import numpy as np
+
+from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE, SPLITS, Frame, colorize, index, read_image, read_label
+from helpers.cityscapes.convert import read_label_ids
+from helpers.cityscapes.frames import read_bytes
+from helpers.cityscapes.png import decode
+from helpers.errors import CourseError
+from helpers.plotting.base import overlay
+from helpers.widgets.picture import Picture
+
+WIDTH = 1024  # pixels of the picture that is sent; a larger frame is shrunk for the screen, not for the pointer
+_BY_ID = {label.id: label for label in LABELS}
+
+
+class DatasetBrowser(widgets.VBox):
+    """A window on the frames in `root`. All splits that have frames can be chosen.
+
+    Controls: `split`, `city`, `number` (of the frame in its city), `view`, `opacity`, `switches` (one for each class),
+    `all_on`, `all_off`; shown: `picture`, `stem`, `under` (what is at the pointer). `frame` is the one shown.
+    """
+
+    def __init__(self, root: str | Path):
+        self._frames = {split: frames for split in SPLITS if (frames := _frames(Path(root), split))}
+        if not self._frames:
+            raise CourseError(f"There is no frame in {root}: give the folder that holds leftImg8bit/ and gtFine/.")
+        self.split = widgets.ToggleButtons(options=list(self._frames), description="split")
+        self.city = widgets.Dropdown(description="city")
+        self.number = widgets.IntSlider(min=0, max=0, description="frame")
+        self.view = widgets.ToggleButtons(options=["image", "overlay", "labels"], value="overlay", description="view")
+        self.opacity = widgets.FloatSlider(0.5, min=0, max=1, step=0.05, description="opacity")
+        self.switches = [
+            widgets.Checkbox(
+                value=True,
+                indent=False,
+                description=f'<span style="color:rgb{tuple(map(int, PALETTE[i]))}">■</span> {name}',
+                description_allow_html=True,
+                layout=widgets.Layout(width="auto"),
+            )
+            for i, name in enumerate(CLASSES)
+        ]
+        self.all_on = widgets.Button(description="all classes", layout=widgets.Layout(width="auto"))
+        self.all_off = widgets.Button(description="none", layout=widgets.Layout(width="auto"))
+        self.picture = Picture()
+        self.stem = widgets.HTML()
+        self.under = widgets.HTML(_HINT)
+        self._connect()
+        self._choose_split()
+        grid = widgets.GridBox(
+            self.switches, layout=widgets.Layout(grid_template_columns="repeat(auto-fill, 9em)", width="100%")
+        )
+        super().__init__(
+            [
+                widgets.HBox([self.split, self.city]),
+                widgets.HBox([self.number, self.stem]),
+                widgets.HBox([self.view, self.opacity]),
+                self.picture,
+                self.under,
+                widgets.HBox([self.all_on, self.all_off]),
+                grid,
+            ]
+        )
+
+    @property
+    def frame(self) -> Frame:
+        """The frame that is shown."""
+        return self._in_city[self.number.value]
+
+    def class_at(self, x: float, y: float) -> str:
+        """What is at the point (x, y), fractions of width and height: "car, train id 13, label id 26, ..."."""
+        if self._ids is None:
+            return "the labels of the test split are not public"
+        height, width = self._ids.shape
+        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        label = _BY_ID[int(self._ids[row, column])]
+        kind = "ignored" if label.trainId in (IGNORE, -1) else f"train id {label.trainId}"
+        parts = [label.name, kind, f"label id {label.id}", label.category]
+        if self._instances is not None and self._instances[row, column] >= 1000:
+            parts.append(f"instance {self._instances[row, column]}")
+        return ", ".join(parts)
+
+    def _connect(self) -> None:
+        self._quiet = False
+        self._listen(self._choose_split, self.split)
+        self._listen(self._choose_city, self.city)
+        self._listen(self._load, self.number)
+        self._listen(self._draw, self.view, self.opacity, *self.switches)
+        self._listen(self._point, self.picture, names=["pointer", "clicked"])
+        self.all_on.on_click(lambda _: self._switch_all(True))
+        self.all_off.on_click(lambda _: self._switch_all(False))
+
+    def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
+        for control in controls:
+            control.observe(lambda _: None if self._quiet else react(), names)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Set controls without one picture for each of them."""
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
+    def _choose_split(self) -> None:
+        with self._quietly():
+            self.city.options = sorted({frame.city for frame in self._frames[self.split.value]})
+            self.city.index = 0
+        self._choose_city()
+
+    def _choose_city(self) -> None:
+        self._in_city = [frame for frame in self._frames[self.split.value] if frame.city == self.city.value]
+        with self._quietly():
+            self.number.value = 0
+            self.number.max = len(self._in_city) - 1
+        self._load()
+
+    def _switch_all(self, on: bool) -> None:
+        with self._quietly():
+            for switch in self.switches:
+                switch.value = on
+        self._draw()
+
+    def _load(self) -> None:
+        frame = self.frame
+        self._image = _shrink(read_image(frame), cv2.INTER_AREA)
+        self._labels = self._ids = self._instances = None
+        if frame.label.is_file():
+            labels = read_label(frame)
+            self._labels = _shrink(labels, cv2.INTER_NEAREST)
+            ids, instances = frame.annotation("labelIds"), frame.annotation("instanceIds")
+            self._ids = read_label_ids(ids) if ids.is_file() else _label_ids(labels)
+            self._instances = decode(read_bytes(instances)) if instances.is_file() else None
+        self.stem.value = f"<code>{frame.stem}</code>"
+        with self._quietly():
+            self.picture.clicked = []
+        self._point()
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.view.value == "image" or self._labels is None:
+            self.picture.show(self._image)
+            return
+        on = np.array([*(switch.value for switch in self.switches), *[False] * (256 - len(CLASSES))])
+        labels = np.where(on[self._labels], self._labels, IGNORE)
+        if self.view.value == "labels":
+            self.picture.show(colorize(labels), "png")
+        else:
+            self.picture.show(overlay(self._image, labels, self.opacity.value))
+
+    def _point(self) -> None:
+        at = self.picture.pointer or self.picture.clicked[:2]
+        self.under.value = f"<b>{self.class_at(*at)}</b>" if at else _HINT
+
+
+_HINT = "Point at the picture, or click, to see what is there."
+
+
+def _frames(root: Path, split: str) -> list[Frame]:
+    return index(root, split) if (root / "leftImg8bit" / split).is_dir() else []
+
+
+def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:
+    height, width = array.shape[:2]
+    if width <= WIDTH:
+        return array
+    return cv2.resize(array, (WIDTH, round(height * WIDTH / width)), interpolation=interpolation)
+
+
+def _label_ids(train_ids: np.ndarray) -> np.ndarray:
+    table = np.zeros(256, dtype=np.uint8)  # 0: unlabeled
+    for label in LABELS:
+        if 0 <= label.trainId < IGNORE:
+            table[label.trainId] = label.id
+    return table[train_ids]
