@@ -1,0 +1,327 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+import yaml
+from paddle import inference, nn
+
+from helpers import deployment
+from helpers.cityscapes import CLASSES
+from helpers.datasets import normalise
+from helpers.deployment import ENGINES, Latency, Predictor, agreement, eager, engines, export, graphs, measure
+from helpers.errors import CourseError
+from helpers.models import build
+from helpers.pruning import prune
+
+EXACT = [name for name in ENGINES if "bf16" not in name]
+
+
+class Tiny(nn.Layer):
+    """The smallest network with what the others have: batch norm, dropout, an auxiliary output."""
+
+    def __init__(self, seed: int):
+        super().__init__()
+        paddle.seed(seed)
+        self.features = nn.Sequential(nn.Conv2D(3, 8, 3, padding=1), nn.BatchNorm2D(8), nn.Dropout(0.1))
+        self.classifier, self.auxlayer = nn.Conv2D(8, 19, 1), nn.Conv2D(8, 19, 1)
+
+    def forward(self, x):
+        x = self.features(x)
+        return [self.classifier(x), self.auxlayer(x)]
+
+
+@pytest.fixture(scope="module")
+def net() -> nn.Layer:
+    """Fast-SCNN with random weights that sees several classes, in evaluation mode."""
+    network = build("fastscnn", seed=7)
+    rng = np.random.default_rng(7)
+    for layer in network.sublayers():
+        if isinstance(layer, nn.BatchNorm2D):
+            for parameter, low, high in ((layer.weight, 0.5, 1.5), (layer.bias, -0.3, 0.3), (layer._mean, -0.2, 0.2)):
+                parameter.set_value(rng.uniform(low, high, parameter.shape).astype(np.float32))
+    network.eval()
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(normalise(frames(128, 256)[0])[np.newaxis]))[0]
+        network.classifier.conv.bias.set_value(network.classifier.conv.bias - logits.mean([0, 2, 3]))
+    assert len(np.unique(eager(network)(frames(128, 256)[0]))) > 5
+    return network
+
+
+@pytest.fixture(scope="module")
+def folder(net, tmp_path_factory) -> Path:
+    return export(net, tmp_path_factory.mktemp("labels") / "fastscnn", network="fastscnn")
+
+
+@pytest.fixture(scope="module")
+def logits_folder(net, tmp_path_factory) -> Path:
+    return export(net, tmp_path_factory.mktemp("logits") / "fastscnn", network="fastscnn", graph="logits")
+
+
+def frames(height: int, width: int, batch: int = 1) -> np.ndarray:
+    """Patches of colour with noise, uint8 (batch, height, width, 3)."""
+    rng = np.random.default_rng(height + width)
+    patches = rng.integers(0, 200, (batch, -(-height // 16), -(-width // 16), 3), dtype=np.uint8)
+    large = patches.repeat(16, axis=1).repeat(16, axis=2)[:, :height, :width]
+    return large + rng.integers(0, 56, large.shape, dtype=np.uint8)
+
+
+def assert_same_labels(labels: np.ndarray, network: nn.Layer, frame: np.ndarray) -> None:
+    """Equal to the eager labels but where two classes are as good as tied, which rounding decides."""
+    with paddle.no_grad():
+        logits = network(paddle.to_tensor(normalise(frame)[np.newaxis]))[0][0].numpy()  # (19, H, W)
+    chosen = np.take_along_axis(logits, labels[np.newaxis].astype(int), axis=0)[0]
+    assert (logits.max(axis=0) - chosen).max() < 1e-4 * logits.std()
+    assert agreement(labels, eager(network)(frame)) > 0.999
+
+
+@pytest.mark.parametrize("engine", EXACT)
+def test_engine_agrees_with_the_network(net, folder, engine):
+    with Predictor(folder, engine) as predictor:
+        for size in ((128, 256), (32, 33), (97, 131)):  # one predictor, several sizes
+            frame = frames(*size)[0]
+            labels = predictor(frame)
+            assert labels.shape == size and labels.dtype == np.uint8
+            assert_same_labels(labels, net, frame)
+        batch = frames(64, 96, batch=2)
+        both = predictor(batch)
+        assert both.shape == (2, 64, 96)
+        for frame, labels in zip(batch, both, strict=True):
+            assert_same_labels(labels, net, frame)
+
+
+def test_bfloat16_agrees_roughly(net, folder):
+    # Eight bits of mantissa: an untrained network, whose classes lie close together, changes its mind here and there.
+    with Predictor(folder, "paddle-openvino-bf16") as predictor:
+        frame = frames(128, 256)[0]
+        assert 0.9 < agreement(predictor(frame), eager(net)(frame))
+
+
+@pytest.mark.parametrize("engine", EXACT)
+def test_logits_agree_with_the_network(net, logits_folder, engine):
+    frame = frames(96, 160)[0]
+    x = normalise(frame)[np.newaxis]
+    with Predictor(logits_folder, engine) as predictor:
+        logits = predictor._run(x)
+        labels = predictor(frame)
+    with paddle.no_grad():
+        expected = net(paddle.to_tensor(x))[0].numpy()
+    assert logits.shape == (1, 19, 96, 160)
+    assert np.abs(logits - expected).max() <= 1e-4
+    assert_same_labels(labels, net, frame)
+
+
+def test_pruned_network_deploys(net, tmp_path):
+    pruned, _ = prune(net, 0.51, (128, 256))
+    pruned.eval()
+    exported = export(pruned, tmp_path / "pruned", network="fastscnn")
+    frame = frames(96, 128)[0]
+    with Predictor(exported) as predictor:
+        assert_same_labels(predictor(frame), pruned, frame)
+        assert agreement(predictor(frame), eager(net)(frame)) < 0.9
+        assert predictor.export.megabytes < 4
+
+
+def test_exporting_leaves_the_network_as_it_was(tmp_path):
+    net = Tiny(seed=3)
+    net.eval()
+    before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
+    x = paddle.to_tensor(normalise(frames(64, 64)[0])[np.newaxis])
+    outputs = [output.numpy() for output in net(x)]
+    net.train()
+    modes = [layer.training for layer in net.sublayers(include_self=True)]
+    export(net, tmp_path / "export", network="fastscnn")
+    assert [layer.training for layer in net.sublayers(include_self=True)] == modes
+    assert paddle.in_dynamic_mode() and "Static" not in type(net.forward).__name__
+    net.eval()
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+    after = net(x)
+    assert len(after) == 2  # the auxiliary output is still there
+    for output, expected in zip(after, outputs, strict=True):
+        np.testing.assert_array_equal(output.numpy(), expected)
+    after[0].mean().backward()
+    assert net.classifier.weight.grad is not None
+
+
+def test_the_folder_says_what_is_in_it(folder):
+    about = yaml.safe_load((folder / "deploy.yaml").read_text())
+    assert about["Course"]["classes"] == list(CLASSES)
+    assert about["Course"]["paddle"] == paddle.__version__
+    listed = about["Course"]["sha256"]
+    assert listed == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed}
+    on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert on_disk == {*listed, "deploy.yaml"}
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing temporary is left
+
+
+def test_paddlesegs_deploy_tools_read_it(logits_folder):
+    from paddleseg.deploy.infer import DeployConfig
+
+    config = DeployConfig(str(logits_folder / "deploy.yaml"))
+    assert Path(config.model).is_file() and Path(config.params).is_file()
+    frame = frames(8, 9)[0]
+    bgr = np.ascontiguousarray(frame[..., ::-1])  # PaddleSeg starts from OpenCV's order
+    np.testing.assert_allclose(config.transforms({"img": bgr})["img"], normalise(frame), atol=1e-6)
+
+
+def test_exporting_again_replaces_whole_or_not_at_all(tmp_path, monkeypatch):
+    target = tmp_path / "export"
+    export(Tiny(seed=1), target, network="first")
+    before = (target / "model.pdiparams").read_bytes()
+
+    def full_disk(*args):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(graphs, "_save", full_disk)
+        with pytest.raises(OSError, match="disk full"):
+            export(Tiny(seed=2), target, network="second")
+    assert (target / "model.pdiparams").read_bytes() == before
+    export(Tiny(seed=2), target, network="second")
+    assert graphs.Export.read(target).network == "second"
+    assert (target / "model.pdiparams").read_bytes() != before
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_openvino_leaves_nothing_in_the_working_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Predictor(folder, "paddle-openvino") as predictor:
+        predictor(frames(64, 64)[0])
+    assert not list(tmp_path.iterdir())
+
+
+def test_disabling_onednn_still_needs_the_flag(folder):
+    config = inference.Config(str(folder / "model.json"), str(folder / "model.pdiparams"))
+    config.disable_glog_info()
+    config.disable_onednn()
+    before = paddle.get_flags("FLAGS_use_mkldnn")
+    paddle.set_flags({"FLAGS_use_mkldnn": True})  # as helpers.runtime does before Paddle is imported
+    predictor = inference.create_predictor(config)
+    paddle.set_flags(before)
+    handle = predictor.get_input_handle(predictor.get_input_names()[0])
+    handle.copy_from_cpu(frames(128, 256))
+    with pytest.raises(ValueError, match="onednn"):  # no error: _onednn_kernels in engines.py can go
+        predictor.run()
+
+
+class AlignedResize(nn.Layer):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 8, 1)
+
+    def forward(self, x):
+        return [nn.functional.interpolate(self.conv(x), [9, 17], mode="bilinear", align_corners=True)]
+
+
+def test_onednn_still_resizes_wrongly_in_the_new_format(tmp_path):
+    net = AlignedResize()
+    exported = graphs.Export.read(export(net, tmp_path / "resize", network="resize", graph="logits"))
+    x = np.random.default_rng(0).normal(size=(1, 3, 5, 6)).astype(np.float32)
+    expected = net(paddle.to_tensor(x))[0].numpy()
+    error = {
+        kind: np.abs(engines._PaddleRunner(exported, 1, kind=kind, setting="onednn")(x) - expected).max()
+        for kind in ("legacy", "pir")
+    }
+    assert error["legacy"] < 1e-5
+    assert error["pir"] > 0.1  # small: the engine "paddle-onednn" can use the new format
+
+
+def test_latency_by_hand():
+    latency = Latency((10.0, 30.0, 20.0, 40.0, 100.0))
+    assert latency.median_ms == 30
+    assert latency.spread_ms == (20, 40)
+
+
+def test_measuring_takes_turns():
+    order = []
+    frame = frames(2, 2)[0]
+    calls = {"a": lambda x: order.append(("a", x is frame)), "b": lambda x: order.append(("b", x is frame))}
+    latencies = measure(calls, frame, warmup=1, repeats=2)
+    assert order == [("a", True), ("b", True)] * 3
+    assert [len(latency.runs_ms) for latency in latencies.values()] == [2, 2]
+    with pytest.raises(CourseError, match="at least one run, not 0"):
+        measure(calls, frame, warmup=1, repeats=0)
+
+
+def test_agreement_by_hand():
+    labels = np.array([[1, 2], [3, 4]])
+    assert agreement(labels, labels) == 1
+    assert agreement(labels, np.array([[1, 2], [4, 3]])) == 0.5
+    with pytest.raises(CourseError, match="same shape"):
+        agreement(labels, labels[:1])
+
+
+def test_all_public_names_exist():
+    for name in deployment.__all__:
+        assert hasattr(deployment, name)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+    ],
+)
+def test_frames_that_are_none(folder, frame):
+    with Predictor(folder) as predictor, pytest.raises(CourseError, match=r"Expected 8-bit RGB frames .* got"):
+        predictor(frame)
+
+
+def test_a_closed_predictor(folder):
+    predictor = Predictor(folder)
+    predictor.close()
+    predictor.close()
+    with pytest.raises(CourseError, match="is closed"):
+        predictor(frames(8, 8)[0])
+
+
+def test_what_does_not_exist(net, folder, tmp_path):
+    with pytest.raises(CourseError, match="no engine 'tensorrt': choose one of paddle,"):
+        Predictor(folder, "tensorrt")
+    with pytest.raises(CourseError, match="at least one thread, not 0"):
+        Predictor(folder, threads=0)
+    with pytest.raises(CourseError, match="no graph 'onnx': choose labels or logits"):
+        export(net, tmp_path / "x", network="fastscnn", graph="onnx")
+    with pytest.raises(CourseError, match="no exported network in"):
+        Predictor(tmp_path)
+
+
+def copied(folder: Path, target: Path) -> Path:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+            (target / path.relative_to(folder)).write_bytes(path.read_bytes())
+    return target
+
+
+def test_an_export_that_is_not_whole(folder, tmp_path):
+    half = copied(folder, tmp_path)
+    (half / "model.pdiparams").unlink()
+    with pytest.raises(CourseError, match=r"model.pdiparams is missing: .* export the network again"):
+        Predictor(half)
+
+
+def test_an_export_that_was_changed(folder, tmp_path):
+    changed = copied(folder, tmp_path)
+    values = bytearray((changed / "model.pdiparams").read_bytes())
+    values[-1] ^= 1
+    (changed / "model.pdiparams").write_bytes(values)
+    with pytest.raises(CourseError, match="model.pdiparams has changed since the export"):
+        Predictor(changed)
+
+
+def test_an_export_of_another_paddle_or_none(folder, tmp_path):
+    other = copied(folder, tmp_path)
+    description = (other / "deploy.yaml").read_text()
+    (other / "deploy.yaml").write_text(description.replace(f"paddle: {paddle.__version__}", "paddle: 2.6.2"))
+    with pytest.raises(CourseError, match=r"exported by Paddle 2\.6\.2, this is"):
+        Predictor(other)
+    for text in ("Deploy: {}", "- a", "Course: [", "Course: {network: x}"):
+        (other / "deploy.yaml").write_text(text)
+        with pytest.raises(CourseError, match="was not written by this course"):
+            Predictor(other)
