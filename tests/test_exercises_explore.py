@@ -1,0 +1,117 @@
+"""The checks: right solutions pass, typical mistakes are named, nothing ever raises."""
+
+import re
+from pathlib import Path
+
+import cv2
+import nbformat
+import numpy as np
+import pytest
+
+from helpers import cityscapes, exercises
+from helpers.exercises import Case, check, equals
+from helpers.exercises.explore import check_class_share, check_resize_label, check_to_train_ids
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_explore_cityscapes.ipynb"
+CHECKS = {"class_share": check_class_share, "to_train_ids": check_to_train_ids, "resize_label": check_resize_label}
+
+
+def share_with_ignored(label):
+    return np.bincount(label.ravel(), minlength=256)[:19] / label.size
+
+
+def share_that_divides_by_zero(label):
+    counts = np.bincount(label[label != 255], minlength=19)
+    with np.errstate(invalid="ignore"):
+        return counts / counts.sum()
+
+
+def ids_in_place(label_ids):
+    for label in reversed(cityscapes.LABELS):  # bicycle 33 becomes 18, then polegroup 18 becomes 255
+        if label.id >= 0:
+            label_ids[label_ids == label.id] = label.trainId
+    return label_ids
+
+
+def bilinear(label, height, width):
+    return cv2.resize(label, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+@pytest.mark.parametrize(
+    "examine, function, words",
+    [
+        (check_class_share, lambda label: None, ["returns nothing yet"]),
+        (check_class_share, lambda label: 1 / 0, ["ZeroDivisionError"]),
+        (check_class_share, lambda label: "a lot", ["not numbers"]),
+        (check_class_share, lambda label: [1, [2]], ["not an array"]),
+        (check_class_share, lambda label: np.bincount(label.ravel()), ["shape (14,)", "minlength"]),
+        (check_class_share, share_with_ignored, ["2 ignored", "expected 0.5", "255"]),
+        (check_class_share, share_that_divides_by_zero, ["every pixel is ignored", "nan", "zeros"]),
+        (check_to_train_ids, lambda ids: ids, ["road (7)", "is 7, expected 0"]),
+        (check_to_train_ids, lambda ids: np.minimum(ids - 7, 18), ["is 18, expected 13"]),
+        (check_to_train_ids, ids_in_place, ["Mind the order"]),
+        (check_resize_label, bilinear, ["only road and car", "average"]),
+        (check_resize_label, lambda label, height, width: label, ["shape (4, 8)", "(8, 16)"]),
+        (check_resize_label, lambda label, h, w: cv2.resize(label, (h, w)), ["shape (16, 8)", "(width, height)"]),
+        (check_resize_label, lambda label, h, w: np.zeros((h, w), np.uint8), ["has gone"]),
+    ],
+)
+def test_mistakes_are_named(examine, function, words):
+    result = examine(function)
+    assert not result.solved and all(word in result.message for word in words), result
+    assert result.message in repr(result) and "<div" in result._repr_html_()
+
+
+def test_a_check_keeps_its_inputs():
+    label = np.uint8([[1]])
+
+    def spoil(given):
+        given[:] = 9
+        return 1
+
+    case = Case("one pixel", (label,), equals(1))
+    assert check(spoil, [case, case]).solved and label[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    "expected, returned, right",
+    [
+        (2, 2, True),
+        (2, 3, False),
+        (0.5, 0.5 + 1e-9, True),
+        (0.5, 0.51, False),
+        (np.nan, np.nan, True),
+        ([1, 2], (1, 2), True),
+        ([1, 2], [1.0, 2.0], True),
+        ([1, 2], [1.4, 2], False),
+        ([[True, False]], [[True, False]], True),
+    ],
+)
+def test_equals(expected, returned, right):
+    assert (equals(expected)(returned) is None) == right
+
+
+def test_html_is_escaped():
+    assert "<b>" not in exercises.Result(False, "<b>")._repr_html_()
+
+
+def notebook_functions(cell_type):
+    """{name: source} of the exercise functions in code cells or in the solutions below them."""
+    found = {}
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        if cell.cell_type != cell_type:
+            continue
+        sources = [cell.source] if cell_type == "code" else re.findall(r"```python\n(.*?)```", cell.source, re.DOTALL)
+        for source in sources:
+            for name in CHECKS:
+                if f"def {name}(" in source:
+                    found[name] = source.split("\ncheck_")[0]
+    return found
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_notebook_starts_unsolved_and_its_solution_solves(name):
+    for cell_type, solved in (("code", False), ("markdown", True)):
+        space = {"np": np, "cv2": cv2, "cityscapes": cityscapes}
+        exec(notebook_functions(cell_type)[name], space)
+        assert CHECKS[name](space[name]).solved == solved
