@@ -49,7 +49,7 @@ def bilinear(label, height, width):
         (check_class_share, share_that_divides_by_zero, ["every pixel is ignored", "nan", "zeros"]),
         (check_to_train_ids, lambda ids: ids, ["road (7)", "is 7, expected 0"]),
         (check_to_train_ids, lambda ids: np.minimum(ids - 7, 18), ["is 18, expected 13"]),
-        (check_to_train_ids, ids_in_place, ["Mind the order"]),
+        (check_to_train_ids, ids_in_place, ["is 255, expected 0"]),
         (check_resize_label, bilinear, ["only road and car", "average"]),
         (check_resize_label, lambda label, height, width: label, ["shape (4, 8)", "(8, 16)"]),
         (check_resize_label, lambda label, h, w: cv2.resize(label, (h, w)), ["shape (16, 8)", "(width, height)"]),
