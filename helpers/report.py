@@ -18,8 +18,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from helpers.files import write_text
 from helpers.status import clock
 
@@ -39,6 +37,8 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
     """Write `folder`/report.html from those of the `executed` notebooks that are there; returns its path."""
+    import nbformat  # takes 2 s, which a mistyped command should not wait for
+
     sections, contents = [], []
     for path in executed:
         if not path.is_file():
