@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from tqdm.auto import tqdm
+from tqdm.std import tqdm as text_tqdm
 
 
 def headless() -> bool:
@@ -14,8 +15,8 @@ def headless() -> bool:
     return os.environ.get("COURSE_HEADLESS") == "1" or ("ipykernel" not in sys.modules and not sys.stderr.isatty())
 
 
-class _Lines(tqdm):
-    """A bar that prints a plain line instead of redrawing one."""
+class _Lines(text_tqdm):
+    """A bar that prints a plain line instead of redrawing one; in a notebook too, where `tqdm.auto` is a widget."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"mininterval": 10.0, "ascii": True, "ncols": 0, "file": sys.stdout, **kwargs})
