@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +28,7 @@ def apply() -> None:
 
 def apply_to_paddleslim() -> None:
     """Patch PaddleSlim in this process; calling it again changes nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecated NumPy and setuptools names at import
-        import paddleslim  # noqa: F401
+    import_paddleslim()
     patch_to_static_name()
     patch_dygraph2program()
     patch_sensitive_defaults()
@@ -79,6 +78,24 @@ def patch_rmi_loss() -> None:
     from paddleseg.models.losses.rmi_loss import RMILoss
 
     _replace(RMILoss, "forward_sigmoid", _rmi_with_float_mask)
+
+
+def import_paddleslim() -> None:
+    """PaddleSlim switches matplotlib to its backend for files when it is imported.
+
+    What breaks: after the first pruning no figure appears in a notebook any more.
+    Upstream: not reported; `paddleslim/common/analyze_helper.py` calls `matplotlib.use('Agg')`.
+    Can go: when it no longer does.
+    """
+    if "paddleslim" in sys.modules:
+        return
+    import matplotlib
+
+    backend = matplotlib.get_backend()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated NumPy and setuptools names
+        import paddleslim  # noqa: F401
+    matplotlib.use(backend)
 
 
 def patch_to_static_name() -> None:

@@ -31,12 +31,15 @@ found["cross_entropy"] = error_of(lambda: CrossEntropyLoss()(logits, label))
 found["cross_entropy_weighted"] = error_of(lambda: CrossEntropyLoss(weight=[1.0] * 19)(logits, label))
 found["rmi"] = error_of(lambda: RMILoss()(logits, label))
 
+import matplotlib
+matplotlib.use("svg")
 from paddle.base.dygraph import base
 from paddle.pir_utils import OldIrGuard
 from paddleslim.analysis import dygraph_flops
 from paddleslim.core.dygraph import dygraph2program
 from paddleslim.dygraph.prune import L1NormFilterPruner
 from paddleslim.dygraph.prune.filter_pruner import FilterPruner
+found["backend"] = matplotlib.get_backend().lower()
 net = paddle.nn.Sequential(paddle.nn.Conv2D(3, 4, 3), paddle.nn.Conv2D(4, 4, 3), paddle.nn.Conv2D(4, 2, 1))
 with OldIrGuard():
     found["to_static_name"] = error_of(lambda: dygraph_flops(net, [1, 3, 8, 8]))
@@ -93,6 +96,7 @@ def patched():
         ("cross_entropy", "TypeError"),
         ("cross_entropy_weighted", "TypeError"),
         ("rmi", "TypeError"),
+        ("backend", "agg"),
         ("to_static_name", "AttributeError"),
         ("left_static", True),
         ("sensitive_default", ["kept_from_this_net"]),
@@ -202,6 +206,18 @@ def test_rmi_equals_its_definition():
     loss = RMILoss(num_classes=3)(paddle.to_tensor(logits), paddle.to_tensor(label)).item()
     expected = np.mean([rmi_in_numpy(x, y) for x, y in zip(logits, label, strict=True)])
     assert loss == pytest.approx(expected, rel=1e-4)
+
+
+def test_figures_still_appear_after_importing_paddleslim():
+    code = """
+import matplotlib
+matplotlib.use("svg")
+from helpers import paddle_compat
+paddle_compat.import_paddleslim()
+print(matplotlib.get_backend())
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "svg"
 
 
 def chain() -> paddle.nn.Layer:
