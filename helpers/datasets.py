@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,10 @@ from helpers.profiles import Recipe
 # PaddleSeg's Cityscapes configs scale RGB in 0 to 1 by these; not ImageNet's mean and deviation.
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.5, 0.5, 0.5)
+
+# PaddleSeg's transforms draw from the global generators of `random` and NumPy. Two loading threads at once, one of them
+# left over from an interrupted cell, would draw from each other's.
+_GENERATORS = threading.Lock()
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
@@ -72,16 +77,16 @@ class TrainingSamples(paddle.io.Dataset):
         """Sample `n`: image float32 (3, crop H, crop W), train ids int64 (crop H, crop W)."""
         frame = self.frame(n)
         sample = {"img": read_image(frame), "label": read_label(frame), "gt_fields": ["label"]}
-        # PaddleSeg's transforms draw from the two global generators.
         entropy = np.random.SeedSequence((self.seed, 2, n)).generate_state(2)
-        saved = random.getstate(), np.random.get_state()
-        random.seed(int(entropy[0]))
-        np.random.seed(entropy[1])
-        try:
-            sample = self.transforms(sample)
-        finally:
-            random.setstate(saved[0])
-            np.random.set_state(saved[1])
+        with _GENERATORS:
+            saved = random.getstate(), np.random.get_state()
+            random.seed(int(entropy[0]))
+            np.random.seed(entropy[1])
+            try:
+                sample = self.transforms(sample)
+            finally:
+                random.setstate(saved[0])
+                np.random.set_state(saved[1])
         return sample["img"].astype(np.float32), sample["label"].astype(np.int64)
 
     def __len__(self) -> int:

@@ -32,7 +32,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is trained: SGD with momentum, polynomial decay after a linear warm-up.
+    """How one network is trained: `optimiser` sgd (with momentum) or adamw, polynomial decay after a linear warm-up.
 
     `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
     each output of the network, the main one first.
@@ -41,6 +41,7 @@ class Recipe:
     crop_hw: tuple[int, int]
     batch_size: int
     iterations: int
+    optimiser: str
     lr: float
     min_lr: float
     power: float

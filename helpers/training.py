@@ -19,6 +19,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cityscapes import IGNORE, Frame
+from helpers.cpu_ops import fast_training
 from helpers.datasets import training_batches
 from helpers.devices import use_device
 from helpers.errors import CourseError
@@ -97,9 +98,7 @@ def fit(
     folder = Path(folder)
     loss_fn = loss_fn or (lambda outputs, label: segmentation_loss(outputs, label, recipe.aux_weights))
     schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
-    optimiser = paddle.optimizer.Momentum(
-        schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
-    )
+    optimiser = _optimiser(recipe, schedule, net)
     run = _fingerprint(net, frames, recipe, seed)
     history = _resume(folder / CHECKPOINT, run, net, optimiser) or History()
     schedule.step(len(history.loss))
@@ -107,7 +106,7 @@ def fit(
     net.train()
     done, started, saved = len(history.loss), time.monotonic() - history.seconds, time.monotonic()
     batches = training_batches(frames, recipe, seed, start=done, workers=workers)
-    with progress(total=recipe.iterations, initial=done, desc=name, unit="step") as bar:
+    with progress(total=recipe.iterations, initial=done, desc=name, unit="step") as bar, fast_training(net):
         for iteration, (image, label) in enumerate(batches, start=done):
             # Dropout draws from Paddle's generator: like the samples, a function of seed and iteration, so that a
             # continued run needs no saved generator.
@@ -136,6 +135,16 @@ def fit(
     write_json(folder / HISTORY, asdict(history))
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return history
+
+
+def _optimiser(recipe: Recipe, schedule: paddle.optimizer.lr.LRScheduler, net: nn.Layer) -> paddle.optimizer.Optimizer:
+    if recipe.optimiser == "sgd":
+        return paddle.optimizer.Momentum(
+            schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
+        )
+    if recipe.optimiser == "adamw":
+        return paddle.optimizer.AdamW(schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
+    raise CourseError(f"There is no optimiser {recipe.optimiser!r}: write sgd or adamw in profiles.toml.")
 
 
 def save_weights(net: nn.Layer, path: str | Path) -> None:

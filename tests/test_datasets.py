@@ -56,6 +56,16 @@ def test_global_generators_are_left_alone(frames):
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
 
+def test_samples_of_two_threads_do_not_mix(frames):
+    from concurrent.futures import ThreadPoolExecutor
+
+    samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
+    alone = [samples[n][0] for n in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        together = [image for image, _ in pool.map(samples.__getitem__, range(24))]
+    np.testing.assert_array_equal(alone, together)
+
+
 def test_each_epoch_visits_every_frame_once_in_another_order(frames):
     samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
     epochs = [[samples.frame(e * len(frames) + i) for i in range(len(frames))] for e in range(8)]

@@ -1,0 +1,91 @@
+"""Faster equals: same values and gradients as the operators they stand for."""
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from helpers import cpu_ops, models
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 40)] * 2), st.booleans(), st.integers(0, 2**31 - 1)
+)
+def test_bilinear_equals_paddles(old, new, align_corners, seed):
+    values = np.random.default_rng(seed).random((2, 3, *old), dtype=np.float32)
+    upstream = np.random.default_rng(seed + 1).random((2, 3, *new), dtype=np.float32)
+    results = []
+    for function in (
+        lambda x: cpu_ops.bilinear(x, list(new), align_corners),
+        lambda x: F.interpolate(x, list(new), mode="bilinear", align_corners=align_corners),
+    ):
+        x = paddle.to_tensor(values, stop_gradient=False)
+        y = function(x)
+        y.backward(paddle.to_tensor(upstream))
+        results.append((y.numpy(), x.grad.numpy()))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
+
+
+def test_doubling_by_hand():
+    x = paddle.to_tensor([[[[0.0, 4.0]]]])
+    np.testing.assert_allclose(cpu_ops.bilinear(x, [1, 4]).numpy().ravel(), [0, 1, 3, 4])
+
+
+@pytest.fixture
+def net():
+    """Fast-SCNN with biases and statistics that are not at their initial values."""
+    net = models.build("fastscnn", num_classes=5, seed=0)
+    generator = np.random.default_rng(0)
+    for name, tensor in net.state_dict().items():
+        if name.endswith(("bias", "_mean")):
+            tensor.set_value(generator.normal(0, 0.1, tensor.shape).astype("float32"))
+    return net.to(dtype="float64")  # so that rounding, which batch norm magnifies, hides nothing
+
+
+def outputs_and_gradients(net, x):
+    net.clear_gradients()
+    outputs = net(x)
+    sum(output.square().mean() for output in outputs).backward()
+    gradients = {name: p.grad.numpy() for name, p in net.named_parameters() if p.grad is not None}
+    return [output.numpy() for output in outputs], gradients
+
+
+def test_training_step_is_equal(net):
+    paddle.seed(0)
+    x = paddle.rand([2, 3, 64, 64], "float64")
+    net.train()
+    for layer in net.sublayers():
+        if isinstance(layer, paddle.nn.Dropout):
+            layer.p = 0.0
+    plain, plain_gradients = outputs_and_gradients(net, x)
+    with cpu_ops.fast_training(net):
+        fast, fast_gradients = outputs_and_gradients(net, x)
+    np.testing.assert_allclose(fast, plain, atol=1e-9)
+    for name, gradient in plain_gradients.items():
+        # The biases that were left out have no gradient but rounding.
+        expected = fast_gradients.get(name, np.zeros_like(gradient))
+        np.testing.assert_allclose(gradient, expected, atol=1e-9, err_msg=name)
+
+
+def test_evaluation_is_equal_afterwards(net):
+    x = paddle.rand([1, 3, 64, 64], "float64")
+    net.eval()
+    before = net(x)[0].numpy()
+    names = list(net.state_dict())
+    with cpu_ops.fast_training(net):
+        pass
+    np.testing.assert_allclose(net(x)[0].numpy(), before, atol=1e-9)
+    assert list(net.state_dict()) == names
+    assert F.interpolate.__module__.startswith("paddle")
+
+
+def test_interpolation_is_given_back_after_an_error(net):
+    original = F.interpolate
+    with pytest.raises(RuntimeError), cpu_ops.fast_training(net):
+        assert F.interpolate is not original
+        raise RuntimeError
+    assert F.interpolate is original
