@@ -8,6 +8,7 @@ DEVICE ?= auto
 DATA_ROOT ?=
 OUTPUT_DIR ?=
 CHECK ?=
+ARGS ?=
 PYTHON ?=
 UPGRADE ?=
 export PYTHON UPGRADE
@@ -35,8 +36,8 @@ run: $(READY) ## execute the notebooks: PROFILE=smoke|mini|cityscapes ONLY=04 SE
 reference: $(READY) ## run, and keep the numbers as those that CHECK=1 compares with
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --write-reference
 
-lab: $(READY) ## open the notebooks in JupyterLab
-	@$(PY) -m jupyterlab notebooks
+lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are handed on
+	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
 test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smoke
 	@$(PY) -m pytest
