@@ -36,7 +36,7 @@ def in_processes(
     parts = [items[start : start + chunk] for start in range(0, len(items), chunk)]
     if workers is None:
         workers = min(usable_cores(), len(parts)) if len(parts) >= 4 else 1
-    with progress(total=len(items), desc=desc, unit=unit) as bar:
+    with progress(total=len(items), desc=desc, unit=unit, delay=1.0) as bar:
         done = _here(function, parts) if workers <= 1 else _there(function, parts, workers)
         for count, result in done:
             bar.update(count)

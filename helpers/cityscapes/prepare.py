@@ -181,7 +181,7 @@ def _from_zip(path: Path, root: Path, entries: Sequence[Entry]) -> None:
 
 def _from_tar(path: Path, root: Path, entries: Sequence[Entry]) -> None:
     wanted = {entry.name: entry for entry in entries}
-    with tarfile.open(path) as archive, progress(total=len(wanted), desc=path.name, unit="file") as bar:
+    with tarfile.open(path) as archive, progress(total=len(wanted), desc=path.name, unit="file", delay=1.0) as bar:
         for info in archive:
             if entry := wanted.get(info.name):
                 _place(archive.extractfile(info).read(), root, entry)

@@ -1,0 +1,40 @@
+"""Draw the polygons of an annotation one by one over the image."""
+
+from __future__ import annotations
+
+import ipywidgets as widgets
+import numpy as np
+
+from helpers.cityscapes import Frame, read_image
+from helpers.cityscapes.convert import read_polygons
+from helpers.plotting.data import polygon_picture
+from helpers.widgets.picture import Picture
+
+
+class PolygonStepper(widgets.VBox):
+    """The annotation of one frame as it was made, back to front.
+
+    Controls: `count` (polygons drawn), `play` (draws one after the other), `opacity`; shown: `picture`, `last` (the
+    label of the polygon drawn last).
+    """
+
+    def __init__(self, frame: Frame):
+        self._image: np.ndarray = read_image(frame)
+        self._polygons = read_polygons(frame.annotation("polygons"))
+        self._labels = [each["label"] for each in self._polygons["objects"] if not each.get("deleted")]
+        total = len(self._labels)
+        self.count = widgets.IntSlider(0, min=0, max=total, description="polygons")
+        self.play = widgets.Play(0, min=0, max=total, interval=300)
+        widgets.link((self.play, "value"), (self.count, "value"))
+        self.opacity = widgets.FloatSlider(0.6, min=0, max=1, step=0.1, description="opacity")
+        self.last = widgets.HTML()
+        self.picture = Picture(alt="polygons over the image")
+        for control in (self.count, self.opacity):
+            control.observe(lambda _: self._draw(), "value")
+        self._draw()
+        super().__init__([widgets.HBox([self.play, self.count, self.last]), self.opacity, self.picture])
+
+    def _draw(self) -> None:
+        count = self.count.value
+        self.last.value = f"<b>{self._labels[count - 1]}</b>" if count else "nothing yet"
+        self.picture.show(polygon_picture(self._image, self._polygons, count, self.opacity.value))
