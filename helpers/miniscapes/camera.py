@@ -14,6 +14,7 @@ import numpy as np
 
 REFERENCE_WIDTH = 2048
 NEAR_M = 1.5  # geometry nearer than this is cut away
+_STEPS, _FEW_STEPS = np.linspace(0, 1, 14), np.linspace(0, 1, 5)  # along a strip of ground
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,10 @@ class Camera:
         """World points, float (N, 3) -> reference pixels, float64 (N, 2). Points must lie beyond the near plane."""
         p = np.asarray(points, np.float64).reshape(-1, 3)
         z = np.maximum(p[:, 2], 1e-3)
-        u = REFERENCE_WIDTH / 2 + self.focal_px * (p[:, 0] - self.offset_m + self.drift(z)) / z
-        v = self.horizon_px + self.focal_px * (self.mount_m - p[:, 1]) / z
-        return np.stack([u, v], 1)
+        out = np.empty((len(p), 2))
+        out[:, 0] = REFERENCE_WIDTH / 2 + self.focal_px * (p[:, 0] - self.offset_m + self.drift(z)) / z
+        out[:, 1] = self.horizon_px + self.focal_px * (self.mount_m - p[:, 1]) / z
+        return out
 
     def polygon(self, points) -> np.ndarray | None:
         """A planar world polygon (N, 3) -> reference pixels (M, 2), cut at the near plane; None when empty."""
@@ -60,10 +62,13 @@ class Camera:
 
     def strip(self, left_m, right_m, z0: float, z1: float, y: float = 0.0) -> np.ndarray:
         """A band of ground along the road between two x (m), from z0 to z1 (m) -> polygon in reference pixels."""
-        z = np.geomspace(max(z0, NEAR_M), z1, 14)
-        near_to_far = np.stack([np.full_like(z, left_m), np.full_like(z, y), z], 1)
-        far_to_near = np.stack([np.full_like(z, right_m), np.full_like(z, y), z], 1)[::-1]
-        return self.project(np.concatenate([near_to_far, far_to_near]))
+        z0 = max(z0, NEAR_M)
+        z = z0 * (z1 / z0) ** (_STEPS if z1 > 3 * z0 else _FEW_STEPS)
+        points = np.empty((2 * len(z), 3))
+        points[:len(z), 0], points[len(z):, 0] = left_m, right_m
+        points[:, 1] = y
+        points[:len(z), 2], points[len(z):, 2] = z, z[::-1]
+        return self.project(points)
 
 
 def cut(points: np.ndarray, axis: int, at: float, keep_above: bool) -> np.ndarray:
@@ -84,6 +89,11 @@ def cut(points: np.ndarray, axis: int, at: float, keep_above: bool) -> np.ndarra
 
 def cut_to_frame(points: np.ndarray, width: float, height: float) -> np.ndarray:
     """The part of a polygon (N, 2) inside [0, width] x [0, height]."""
+    low, high = points.min(0), points.max(0)
+    if low[0] >= 0 and low[1] >= 0 and high[0] <= width and high[1] <= height:
+        return points
+    if high[0] < 0 or high[1] < 0 or low[0] > width or low[1] > height:
+        return np.zeros((0, 2))
     for axis, low, high in ((0, 0.0, width), (1, 0.0, height)):
         points = cut(points, axis, low, True)
         if len(points):

@@ -2,7 +2,7 @@
 
 Every labelled thing is one polygon in whole pixels of the final frame. `paint` fills exactly the pixels that the
 official converters fill for it (both use Pillow's polygon rule), so colours and labels share their edges by
-construction; what happens inside is up to the brush. Small frames are painted two or four times larger and averaged.
+construction; what happens inside is up to the brush. Frames up to 1024 wide are painted twice as large and averaged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Canvas:
 
     def __init__(self, size_hw: tuple[int, int]):
         self.height, self.width = size_hw
-        self.ss = 4 if self.width <= 256 else 2 if self.width <= 1024 else 1
+        self.ss = 2 if self.width <= 1024 else 1
         self.scale = self.width / REFERENCE_WIDTH
         self.image = np.zeros((self.height * self.ss, self.width * self.ss, 3), np.uint8)
         self.index = np.full(size_hw, -1, np.int32)

@@ -63,7 +63,7 @@ SPLITS: dict[str, tuple[City, ...]] = {
         _city("frankfurt", "sunny overcast hazy overcast", "summer", "office plaster shop", (10, 20),
               "downtown arterial suburb"),
         _city("lindau", "overcast hazy sunny dusk", "autumn", "plaster shop plaster", (8, 13), "suburb downtown park"),
-        _city("munster", "rain sunny overcast night", "summer", "brick shop plaster", (8, 15),
+        _city("munster", "rain sunny overcast dusk overcast sunny rain night", "summer", "brick shop plaster", (8, 15),
               "downtown suburb arterial"),
     ),
     "test": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from helpers.miniscapes.camera import NEAR_M, REFERENCE_WIDTH, Camera
@@ -37,9 +38,11 @@ def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: 
 
 def _veil(picture, light: Light, z_left: float, z_right: float) -> None:
     """Haze over the flat picture of a receding surface: the distance changes evenly from its left to its right edge."""
-    z = np.linspace(z_left, z_right, picture.shape[1])
-    clear = np.exp(-light.haze_per_m * z)[None, :, None].astype(np.float32)
-    picture[:] = np.clip(picture * clear + light.haze.astype(np.float32) * (1 - clear), 0, 255).astype(np.uint8)
+    clear = np.exp(-light.haze_per_m * np.linspace(z_left, z_right, picture.shape[1])).astype(np.float32)
+    shape = picture.shape[:2]
+    veil = [np.broadcast_to(light.haze[c].astype(np.float32) * (1 - clear), shape) for c in range(3)]
+    picture[:] = cv2.add(cv2.multiply(picture, cv2.merge([np.broadcast_to(clear, shape)] * 3), dtype=cv2.CV_32F),
+                         cv2.merge(veil), dtype=cv2.CV_8U)
 
 
 def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera, light: Light, pitched: bool,
@@ -97,12 +100,12 @@ def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera
 
 
 def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
-    """A free-standing wall: brick, concrete panels or rubble, sometimes with graffiti."""
-    kind = rng.choice(["brick", "concrete", "stone"])
-    colour = {"brick": (140, 84, 66), "concrete": (158, 156, 150), "stone": (150, 138, 118)}[kind]
+    """A free-standing wall with a coping: concrete panels with graffiti, or blocks of stone."""
+    kind = rng.choice(["concrete", "stone", "stone"])
+    colour = {"concrete": (158, 156, 150), "stone": (150, 138, 118)}[kind]
     colour = np.array(colour) * rng.uniform(0.7, 1.15) + rng.normal(0, 6, 3)
     paint_on = [(200, 60, 80), (50, 90, 170), (230, 200, 60), (60, 150, 90), (20, 20, 24)]
-    graffiti = rng.random() < 0.35
+    graffiti = kind == "concrete" or rng.random() < 0.3
     seed = int(rng.integers(2**31))
     length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
 
@@ -118,14 +121,13 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
             step = max(3, int(2.5 * ppm))
             picture[:, ::step] = (picture[:, ::step] * 0.55).astype(np.uint8)
         else:
-            course = (0.14 if kind == "brick" else 0.34) * ppm
-            picture = bricks(h, w, max(course, 1.5), lit, lit * 0.55, own)
+            picture = bricks(h, w, max(0.4 * ppm, 2.0), lit, lit * 0.45, own)
         if graffiti:
             for _ in range(int(length / 3)):
                 cx, cy, r = own.uniform(0, w), own.uniform(0.35, 0.8) * h, own.uniform(0.3, 0.7) * ppm
                 ring = own.uniform(-1, 1, (7, 2)) * [1.6, 0.8] * r + [cx, cy]
                 fill(picture, ring, np.clip(np.array(paint_on[own.integers(5)]) * light.gain(normal), 0, 255))
-        picture[: max(1, int(0.09 * h))] = np.clip(lit * 1.18, 0, 255)
+        picture[: max(1, int(0.1 * h))] = np.clip(lit * 1.3, 0, 255)  # coping
         _veil(picture, light, a[1], b[1])
         stretch(layer, picture, quad)
 
@@ -135,8 +137,9 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
 def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
     """A fence of bars, pickets, wire mesh or boards; one can see through it, its polygon has no holes."""
     kind = rng.choice(["bars", "pickets", "mesh", "boards"], p=[0.35, 0.25, 0.25, 0.15])
-    colour = np.array([(40, 44, 42), (58, 84, 66), (200, 198, 190), (118, 90, 62),
-                       (130, 134, 136)][rng.integers(5)]) * rng.uniform(0.8, 1.1)
+    colour = np.array([(40, 44, 42), (44, 70, 56), (50, 56, 58), (200, 198, 190)][rng.choice(4, p=[0.35, 0.3, 0.2,
+        0.15])])
+    colour = colour * rng.uniform(0.8, 1.1)
     length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
 
     def make(layer, quad):

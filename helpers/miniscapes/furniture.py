@@ -14,7 +14,8 @@ from helpers.miniscapes.textures import fill, patch
 
 LEAVES = {"summer": [(66, 92, 44), (54, 80, 40), (84, 104, 52), (72, 92, 60), (98, 112, 60)],
           "autumn": [(150, 104, 44), (128, 76, 36), (162, 132, 52), (110, 96, 44), (84, 88, 44)],
-          "winter": [(88, 78, 66), (78, 68, 58), (62, 72, 54), (96, 88, 76), (54, 66, 50)]}
+          "winter": [(88, 80, 62), (70, 78, 54), (62, 76, 50), (92, 90, 66), (52, 68, 46)]}
+RING = np.stack([np.cos(np.arange(22) * np.pi / 11), np.sin(np.arange(22) * np.pi / 11)], 1)
 GREY = [(92, 96, 98), (128, 130, 130), (62, 66, 66), (70, 84, 76), (150, 152, 150)]
 
 
@@ -38,16 +39,13 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
     crown = tall * rng.uniform(0.3, 0.42)
     clear = tall * rng.uniform(0.28, 0.4)
     trunk_w = tall * 0.032
-    blobs = []
-    for _ in range(rng.integers(7, 12)):
-        a, d = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1)) * 0.62
-        blobs.append((np.cos(a) * d * crown, (clear + tall) / 2 + np.sin(a) * d * (tall - clear) * 0.5,
-                      crown * rng.uniform(0.3, 0.55)))
-    shapes = []
-    for bx, by, r in blobs:
-        a = np.linspace(0, 2 * np.pi, 22, endpoint=False)
-        wobble = r * (1 + 0.13 * rng.standard_normal(22))
-        shapes.append(np.stack([u + s * (bx + wobble * np.cos(a)), v - s * (by + wobble * np.sin(a) * 0.9)], 1))
+    count = int(rng.integers(7, 12))
+    turn, out, radius = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count)) * 0.62, rng.uniform(0.3,
+        0.55, count)
+    wobble = crown * radius[:, None] * (1 + 0.13 * rng.standard_normal((count, len(RING))))
+    x_m = (np.cos(turn) * out * crown)[:, None] + wobble * RING[:, 0]
+    y_m = ((clear + tall) / 2 + np.sin(turn) * out * (tall - clear) * 0.5)[:, None] + wobble * RING[:, 1] * 0.9
+    shapes = list(np.stack([u + s * x_m, v - s * y_m], -1))
     bar = limb(0, 0, rng.uniform(-0.2, 0.2), clear + tall * 0.2, trunk_w * 1.5, trunk_w)
     trunk = np.stack([u + s * bar[:, 0], v - s * bar[:, 1]], 1)
     polygon = outline([trunk, *shapes])

@@ -66,7 +66,7 @@ def make_light(weather: str, rng: np.random.Generator) -> Light:
     sun_dir = rgb(side * rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9), rng.uniform(-0.6, 0.3))
     sun_dir /= np.linalg.norm(sun_dir)
     warm = rng.uniform(-1, 1)
-    white = rgb(1 + 0.07 * warm, 1.0, 1 - 0.09 * warm) * rng.uniform(0.9, 1.08)
+    white = rgb(1 + 0.05 * warm, 1.0, 1 - 0.06 * warm) * rng.uniform(0.93, 1.07)
     blur = rng.uniform(1.0, 2.2)
     motion = float(rng.choice([0.0, 0.0, 0.0, rng.uniform(4, 9)]))
     common = {"sun_dir": sun_dir, "white": white, "blur_px": blur, "motion_px": motion}

@@ -41,6 +41,7 @@ class Road:
     parking: tuple[bool, bool]
     rails: float | None = None
     junction: tuple[float, float] | None = None
+    wall_side: int = 1
     verge: tuple[float, float] = (0.0, 0.0)
 
     def edge(self, side: int) -> float:
@@ -144,7 +145,11 @@ def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
     lane_m = rng.uniform(3.0, 3.5)
     parking = (bool(rng.random() < 0.65), bool(rng.random() < 0.65)) if frame.street in ("downtown",
         "suburb") else (False, bool(rng.random() < 0.3))
-    walk = rng.uniform(2.0, 4.2, 2) * (1.25 if frame.street == "downtown" else 0.9)
+    wall_side = int(rng.choice([-1, 1]))
+    for name, side in (("wall", wall_side), ("fence", -wall_side)):  # parked cars would hide what is behind them
+        if name in frame.wanted and rng.random() < 0.75:
+            parking = (parking[0] and side > 0, parking[1] and side < 0)
+    walk = rng.uniform(2.6, 4.6, 2) * (1.3 if frame.street == "downtown" else 1.0)
     rails = None
     left, right = -lanes * lane_m - 2.3 * parking[0], lanes * lane_m + 2.3 * parking[1]
     if "train" in frame.wanted:
@@ -160,5 +165,5 @@ def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
                     offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
                     yaw=float(rng.normal(0, 0.025)), curve=float(rng.choice([0, 0, 1]) * rng.normal(0, 0.0005)),
                     mount_m=float(rng.uniform(1.16, 1.28)))
-    road = Road(left, right, lanes, lane_m, float(walk[0]), float(walk[1]), parking, rails, junction, verge)
+    road = Road(left, right, lanes, lane_m, float(walk[0]), float(walk[1]), parking, rails, junction, wall_side, verge)
     return Scene(frame, camera, light, road, rng)

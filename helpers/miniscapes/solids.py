@@ -50,10 +50,13 @@ def outline(polygons: list[np.ndarray], factor: float = 1.0) -> np.ndarray | Non
     grain = min(8.0, max(1.0, 160 / span.max())) * factor if span.max() < 160 else min(1.0, 900 / span.max()) * factor
     size = np.ceil(span * grain).astype(int) + 3
     mask = np.zeros((size[1], size[0]), np.uint8)
-    for p in polygons:
-        cv2.fillPoly(mask, [np.round(((p - low) * grain + 1) * 16).astype(np.int32)], 255, cv2.LINE_8, 4)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    whole = np.rint(((points - low) * grain + 1) * 16).astype(np.int32)
+    for p in np.split(whole, np.cumsum([len(p) for p in polygons])[:-1]):
+        cv2.fillPoly(mask, [p], 255, cv2.LINE_8, 4)
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if len(contours) > 1:  # parts that nearly touch
+        mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return None
     border = max(contours, key=cv2.contourArea)
@@ -71,98 +74,106 @@ class Pose:
     ground: float = 0.0
 
     def world(self, solid: Solid, x, y, z) -> np.ndarray:
-        """Own metres -> world, float (N, 3)."""
-        along = np.asarray(z, np.float64) - solid.length_m / 2
-        x, y = np.asarray(x, np.float64) + 0 * along, np.asarray(y, np.float64) + 0 * along
+        """Own metres, arrays of one shape (...) -> world, float (..., 3)."""
+        x, along = np.asarray(x, np.float64), np.asarray(z, np.float64) - solid.length_m / 2
         c, s = np.cos(self.heading), np.sin(self.heading)
-        return np.stack([self.x + c * x + s * along, self.ground + y, self.z - s * x + c * along], -1).reshape(-1, 3)
+        first = self.x + c * x + s * along
+        out = np.empty((*first.shape, 3))
+        out[..., 0], out[..., 1], out[..., 2] = first, self.ground + np.asarray(y), self.z - s * x + c * along
+        return out
 
 
-def _faces(solid: Solid, pose: Pose, camera: Camera, light: Light):
-    """Visible faces, far to near: (distance, polygon in pixels, colour, edge or side, world corner function)."""
+def _faces(solid: Solid, pose: Pose, camera: Camera):
+    """The faces turned to the camera, far to near: (edge, left or right; world corners (N, 3); unit normal)."""
     eye = np.array([camera.offset_m, camera.mount_m, 0.0])
-    p = solid.profile
-    found = []
-    for i in range(len(p) - 1):
-        (z0, y0, w0), (z1, y1, w1) = p[i], p[i + 1]
-        quad = pose.world(solid, [-w0, w0, w1, -w1], [y0, y0, y1, y1], [z0, z0, z1, z1])
-        found.append((i, quad, np.cross(quad[1] - quad[0], quad[3] - quad[0])))
-    for side in (-1, 1):
-        points = pose.world(solid, side * p[:, 2], p[:, 1], p[:, 0])
-        across = pose.world(solid, [side, 0], [0, 0], [0, 0])
-        found.append(("left" if side < 0 else "right", points, across[0] - across[1]))
+    z, y, half = solid.profile.T
+    rims = pose.world(solid, np.stack([-half, half]), y, z)  # (left and right, profile points, xyz)
+    quads = np.stack([rims[0, :-1], rims[1, :-1], rims[1, 1:], rims[0, 1:]], 1)  # (edges, 4, xyz)
+    normals = np.cross(quads[:, 1] - quads[:, 0], quads[:, 3] - quads[:, 0])
+    middle = quads.mean(1)
+    centre = rims.mean((0, 1))
+    normals *= np.where(((middle - centre) * normals).sum(1) < 0, -1.0, 1.0)[:, None]
+    across = pose.world(solid, np.array([-1.0, 1.0]), np.zeros(2), np.zeros(2))
+    across = (across[1] - across[0]) / 2
+    found = [(i, quads[i], normals[i] / (np.linalg.norm(normals[i]) + 1e-9), middle[i]) for i in range(len(quads))]
+    found += [("left", rims[0], -across, rims[0].mean(0)), ("right", rims[1], across, rims[1].mean(0))]
     faces = []
-    for name, points, normal in found:
-        normal = normal / (np.linalg.norm(normal) + 1e-9)
-        middle = points.mean(0)
-        drifted = middle + np.array([camera.drift(middle[2]), 0, 0])
-        if not isinstance(name, str):  # edges wind so that their normal points outwards
-            normal = -normal if np.dot(normal, middle - pose.world(solid, [0], [p[:, 1].mean()],
-                                                                   [solid.length_m / 2])[0]) < 0 else normal
-        if np.dot(normal, drifted - eye) >= 0 or (points[:, 2] < NEAR_M).all():
-            continue
-        polygon = camera.polygon(points)
-        if polygon is None:
-            continue
-        skin = solid.skins.get(name if not isinstance(name, str) else "side") or solid.paint
-        tilt = normal * np.array([1, 1, 1.0])
-        gain_colour = light.shade(np.array(skin) * (1.0 + 0.22 * max(0.0, normal[1])), tilt, middle[2])
-        faces.append((float(np.linalg.norm(drifted - eye)), polygon, gain_colour, name))
-    return sorted(faces, key=lambda f: -f[0])
+    for name, points, normal, at in found:
+        away = at + [camera.drift(at[2]), 0.0, 0.0] - eye
+        if normal @ away < 0 and points[:, 2].max() > NEAR_M:
+            faces.append((float(away @ away), name, points, normal))
+    return [face[1:] for face in sorted(faces, key=lambda f: -f[0])]
+
+
+def _on_face(solid: Solid, pose: Pose, widths, name, points) -> np.ndarray:
+    """Points on a face, as decals give them -> world, float (N, 3)."""
+    points = np.asarray(points, np.float64)
+    if isinstance(name, str):
+        half = np.interp(points[:, 1], *widths) * (1.01 if name == "right" else -1.01)
+        return pose.world(solid, half, points[:, 1], points[:, 0])
+    a, b = solid.profile[name], solid.profile[name + 1]
+    z, y, half = (a[k] + (b[k] - a[k]) * points[:, 1] for k in range(3))
+    return pose.world(solid, points[:, 0] * half, y, z)
+
+
+CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 20, endpoint=False)),
+                   np.sin(np.linspace(0, 2 * np.pi, 20, endpoint=False))], 1)
+TYRE = 1.12  # the wheel arch is this much wider than the wheel
+PLATE = np.array([(-0.3, 0.35), (0.3, 0.35), (0.3, 0.7), (-0.3, 0.7)])
 
 
 def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Light, seed: int) -> list[Thing]:
     """A vehicle of one or more solids standing at a pose -> its Thing, and one for each licence plate that shows."""
-    shapes, plates = [], []
-    widths = {id(solid): _width_at_height(solid) for solid in parts}
-
-    def corner(solid, where, points):
-        points = np.asarray(points, np.float64)
-        if where in ("left", "right"):
-            half = np.interp(points[:, 1], *widths[id(solid)])
-            x = half * (1.01 if where == "right" else -1.01)
-            return pose.world(solid, x, points[:, 1], points[:, 0])
-        a, b = solid.profile[where], solid.profile[where + 1]
-        t = points[:, 1]
-        z, y, half = (a[k] + (b[k] - a[k]) * t for k in range(3))
-        return pose.world(solid, points[:, 0] * half, y, z)
-
     def away(solid: Solid) -> float:
-        return -pose.world(solid, [0.0], [1.0], [solid.profile[solid.profile[:, 2] > 0.1, 0].mean()])[0, 2]
+        return -pose.world(solid, 0.0, 1.0, solid.profile[solid.profile[:, 2] > 0.1, 0].mean())[2]
 
-    for solid in sorted(parts, key=away):  # the farther part first
-        for _, polygon, colour, name in _faces(solid, pose, camera, light):
-            shapes.append((polygon, colour))
-            decals = [d for d in solid.decals if d[0] == name or (d[0] == "side" and isinstance(name, str))]
+    built = []  # (solid, widths, faces), the farther part first
+    silhouette, plates = [], []
+    for solid in sorted(parts, key=away):
+        widths, faces = _width_at_height(solid), _faces(solid, pose, camera)
+        built.append((solid, widths, faces))
+        for name, points, _ in faces:
+            silhouette.append(camera.polygon(points))
             if isinstance(name, str):
                 for z, radius in solid.wheels:
-                    a = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-                    for r, tone in ((radius * 1.16, 14), (radius, 26), (radius * 0.6, 120), (radius * 0.22, 60)):
-                        ring = np.stack([z + r * np.cos(a), radius + r * np.sin(a)], 1)
-                        decals.append((name, ring, (tone, tone, tone + 2), False))
-            for _, points, paint, shines in decals:
-                spot = camera.polygon(corner(solid, name, points))
-                if spot is not None:
-                    shapes.append((spot, light.glow(paint, pose.z) if shines else light.shade(paint, z=pose.z)))
-            if name in solid.plates:
-                spot = camera.polygon(corner(solid, name, [(-0.3, 0.35), (0.3, 0.35), (0.3, 0.7), (-0.3, 0.7)]))
-                if spot is not None:
-                    shapes.append((spot, light.shade((225, 225, 215), z=pose.z)))
-                    if np.ptp(spot[:, 0]) > 12:
-                        plates.append(Thing("license plate", spot, None, pose.z))
-    if not shapes:
-        return []
-    polygon = outline([s[0] for s in shapes])
+                    tyre = CIRCLE * radius + [z, radius]
+                    silhouette.append(camera.polygon(_on_face(solid, pose, widths, name, tyre)))
+            elif name in solid.plates:
+                plate = camera.polygon(_on_face(solid, pose, widths, name, PLATE))
+                if plate is not None and np.ptp(plate[:, 0]) > 12:
+                    plates.append(Thing("license plate", plate, None, pose.z))
+    silhouette = [p for p in silhouette if p is not None]
+    polygon = outline(silhouette) if silhouette else None
     if polygon is None:
         return []
 
     def brush(layer, to_layer):
-        rng = np.random.default_rng(seed)
         layer[:] = light.shade((16, 16, 18), z=pose.z)
-        for points, colour in shapes:
-            fill(layer, to_layer(points), colour)
-        roughen(layer, rng, 0.035, 32, 3)
+        for solid, widths, faces in built:
+            for name, points, normal in faces:
+                _paint_face(layer, to_layer, solid, widths, name, points, normal)
+        roughen(layer, np.random.default_rng(seed), 0.035, 32, 3)
         ramp(layer, 1.06, 0.9)
+
+    def _paint_face(layer, to_layer, solid, widths, name, points, normal):
+        def patch(spot, colour):
+            spot = camera.polygon(spot)
+            if spot is not None:
+                fill(layer, to_layer(spot), colour)
+
+        skin = np.array(solid.skins.get("side" if isinstance(name, str) else name) or solid.paint)
+        patch(points, light.shade(skin * (1.0 + 0.22 * max(0.0, normal[1])), normal, pose.z))
+        if isinstance(name, str):
+            for z, radius in solid.wheels:
+                for r, tone in ((radius * TYRE, 14), (radius, 26), (radius * 0.6, 120), (radius * 0.22, 60)):
+                    ring = CIRCLE * r + [z, radius]
+                    patch(_on_face(solid, pose, widths, name, ring), light.shade((tone, tone, tone + 2), z=pose.z))
+        for where, shape, paint, shines in solid.decals:
+            if where == name or (where == "side" and isinstance(name, str)):
+                colour = light.glow(paint, pose.z) if shines else light.shade(paint, z=pose.z)
+                patch(_on_face(solid, pose, widths, name, shape), colour)
+        if name in solid.plates:
+            patch(_on_face(solid, pose, widths, name, PLATE), light.shade((225, 225, 215), z=pose.z))
 
     return [Thing(label, polygon, brush, pose.z), *plates]
 

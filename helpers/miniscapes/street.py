@@ -18,11 +18,10 @@ def lay_ground(s: Scene) -> None:
     c, r, rng = s.camera, s.road, s.rng
     full = np.array([(0, 0), (2048, 0), (2048, c.horizon_px + 6), (0, c.horizon_px + 6)], float)
     s.backdrop.append(Thing("sky", full, sky_brush(s.light, c, s.seed()), 1e4))
-    asphalt = np.array((104, 104, 106)) * rng.uniform(0.62, 1.22) + rng.normal(0, 4, 3)
-    paving = np.array([(150, 146, 140), (136, 132, 130), (168, 156, 140),
-                       (126, 116, 112)][rng.integers(4)]) * rng.uniform(0.75, 1.12)
-    grass = np.array([(88, 104, 56), (104, 108, 62), (128, 116, 74), (76, 92, 52),
-                      (112, 98, 72)][rng.integers(5)]) * rng.uniform(0.8, 1.15)
+    asphalt = np.array((92, 93, 97)) * rng.uniform(0.72, 1.12) + rng.normal(0, 2.5, 3)
+    paving = np.array([(172, 164, 152), (166, 150, 138), (184, 172, 152), (170, 146, 132)][rng.integers(4)])
+    paving = paving * rng.uniform(0.85, 1.08)
+    grass = np.array([(96, 116, 56), (112, 122, 62), (124, 128, 70)][rng.integers(3)]) * rng.uniform(0.85, 1.12)
     earth = "terrain" if s.wants("terrain") else "ground"
     wide = c.strip(-90, 90, 2.5, 400)
     s.surfaces.append(Surface(earth, wide, "grass" if earth == "terrain" else "concrete",
@@ -106,7 +105,7 @@ def _paint_road(s: Scene, asphalt: np.ndarray) -> None:
 def line_street(s: Scene) -> None:
     """Fills both sides from far to near with houses, walls, fences, hedges and trees."""
     rng, city = s.rng, s.frame.city
-    barrier_side = int(rng.choice([-1, 1]))
+    barrier_side = s.road.wall_side
     for side in (-1, 1):
         x = s.road.front(side)
         lots, z = [], float(rng.uniform(1.5, 3.0))
@@ -171,7 +170,7 @@ def _barriers(s: Scene, side: int, first: bool) -> list[tuple[float, float, str]
     for what, mine in (("wall", first), ("fence", not first)):
         if s.wants(what) and mine:
             z0 = enter - float(s.rng.uniform(0, 3))
-            z1 = z0 + float(s.rng.uniform(9, 22))
+            z1 = z0 + float(s.rng.uniform(14, 30))
             if s.road.junction and z1 > s.road.junction[0] - 2:
                 if s.road.junction[0] - 2 - enter > 5:
                     z1 = s.road.junction[0] - 2
@@ -186,8 +185,8 @@ def _barrier(s: Scene, side: int, x: float, z0: float, z1: float, what: str) -> 
     a, b = ((x, z0), (x, z1)) if side < 0 else ((x, z1), (x, z0))
     normal = (-side, 0, 0)
     if what == "wall":
-        return [t for t in [wall(a, b, float(s.rng.uniform(1.4, 2.8)), s.camera, s.light, normal, s.rng)] if t]
-    out = [fence(a, b, float(s.rng.uniform(1.1, 2.0)), s.camera, s.light, normal, s.rng)]
+        return [t for t in [wall(a, b, float(s.rng.uniform(1.6, 2.9)), s.camera, s.light, normal, s.rng)] if t]
+    out = [fence(a, b, float(s.rng.uniform(1.5, 2.4)), s.camera, s.light, normal, s.rng)]
     return [t for t in out if t]
 
 

@@ -60,7 +60,7 @@ def add_rare(s: Scene) -> None:
             if drive(s, "train", vehicles.tram, x, z, AWAY if away else TOWARDS):
                 s.sight(x, z - 8)
                 break
-    for name, make, near, far in (("bus", vehicles.bus, 24, 52), ("truck", vehicles.truck, 22, 50)):
+    for name, make, near, far in (("bus", vehicles.bus, 26, 54), ("truck", vehicles.truck, 22, 50)):
         if s.wants(name):
             for _ in range(10):
                 lane, heading = (own, AWAY) if rng.random() < 0.5 else (other, TOWARDS)
@@ -121,11 +121,11 @@ def add_motorcycle(s: Scene) -> None:
         away = rng.random() < 0.6
         view = "rear" if away else "front"
         if ridden:
-            x, z = (r.right * 0.5 if away else r.left * 0.5), rng.uniform(11, 22)
+            x, z = (r.right * 0.5 if away else r.left * 0.5), rng.uniform(14, 28)
         else:
             side = rng.choice([-1, 1])
             x, view = r.edge(side) + side * rng.uniform(-0.6, 0.6), "side"
-            z = s.entry(x) + rng.uniform(2, 10)
+            z = s.entry(x) + rng.uniform(5, 17)
         if s.free(x, z, 1.1 if view == "side" else 0.5, 0.8):
             s.sight(x, z)
             parts = people.motorcycle(rng, view, s.light.night)
@@ -163,7 +163,7 @@ def add_cyclists(s: Scene) -> None:
     if s.wants("bicycle"):
         side = int(rng.choice([-1, 1]))
         x = r.edge(side) + side * rng.uniform(0.5, 1.4)
-        z = s.entry(x) + rng.uniform(1.5, 9)
+        z = s.entry(x) + rng.uniform(0.5, 7)
         for _ in range(int(rng.integers(1, 4))):
             if s.free(x, z, 0.9, 0.3):
                 s.sight(x, z)
@@ -177,12 +177,12 @@ def add_people(s: Scene) -> None:
     if not s.wants("person"):
         return
     rain = s.light.wet > 0.5
-    busy = {"downtown": (4, 9), "park": (3, 7)}.get(s.frame.street, (2, 6))
+    busy = {"downtown": (5, 10), "park": (4, 8)}.get(s.frame.street, (3, 7))
     for group in range(int(rng.integers(*busy))):
         side = int(rng.choice([-1, 1]))
         walk = r.walk_right if side > 0 else r.walk_left
         x = r.edge(side) + side * rng.uniform(0.5, max(0.8, walk - 0.4))
-        z = s.entry(x) + float(rng.triangular(0, 3, 16) if group == 0 else rng.triangular(0, 8, 50))
+        z = s.entry(x) + float(rng.triangular(0, 2, 10) if group == 0 else rng.triangular(0, 5, 42))
         if r.junction and rng.random() < 0.3:
             x, z = rng.uniform(r.left, r.right + 2), r.junction[0] + rng.uniform(0.5, 3.5)
         for _ in range(int(rng.choice([1, 1, 2, 2, 3, 4]))):

@@ -111,7 +111,7 @@ def bus(rng: np.random.Generator, night: float) -> list[Solid]:
 def truck(rng: np.random.Generator, night: float) -> list[Solid]:
     """A lorry: cab in front, cargo box, tarpaulin or tipper behind."""
     length, w, h = rng.uniform(5.0, 8.5), 1.25, rng.uniform(3.2, 3.9)
-    paint = _paint(rng, LIVERIES + PAINTS[:5])
+    paint = _paint(rng, LIVERIES + PAINTS[:3] * 5)  # most boxes are white or grey
     cab_paint = _paint(rng)
     total = length + 2.2
     open_top = rng.random() < 0.25
@@ -160,6 +160,8 @@ def tram(rng: np.random.Generator, night: float) -> list[Solid]:
                         (length - 0.9, h, w * 0.86),
                         (length - 0.55, 2.7, w * 0.92), (length - 0.05, 0.95, w * 0.9), (length - 0.3, 0.25, w * 0.86)])
     paint, stripe = _paint(rng, LIVERIES), _paint(rng, LIVERIES)
+    if rng.random() < 0.6:  # the most usual livery: cream above, red below
+        paint, stripe = _paint(rng, [(226, 214, 180)]), _paint(rng, [(184, 36, 36)])
     glass = (255, 242, 205) if night else GLASS
     d = []
     for edge, up in ((1, 1), (5, -1)):
@@ -168,11 +170,14 @@ def tram(rng: np.random.Generator, night: float) -> list[Solid]:
     for edge in (2, 4):
         d.append((edge, np.array([(-0.6, 0.15), (0.6, 0.15), (0.6, 0.7), (-0.6, 0.7)]), (22, 20, 16), False))
         d.append((edge, np.array([(-0.3, 0.28), (0.4, 0.28), (0.4, 0.6), (-0.3, 0.6)]), (255, 180, 50), True))
+    for edge in (0, 1, 5, 6):
+        low = {1: (0.0, 0.25), 5: (0.75, 1.0)}.get(edge, (0.0, 1.0))
+        d.append((edge, np.array([(-1, low[0]), (1, low[0]), (1, low[1]), (-1, low[1])]), stripe, False))
     for edge, colour in ((0, (180, 30, 26)), (6, (235, 235, 220))):
         for s in (-1, 1):
             d.append((edge, np.array([(s * 0.9, 0.4), (s * 0.6, 0.4), (s * 0.6, 0.75), (s * 0.9, 0.75)]), colour,
                       night > 0))
-    d += [("side", np.array([(0.3, 0.3), (length - 0.3, 0.3), (length - 0.3, 0.8), (0.3, 0.8)]), stripe, False),
+    d += [("side", np.array([(0.3, 0.3), (length - 0.3, 0.3), (length - 0.3, 1.15), (0.3, 1.15)]), stripe, False),
           ("side", np.array([(0.7, 1.25), (length - 0.7, 1.25), (length - 0.8, 2.6), (0.8, 2.6)]), (30, 34, 38), False)]
     for k, z in enumerate(np.arange(1.0, length - 2.2, 1.6)):
         if k % 4 == 2:
