@@ -19,7 +19,7 @@ rm -rf .venv
 
 # No dependency resolution: PaddleSeg's and PaddleSlim's opencv pins exclude each other. Wheels only: nothing compiles.
 .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary :all: \
-    --requirement requirements.lock --log .venv/install.log 2>.venv/install.err |
+    --no-compile --requirement requirements.lock --log .venv/install.log 2>.venv/install.err |
     awk -v total="$total" '
         /^(Collecting|Processing) / { n++; if (n % 20 == 0) { print "  " n " of about " total " packages found"; fflush() } }
         /^Installing / { print "  installing"; fflush() }' || {
@@ -27,6 +27,9 @@ rm -rf .venv
     echo "The packages could not be installed: check the network and the disk; the whole log is .venv/install.log." >&2
     exit 1
 }
+
+# pip would compile on one core. What some packages keep for other Pythons does not compile, and need not.
+.venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
 
 # `import helpers` in every kernel, from this folder: relative, so that the folder can be moved.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
