@@ -91,11 +91,14 @@ def import_paddleslim() -> None:
         return
     import matplotlib
 
-    backend = matplotlib.get_backend()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecated NumPy and setuptools names
-        import paddleslim  # noqa: F401
-    matplotlib.use(backend)
+    use = matplotlib.use
+    matplotlib.use = lambda *args, **kwargs: None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated NumPy and setuptools names
+            import paddleslim  # noqa: F401
+    finally:
+        matplotlib.use = use
 
 
 def patch_to_static_name() -> None:
