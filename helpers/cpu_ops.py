@@ -1,8 +1,8 @@
-"""Two replacements that make training on a CPU faster and leave its results equal up to rounding.
+"""Three replacements that make training on a CPU faster and leave its results equal up to rounding.
 
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
-bilinear upsampling took 300, and adding biases in front of batch norm with its gradient 200; both run on one thread.
-On a GPU neither matters.
+bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
+on one thread. On a GPU none of them matters.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 
+import numba
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+
+_CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
 
 
 @contextmanager
@@ -65,6 +68,70 @@ def _weights(old: int, new: int, align_corners: bool) -> np.ndarray:
     np.add.at(weights, (np.arange(new), low), 1 - share)
     np.add.at(weights, (np.arange(new), high), share)
     return weights
+
+
+def cross_entropy(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
+    """Mean cross-entropy of logits (N, C, H, W) to train ids (N, H, W) int64, each pixel weighted by its class.
+
+    `weights` float32 (C,). Pixels of the value `ignore` take no part; without any other the loss is zero.
+    """
+    if logits.place.is_cpu_place() and logits.dtype == paddle.float32:
+        return _CrossEntropy.apply(logits, label, weights, ignore)
+    return F.cross_entropy(logits, label, weight=weights, ignore_index=ignore, axis=1)
+
+
+class _CrossEntropy(paddle.autograd.PyLayer):
+    # Paddle's kernel runs on one thread and has another one for the gradient; this finds both in one pass on all cores.
+    @staticmethod
+    def forward(ctx, logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
+        n, classes, height, width = logits.shape
+        values = logits.numpy().reshape(n, classes, height * width)
+        loss, gradient = _cross_entropy(values, label.numpy().reshape(n, -1), weights.numpy(), ignore)
+        ctx.gradient = paddle.to_tensor(gradient.reshape(logits.shape))
+        return paddle.to_tensor(loss, "float32")
+
+    @staticmethod
+    def backward(ctx, upstream: paddle.Tensor) -> paddle.Tensor:
+        return ctx.gradient * upstream
+
+
+@numba.njit(parallel=True, cache=True)
+def _cross_entropy(logits, label, weights, ignore):  # (N, C, P), (N, P), (C,) -> float, (N, C, P)
+    n, classes, pixels = logits.shape
+    chunks = (pixels + _CHUNK - 1) // _CHUNK
+    gradient = np.empty_like(logits)
+    losses = np.zeros(n * chunks)
+    totals = np.zeros(n * chunks)
+    # Chunks are summed in a fixed order below, so the result does not depend on the number of threads.
+    for chunk in numba.prange(n * chunks):
+        image, start = chunk // chunks, chunk % chunks * _CHUNK
+        stop = min(start + _CHUNK, pixels)
+        top = logits[image, 0, start:stop].copy()
+        for c in range(1, classes):
+            top = np.maximum(top, logits[image, c, start:stop])
+        total = np.zeros(stop - start, dtype=np.float32)
+        for c in range(classes):
+            share = np.exp(logits[image, c, start:stop] - top)
+            gradient[image, c, start:stop] = share
+            total += share
+        factor = np.zeros(stop - start, dtype=np.float32)
+        for i in range(stop - start):
+            true = label[image, start + i]
+            if true != ignore:
+                weight = weights[true]
+                losses[chunk] += weight * (np.log(total[i]) + top[i] - logits[image, true, start + i])
+                totals[chunk] += weight
+                factor[i] = weight / total[i]
+        for c in range(classes):
+            gradient[image, c, start:stop] *= factor
+        for i in range(stop - start):
+            true = label[image, start + i]
+            if true != ignore:
+                gradient[image, true, start + i] -= weights[true]
+    norm = max(totals.sum(), 1e-12)
+    for image in numba.prange(n):
+        gradient[image] /= np.float32(norm)
+    return losses.sum() / norm, gradient
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class Recipe:
     """How one network is trained: `optimiser` sgd (with momentum) or adamw, polynomial decay after a linear warm-up.
 
     `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
-    each output of the network, the main one first.
+    each output of the network, the main one first; `class_balance` is that of `helpers.training.class_weights`, 0 for
+    none.
     """
 
     crop_hw: tuple[int, int]
@@ -53,6 +54,7 @@ class Recipe:
     scale_step: float
     jitter: float
     aux_weights: tuple[float, ...]
+    class_balance: float
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
-import paddle.nn.functional as F
 from paddle import nn
 
-from helpers.cityscapes import IGNORE, Frame
-from helpers.cpu_ops import fast_training
+from helpers.cityscapes import IGNORE, NUM_CLASSES, Frame, class_pixels
+from helpers.cpu_ops import cross_entropy, fast_training
 from helpers.datasets import training_batches
 from helpers.devices import use_device
 from helpers.errors import CourseError
@@ -58,19 +58,41 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
     return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
 
 
-def segmentation_loss(outputs: list[paddle.Tensor], label: paddle.Tensor, weights: tuple[float, ...]) -> paddle.Tensor:
+def class_weights(frames: list[Frame], balance: float) -> np.ndarray:
+    """Weight of each class in the loss, float32 (19,): 1 / ln(balance + share of the pixels), scaled to a mean of 1
+    over the labelled pixels; all ones where `balance` is 0.
+
+    The formula is ENet's (Paszke et al. 2016, section 5.1), which has 1.02 for `balance`; larger is milder.
+    """
+    if not balance:
+        return np.ones(NUM_CLASSES, dtype=np.float32)
+    pixels = class_pixels(frames)
+    share = pixels / pixels.sum()
+    weights = 1 / np.log(balance + share)
+    return (weights / (weights * share).sum()).astype(np.float32)
+
+
+def segmentation_loss(
+    outputs: list[paddle.Tensor],
+    label: paddle.Tensor,
+    output_weights: tuple[float, ...],
+    class_weights: paddle.Tensor | None = None,
+) -> paddle.Tensor:
     """Weighted sum of the mean cross-entropy of each output (N, 19, H, W) to train ids (N, H, W) int64.
 
-    Ignored pixels take no part. `weights` has one factor per output, the main one first.
+    Ignored pixels take no part. `output_weights` has one factor per output, the main one first; `class_weights`
+    float32 (19,) weighs the pixels by their class.
     """
-    if len(weights) < len(outputs):
+    if len(output_weights) < len(outputs):
         raise CourseError(
-            f"The network has {len(outputs)} outputs but the recipe weighs {len(weights)}: "
+            f"The network has {len(outputs)} outputs but the recipe weighs {len(output_weights)}: "
             "give `aux_weights` one factor for each in profiles.toml."
         )
+    if class_weights is None:
+        class_weights = paddle.ones([outputs[0].shape[1]])
     losses = [
-        weight * F.cross_entropy(logits, label, ignore_index=IGNORE, axis=1)
-        for logits, weight in zip(outputs, weights, strict=False)
+        weight * cross_entropy(logits, label, class_weights, IGNORE)
+        for logits, weight in zip(outputs, output_weights, strict=False)
     ]
     return sum(losses[1:], losses[0])
 
@@ -96,7 +118,9 @@ def fit(
     """
     use_device(device)
     folder = Path(folder)
-    loss_fn = loss_fn or (lambda outputs, label: segmentation_loss(outputs, label, recipe.aux_weights))
+    if loss_fn is None:
+        balance = paddle.to_tensor(class_weights(frames, recipe.class_balance))
+        loss_fn = partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=balance)
     schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
     optimiser = _optimiser(recipe, schedule, net)
     run = _fingerprint(net, frames, recipe, seed)

@@ -1,5 +1,6 @@
 """Faster equals: same values and gradients as the operators they stand for."""
 
+import numba
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -89,3 +90,37 @@ def test_interpolation_is_given_back_after_an_error(net):
         assert F.interpolate is not original
         raise RuntimeError
     assert F.interpolate is original
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 3), st.integers(2, 19), st.tuples(*[st.integers(1, 90)] * 2), st.integers(0, 2**31 - 1))
+def test_cross_entropy_equals_paddles(n, classes, size, seed):
+    rng = np.random.default_rng(seed)
+    label = paddle.to_tensor(rng.choice([*range(classes), 255], (n, *size)))
+    label[0, 0, 0] = 0  # at least one counts
+    weights = paddle.to_tensor(rng.uniform(0.2, 5, classes).astype("float32"))
+    values = rng.normal(0, 5, (n, classes, *size)).astype("float32")
+    results = []
+    for function in (
+        lambda x: cpu_ops.cross_entropy(x, label, weights, 255),
+        lambda x: F.cross_entropy(x, label, weight=weights, ignore_index=255, axis=1),
+    ):
+        x = paddle.to_tensor(values, stop_gradient=False)
+        loss = function(x)
+        (3 * loss).backward()
+        results.append((loss.item(), x.grad.numpy()))
+    (ours, our_gradient), (theirs, their_gradient) = results
+    assert ours == pytest.approx(theirs, rel=1e-5)
+    np.testing.assert_allclose(our_gradient, their_gradient, atol=1e-5)
+
+
+def test_cross_entropy_does_not_depend_on_the_number_of_threads():
+    logits, label = paddle.randn([2, 19, 100, 100]), paddle.randint(0, 19, [2, 100, 100])
+    weights = paddle.ones([19])
+    many = cpu_ops.cross_entropy(logits, label, weights, 255).item()
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        assert cpu_ops.cross_entropy(logits, label, weights, 255).item() == many
+    finally:
+        numba.set_num_threads(threads)

@@ -89,6 +89,18 @@ def test_loss_of_ignored_pixels_only_is_zero_with_zero_gradient():
     assert not logits.grad.numpy().any()
 
 
+def test_class_weights_by_hand(frames):
+    from helpers.cityscapes import class_pixels
+
+    pixels = class_pixels(frames)
+    share = pixels / pixels.sum()
+    weights = training.class_weights(frames, 1.02)
+    road, pole = 0, 5
+    assert weights[pole] / weights[road] == pytest.approx(np.log(1.02 + share[road]) / np.log(1.02 + share[pole]))
+    assert (weights * share).sum() == pytest.approx(1)
+    assert (training.class_weights(frames, 0) == 1).all()
+
+
 def test_more_outputs_than_weights():
     with pytest.raises(CourseError, match="2 outputs.*aux_weights"):
         training.segmentation_loss([paddle.rand([1, 3, 2, 2])] * 2, paddle.zeros([1, 2, 2], "int64"), (1.0,))
