@@ -1,0 +1,46 @@
+"""Checks of the exercises in notebook 05."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers.datasets import normalise
+from helpers.exercises import Case, Result, check, equals
+
+
+def check_to_network(function: Callable) -> Result:
+    """`function(frame)`: uint8 RGB (H, W, 3) to the network's input, float32 (1, 3, H, W) from -1 to 1."""
+    frame = np.random.default_rng(0).integers(0, 256, (2, 5, 3), dtype=np.uint8)
+    return check(
+        function,
+        [
+            Case(
+                "one white pixel",
+                (np.full((1, 1, 3), 255, np.uint8),),
+                equals(np.ones((1, 3, 1, 1))),
+                "255 becomes 1 and 0 becomes -1: divide by 255, take 0.5 away, divide by 0.5.",
+            ),
+            Case("one black pixel", (np.zeros((1, 1, 3), np.uint8),), equals(-np.ones((1, 3, 1, 1)))),
+            Case(
+                "a frame of 2 x 5 pixels",
+                (frame,),
+                equals(normalise(frame)[np.newaxis], tolerance=1e-5),
+                "Channels come before height and width: transpose, do not reshape.",
+            ),
+        ],
+    )
+
+
+def check_agreement(function: Callable) -> Result:
+    """`function(labels, reference)`: two integer arrays (H, W) to the share of pixels that are equal, 0 to 1."""
+    labels = np.uint8([[1, 2], [3, 4]])
+    return check(
+        function,
+        [
+            Case("equal labels", (labels, labels), equals(1.0)),
+            Case("labels that differ in one pixel of four", (labels, np.uint8([[1, 2], [3, 5]])), equals(0.75)),
+            Case("labels that differ everywhere", (labels, labels[::-1]), equals(0.0)),
+        ],
+    )

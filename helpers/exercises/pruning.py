@@ -1,0 +1,60 @@
+"""Checks of the exercises in notebook 04."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers.exercises import Case, Result, check, equals
+
+
+def check_macs(function: Callable) -> Result:
+    """`function(kernel, in_channels, out_channels, groups, height, width)` to the multiply-accumulates, an integer."""
+    return check(
+        function,
+        [
+            Case(
+                "a 3x3 convolution from 2 to 4 channels that writes 10 x 10 pixels",
+                (3, 2, 4, 1, 10, 10),
+                equals(7200),
+                "Each of the 4 * 10 * 10 output values sums 3 * 3 * 2 products.",
+            ),
+            Case("a 1x1 convolution from 64 to 128 channels on one pixel", (1, 64, 128, 1, 1, 1), equals(8192)),
+            Case(
+                "a depthwise 3x3 convolution of 8 channels in 8 groups that writes 10 x 10 pixels",
+                (3, 8, 8, 8, 10, 10),
+                equals(7200),
+                "In g groups each output channel reads only in_channels / g input channels.",
+            ),
+        ],
+    )
+
+
+def check_kept_filters(function: Callable) -> Result:
+    """`function(weight, count)`: float (filters, channels, k, k) to the `count` filters that stay, ascending."""
+    bank = np.array([0.1, 0.9, 0.5, 0.2]).reshape(4, 1, 1, 1)
+    return check(
+        function,
+        [
+            Case("four filters of norm 0.1, 0.9, 0.5, 0.2, keeping 2", (bank, 2), equals(np.array([1, 2]))),
+            Case(
+                "the same with the second filter negative",
+                (bank * np.array([1, -1, 1, 1]).reshape(4, 1, 1, 1), 2),
+                equals(np.array([1, 2])),
+                "A large negative weight matters as much as a positive one: take absolute values.",
+            ),
+            Case(
+                "filters (1, 1) and (0, 1.5) of two channels, keeping 1",
+                (np.array([[1, 1], [0, 1.5]]).reshape(2, 2, 1, 1), 1),
+                equals(np.array([0])),
+                "The norm of a filter is over all of its input channels and positions.",
+            ),
+            Case(
+                "norms 3, 1, 2, keeping 2",
+                (np.array([3.0, 1, 2]).reshape(3, 1, 1, 1), 2),
+                equals(np.array([0, 2])),
+                "Channels keep their order: sort the indices that stay.",
+            ),
+        ],
+    )
