@@ -102,8 +102,17 @@ def test_polygons_that_are_deleted_or_have_no_id():
         data.polygon_picture(image, drawing, 2)
 
 
-def test_colours_of_ids_and_instances():
-    assert data.id_colours(np.uint8([[7, 26, 0]])).tolist() == [[[128, 64, 128], [0, 0, 142], [0, 0, 0]]]
+def test_ignored_areas():
+    image = np.full((2, 2, 3), 90, np.uint8)
+    ax = data.ignored_areas(image, np.uint8([[7, 26], [1, 9]]))  # road, car, ego vehicle, parking
+    picture = ax.images[0].get_array()
+    assert (picture[0] == 30).all() and not (picture[1, 0] == picture[1, 1]).all()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ego vehicle, 25.0%", "parking, 25.0%"]
+    assert ax.get_title() == "ignored: 50.0% of the frame"
+    assert data.ignored_areas(image, np.full((2, 2), 7, np.uint8)).get_legend() is None
+
+
+def test_instances_have_colours_of_their_own():
     picture = data.instance_colours(np.uint16([[26000, 26001, 26, 7]]))
     assert len({tuple(pixel) for pixel in picture[0]}) == 3 and tuple(picture[0, 2]) == tuple(picture[0, 3])
 

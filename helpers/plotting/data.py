@@ -10,11 +10,12 @@ import numpy as np
 from cityscapesscripts.helpers.labels import name2label
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from helpers.cityscapes import CLASSES, LABELS, PALETTE
+from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE
 from helpers.cityscapes.statistics import HEIGHT_BANDS, Statistics
 from helpers.errors import CourseError
-from helpers.plotting.base import new_axes
+from helpers.plotting.base import new_axes, show_image
 
 _COLOURS = PALETTE / 255
 _BY_ID = {label.id: label for label in LABELS}
@@ -62,7 +63,7 @@ def height_stack(statistics: Statistics, ax: Axes | None = None) -> Axes:
     """At every height of the picture, how its labelled pixels are shared among the classes: a street seen from afar."""
     ax = new_axes(ax, (5.0, 4.6))
     counts = statistics.heights / np.maximum(1, statistics.heights.sum(axis=1, keepdims=True))
-    height = (np.arange(HEIGHT_BANDS) + 0.5) / HEIGHT_BANDS
+    height = np.linspace(0, 1, HEIGHT_BANDS)
     edge = np.zeros(HEIGHT_BANDS)
     for i in np.argsort(-statistics.pixels, kind="stable"):
         ax.fill_betweenx(height, edge, edge + counts[:, i], color=_COLOURS[i], linewidth=0)
@@ -95,8 +96,9 @@ def region_spans(statistics: Statistics, ax: Axes | None = None, reference: Mapp
         ax.plot(middle, row, "o", color=_COLOURS[i], markeredgecolor="black", markersize=8)
     for name, area in (reference or {}).items():
         ax.axvline(area, color="0.3", linewidth=1, linestyle=":")
-        ax.text(area, len(present) - 0.35, name, fontsize=8, color="0.3", ha="center", va="bottom")
+        ax.text(area, len(present) - 0.3, f" {name}", fontsize=8, color="0.3", va="center")
     ax.set_xscale("log")
+    ax.set_ylim(-0.6, len(present) + 0.1)
     ax.set_yticks(range(len(present)), [CLASSES[i] for i in present])
     ax.set_xlabel("area of the connected region in which a pixel of the class lies (pixels)")
     ax.grid(axis="x", alpha=0.3)
@@ -139,13 +141,23 @@ def polygon_picture(image: np.ndarray, polygons: Mapping, count: int, opacity: f
     return mixed
 
 
-def id_colours(label_ids: np.ndarray) -> np.ndarray:
-    """Label ids (H, W) in the official colours, uint8 (H, W, 3), the ignored ones included."""
-    table = np.zeros((256, 3), dtype=np.uint8)
-    for number, label in _BY_ID.items():
-        if number >= 0:
-            table[number] = label.color
-    return table[label_ids]
+def ignored_areas(image: np.ndarray, label_ids: np.ndarray, ax: Axes | None = None) -> Axes:
+    """What is not evaluated in a frame, a colour for each label, over a darkened uint8 `image` (H, W, 3).
+
+    `label_ids`: integer (H, W). The official colours of these labels are black or alike, so others are used.
+    """
+    picture = image // 3
+    patches = []
+    shown = [i for i in np.unique(label_ids) if _BY_ID[int(i)].trainId in (-1, IGNORE)]
+    for number, i in enumerate(shown):
+        colour = plt.get_cmap("Set3")(number % 12)[:3]
+        where = label_ids == i
+        picture[where] = np.rint(255 * np.array(colour))
+        patches.append(Patch(color=colour, label=f"{_BY_ID[int(i)].name}, {where.mean():.1%}"))
+    ax = show_image(picture, ax, f"ignored: {np.isin(label_ids, shown).mean():.1%} of the frame")
+    if patches:
+        ax.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8, frameon=False)
+    return ax
 
 
 def instance_colours(instance_ids: np.ndarray, seed: int = 0) -> np.ndarray:
