@@ -23,8 +23,32 @@ AUXILIARY_PREFIXES = ("auxlayer",)
 
 
 def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
-    # PaddleSeg configs/fcn: the last feature map, as many channels in the head as the backbone has.
-    return lambda num_classes: FCN(num_classes, getattr(backbones, backbone)(), backbone_indices=(-1,))
+    def build_fcn(num_classes: int) -> nn.Layer:
+        # PaddleSeg configs/fcn: the last feature map, as many channels in the head as the backbone has.
+        net = FCN(num_classes, getattr(backbones, backbone)(), backbone_indices=(-1,))
+        _start_from_scratch(net, classifier=net.head.cls)
+        return net
+
+    return build_fcn
+
+
+def _fastscnn(num_classes: int) -> nn.Layer:
+    net = FastSCNN(num_classes, enable_auxiliary_loss=True)
+    _start_from_scratch(net, classifier=net.classifier.conv)
+    return net
+
+
+def _start_from_scratch(net: nn.Layer, classifier: nn.Conv2D) -> None:
+    """Initialise all convolutions but the classifier as He et al. 2015 do, by the inputs that a filter really has.
+
+    PaddleSeg starts HRNet from N(0, 0.001), since its recipes load ImageNet weights over that, and Paddle counts every
+    channel as an input of a depthwise filter, which has one. In front of batch norm, weights that are too small make
+    each step a leap: HRNet-W18-small-v2 stood at 0.10 mIoU after 250 steps of the profile mini.
+    """
+    initialise = nn.initializer.KaimingNormal(nonlinearity="relu")
+    for layer in net.sublayers():
+        if isinstance(layer, nn.Conv2D) and layer is not classifier:
+            initialise(layer.weight)
 
 
 _BUILDERS: dict[str, tuple[str, Callable[[int], nn.Layer]]] = {
@@ -34,7 +58,7 @@ _BUILDERS: dict[str, tuple[str, Callable[[int], nn.Layer]]] = {
     "hrnet_w48": ("HRNet-W48", _fcn("HRNet_W48")),
     "uhrnet_w18_small": ("U-HRNet-W18-small", _fcn("UHRNet_W18_Small")),
     "uhrnet_w48": ("U-HRNet-W48", _fcn("UHRNet_W48")),
-    "fastscnn": ("Fast-SCNN", lambda num_classes: FastSCNN(num_classes, enable_auxiliary_loss=True)),
+    "fastscnn": ("Fast-SCNN", _fastscnn),
 }
 NAMES: tuple[str, ...] = tuple(_BUILDERS)
 

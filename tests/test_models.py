@@ -84,6 +84,17 @@ def test_seed_gives_the_same_weights():
     assert any(not np.array_equal(one[key], other[key]) for key in one)
 
 
+@pytest.mark.parametrize("name", ["fastscnn", "hrnet_w18_small_v2", "uhrnet_w18_small"])
+def test_weights_start_at_the_scale_of_their_inputs(name):
+    """He et al. 2015: standard deviation sqrt(2 / inputs), where a depthwise filter has k * k inputs."""
+    net = models.build(name, seed=0)
+    classifier = net.classifier.conv if name == "fastscnn" else net.head.cls
+    for layer in net.sublayers():
+        if isinstance(layer, nn.Conv2D) and layer is not classifier and layer.weight.size > 2000:
+            expected = (2 / np.prod(layer.weight.shape[1:])) ** 0.5
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.15)
+
+
 def test_outputs_have_the_size_of_the_image():
     net = models.build("fastscnn", num_classes=5)
     outputs = net(paddle.zeros([2, 3, 64, 96]))
