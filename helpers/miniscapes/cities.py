@@ -115,7 +115,7 @@ def plan(split: str, count: int, seed: int) -> list[Frame]:
     rng = np.random.default_rng(np.random.SeedSequence([seed, list(SPLITS).index(split), 4242]))
     wanted: list[set[str]] = [set() for _ in range(count)]
     for name, share in SCHEDULE.items():
-        times = min(count, max(2, round(count * share)))
+        times = max(2 if count >= 6 else 1, round(count * share))  # a handful of frames cannot show everything
         start = rng.random()
         for k in range(times):
             wanted[int((k + start) * count / times) % count].add(name)

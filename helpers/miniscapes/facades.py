@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from helpers.miniscapes.light import Light
-from helpers.miniscapes.textures import box, bricks, patch
+from helpers.miniscapes.textures import box, bricks, patch, tinted
 
 # Wall colours as (red, green, blue); every city draws from its own part of the list.
 PLASTER = [(214, 200, 170), (226, 218, 202), (196, 178, 150), (205, 160, 120), (182, 186, 188), (160, 110, 92),
            (222, 206, 140), (150, 160, 140), (128, 128, 130), (190, 140, 140), (140, 156, 176), (236, 232, 226)]
+LAMPLIGHT = [(255, 214, 140), (255, 236, 190), (230, 225, 255)]
 BRICK = [(136, 74, 58), (152, 92, 70), (116, 66, 56), (170, 120, 90), (108, 84, 76)]
 
 
@@ -44,23 +45,28 @@ def make_house(width_m: float, height_m: float, style: str, light: Light, rng: n
 def _window(picture, x0, y0, x1, y1, house: House, light: Light, gain, rng) -> None:
     """One window: frame, glass that mirrors the sky, curtains or lamp light."""
     s = x1 - x0
+    trim = [c * g for c, g in zip(house.trim, gain, strict=True)]
+    lit, shade, lower, curtain = rng.random(4).tolist()
     if s > 5:
-        box(picture, x0 - s * 0.09, y0 - s * 0.09, x1 + s * 0.09, y1 + s * 0.14, np.array(house.trim) * gain)
-    if rng.random() < house.lit:
-        glass = np.array(rng.choice([(255, 214, 140), (255, 236, 190), (230, 225, 255)])) * (0.7 + 0.3 * light.night)
-        box(picture, x0, y0, x1, y1, glass)
+        box(picture, x0 - s * 0.09, y0 - s * 0.09, x1 + s * 0.09, y1 + s * 0.14, trim)
+    if lit < house.lit:
+        glow = 0.7 + 0.3 * light.night
+        glass = [c * glow for c in LAMPLIGHT[int(shade * len(LAMPLIGHT))]]
     else:
-        sky = light.skyline * rng.uniform(0.18, 0.62) * (0.5 if light.night > 0.9 else 1)
-        box(picture, x0, y0, x1, y1, sky * np.array([0.8, 0.9, 1.0]))
-        if s > 3:
-            box(picture, x0, y0 + (y1 - y0) * rng.uniform(0.45, 0.8), x1, y1, sky * 0.62)
-    if rng.random() < 0.3 and s > 3:
-        box(picture, x0, y0, x0 + s * 0.25, y1, np.array((225, 222, 214)) * gain * 0.8)
+        dim = (0.18 + 0.44 * shade) * (0.5 if light.night > 0.9 else 1)
+        glass = [c * dim * tint for c, tint in zip(light.skyline.tolist(), (0.8, 0.9, 1.0), strict=True)]
+    box(picture, x0, y0, x1, y1, glass)
+    if s <= 3:
+        return
+    if lit >= house.lit:
+        box(picture, x0, y0 + (y1 - y0) * (0.45 + 0.35 * lower), x1, y1, [c * 0.75 for c in glass])
+    if curtain < 0.3:
+        box(picture, x0, y0, x0 + s * 0.25, y1, [180 * g for g in gain])
     if s > 7:
         bar = max(1.0, s * 0.05)
         middle = (x0 + x1) / 2
-        box(picture, middle - bar / 2, y0, middle + bar / 2, y1, np.array(house.trim) * gain)
-        box(picture, x0, y0 + (y1 - y0) * 0.3, x1, y0 + (y1 - y0) * 0.3 + bar, np.array(house.trim) * gain)
+        box(picture, middle - bar / 2, y0, middle + bar / 2, y1, trim)
+        box(picture, x0, y0 + (y1 - y0) * 0.3, x1, y0 + (y1 - y0) * 0.3 + bar, trim)
 
 
 def _ground_floor(picture, house: House, light: Light, gain, ppm, rng) -> None:
@@ -104,11 +110,11 @@ def front(house: House, light: Light, gain, ppm: float, windows: bool = True) ->
     if house.style == "brick":
         picture = bricks(h, w, max(0.12 * ppm, 1.6), wall, np.clip(wall * 0.6 + 70 * gain, 0, 255), rng)
     else:
-        picture = np.empty((h, w, 3), np.uint8)
-        stain = patch(rng, (h, w), 2, 64, 4)[..., None] * 0.045 + patch(rng, (h, w), 3, 3)[..., None] * 0.025 + 1
-        picture[:] = np.clip(wall * stain, 0, 255)
+        stain = patch(rng, (h, w), 2, 64, 4) * np.float32(0.045) + patch(rng, (h, w), 3, 3) * np.float32(0.025)
+        picture = tinted(stain + np.float32(1), wall)
     if not windows:
         return picture
+    gain = np.asarray(gain).tolist()
     storeys = max(1, int(house.height_m / house.storey_m))
     storey = house.height_m / storeys * ppm
     bays = max(1, int(house.width_m / house.bay_m))
@@ -129,12 +135,12 @@ def front(house: House, light: Light, gain, ppm: float, windows: bool = True) ->
                     gain, rng)
             if balcony and column % 2:
                 box(picture, x + bay * 0.05, y + storey * 0.62, x + bay * 0.95, y + storey * 0.95,
-                    np.array((70, 72, 76)) * gain)
+                    [72 * g for g in gain])
     if house.style == "industrial":
         for x in np.arange(0, w, max(2.0, 0.5 * ppm)):
             box(picture, x, 0, x + max(1, 0.06 * ppm), h, wall * 0.85)
     elif not glassy:
-        _ground_floor(picture, house, light, gain, ppm, rng)
+        _ground_floor(picture, house, light, np.array(gain), ppm, rng)
     box(picture, 0, 0, w, max(1, 0.35 * ppm), wall * 0.75)  # cornice
     box(picture, 0, 0, max(1, 0.1 * ppm), h, wall * 0.8)  # party wall
     return picture

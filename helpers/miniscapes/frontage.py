@@ -11,7 +11,7 @@ from helpers.miniscapes.facades import House, front
 from helpers.miniscapes.furniture import foliage
 from helpers.miniscapes.light import Light
 from helpers.miniscapes.solids import outline
-from helpers.miniscapes.textures import bricks, fill, patch, ramp, roughen, stretch
+from helpers.miniscapes.textures import bricks, fill, patch, ramp, roughen, stretch, tinted
 
 
 def _corners(a, b, low: float, high: float) -> np.ndarray:
@@ -116,8 +116,7 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
         h, w = max(4, round(height * ppm)), max(4, round(length * ppm))
         lit = colour * light.gain(normal)
         if kind == "concrete":
-            picture = np.empty((h, w, 3), np.uint8)
-            picture[:] = np.clip(lit * (1 + 0.08 * patch(own, (h, w), 2, 64, 4)[..., None]), 0, 255)
+            picture = tinted(1 + np.float32(0.08) * patch(own, (h, w), 2, 64, 4), lit)
             step = max(3, int(2.5 * ppm))
             picture[:, ::step] = (picture[:, ::step] * 0.55).astype(np.uint8)
         else:

@@ -62,7 +62,7 @@ def _prune(s: Scene) -> list[str]:
     for i, thing in enumerate(things):
         inside = cut_to_frame(thing.polygon * scale, width, height)
         if len(inside) >= 3 and thing.label != "license plate":
-            draw.polygon([(int(x), int(y)) for x, y in inside], fill=i)
+            draw.polygon(inside.astype(int).ravel().tolist(), fill=i)
     seen = np.bincount(np.asarray(preview).ravel() + 1, minlength=len(things) + 1)[1:]
     shown: dict[str, int] = {}
     hidden = set()

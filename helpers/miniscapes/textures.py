@@ -63,18 +63,22 @@ def ramp(layer: np.ndarray, top: float, bottom: float, left: float = 1.0, right:
 
 def bricks(h: int, w: int, course: float, colour, mortar, rng: np.random.Generator) -> np.ndarray:
     """Running-bond masonry, uint8 (h, w, 3); course is the height of a brick in pixels."""
-    wall = np.empty((h, w, 3), np.float32)
-    wall[:] = colour
     rows, columns = int(h / course) + 2, int(w / (course * 2.2)) + 3
     tone = 1 + 0.13 * rng.standard_normal((rows, columns)).astype(np.float32)
-    r = (np.arange(h) / course).astype(int)
-    c = (np.arange(w)[None] / (course * 2.2) + (r[:, None] % 2) * 0.5).astype(int)
-    wall *= tone[r[:, None], c][..., None]
+    y, x = np.arange(h, dtype=np.float32) / course, np.arange(w, dtype=np.float32) / (course * 2.2)
+    r = y.astype(np.int32)
+    even, odd = tone[:, x.astype(np.int32)], tone[:, (x + 0.5).astype(np.int32)]
+    wall = tinted(np.where((r % 2 == 0)[:, None], even[r], odd[r]), colour)
     if course >= 3:
-        joint = ((np.arange(h) / course) % 1 < 1.0 / course)[:, None]
-        joint = joint | ((np.arange(w)[None] / (course * 2.2) + (r[:, None] % 2) * 0.5) % 1 < 0.45 / course)
-        wall[joint] = mortar
-    return np.clip(wall, 0, 255).astype(np.uint8)
+        joints = np.where((r % 2 == 0)[:, None], (x % 1 < 0.45 / course)[None], ((x + 0.5) % 1 < 0.45 / course)[None])
+        joints |= (y % 1 < 1.0 / course)[:, None]
+        wall[joints] = [min(255, int(v)) for v in mortar]
+    return wall
+
+
+def tinted(tone: np.ndarray, colour) -> np.ndarray:
+    """Relative brightness, float32 (h, w), times an RGB colour -> uint8 (h, w, 3)."""
+    return cv2.merge([cv2.convertScaleAbs(tone, alpha=float(c)) for c in colour])
 
 
 def box(picture: np.ndarray, x0, y0, x1, y1, colour) -> None:

@@ -65,7 +65,7 @@ def add_rare(s: Scene) -> None:
             for _ in range(10):
                 lane, heading = (own, AWAY) if rng.random() < 0.5 else (other, TOWARDS)
                 if r.junction and rng.random() < 0.25:
-                    lane, heading = rng.uniform(-9, 9), rng.choice([-1, 1]) * np.pi / 2
+                    lane, heading = rng.uniform(r.left, r.right), rng.choice([-1, 1]) * np.pi / 2
                     z = sum(r.junction) / 2
                 else:
                     z = rng.uniform(near, far)
@@ -86,7 +86,7 @@ def add_cars(s: Scene) -> None:
     for side in (-1, 1):
         if r.parking[side > 0]:
             x, z = r.edge(side) - side * 1.1, rng.uniform(6.5, 9)
-            density = rng.uniform(0.55, 0.95)
+            density = rng.uniform(0.7, 1.0)
             while z < 75:
                 crossing = r.junction and r.junction[0] - 6 < z < r.junction[1] + 4
                 if rng.random() < density and not crossing:
@@ -96,19 +96,19 @@ def add_cars(s: Scene) -> None:
     for lane in range(r.lanes):
         x = (lane + 0.5) * r.lane_m
         z = rng.uniform(11, 30) if rng.random() < 0.7 else rng.uniform(25, 60)
-        for _ in range(int(rng.integers(1, 6))):
+        for _ in range(int(rng.integers(2, 8))):
             if z < 90:
                 drive(s, "car", vehicles.car, x + rng.normal(0, 0.15), z, AWAY + rng.normal(0, 0.02))
             z += rng.uniform(6.5, 9) if z < stop and r.junction else rng.uniform(9, 24)
         z = rng.uniform(9, 30)
-        for _ in range(int(rng.integers(1, 6))):
+        for _ in range(int(rng.integers(2, 8))):
             if z < 100:
                 drive(s, "car", vehicles.car, -x + rng.normal(0, 0.15), z, TOWARDS)
             z += rng.uniform(8, 26)
     if r.junction:
         for _ in range(int(rng.integers(0, 3))):
-            drive(s, "car", vehicles.car, rng.uniform(-14, 14), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5),
-                  rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
+            x, z = rng.uniform(r.left - 1, r.right + 1), rng.uniform(r.junction[0] + 1.5, r.junction[1] - 1.5)
+            drive(s, "car", vehicles.car, x, z, rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
 
 
 def add_motorcycle(s: Scene) -> None:
