@@ -13,6 +13,7 @@ from helpers.exercises import Case, Result, check, equals
 def check_to_network(function: Callable) -> Result:
     """`function(frame)`: uint8 RGB (H, W, 3) to the network's input, float32 (1, 3, H, W) from -1 to 1."""
     frame = np.random.default_rng(0).integers(0, 256, (2, 5, 3), dtype=np.uint8)
+    scale = "255 becomes 1 and 0 becomes -1: divide by 255, take 0.5 away, divide by 0.5."
     return check(
         function,
         [
@@ -20,9 +21,9 @@ def check_to_network(function: Callable) -> Result:
                 "one white pixel",
                 (np.full((1, 1, 3), 255, np.uint8),),
                 equals(np.ones((1, 3, 1, 1))),
-                "255 becomes 1 and 0 becomes -1: divide by 255, take 0.5 away, divide by 0.5.",
+                scale,
             ),
-            Case("one black pixel", (np.zeros((1, 1, 3), np.uint8),), equals(-np.ones((1, 3, 1, 1)))),
+            Case("one black pixel", (np.zeros((1, 1, 3), np.uint8),), equals(-np.ones((1, 3, 1, 1))), scale),
             Case(
                 "a frame of 2 x 5 pixels",
                 (frame,),

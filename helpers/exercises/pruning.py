@@ -51,8 +51,8 @@ def check_kept_filters(function: Callable) -> Result:
                 "The norm of a filter is over all of its input channels and positions.",
             ),
             Case(
-                "norms 3, 1, 2, keeping 2",
-                (np.array([3.0, 1, 2]).reshape(3, 1, 1, 1), 2),
+                "norms 2, 1, 3, keeping 2",
+                (np.array([2.0, 1, 3]).reshape(3, 1, 1, 1), 2),
                 equals(np.array([0, 2])),
                 "Channels keep their order: sort the indices that stay.",
             ),

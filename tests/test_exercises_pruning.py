@@ -1,0 +1,55 @@
+"""The checks of notebook 04: its own solutions pass, and each likely mistake gets its hint."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from helpers.exercises.pruning import check_kept_filters, check_macs
+
+NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "04_prune_fastscnn.ipynb"
+
+
+@pytest.fixture(scope="module")
+def solutions() -> dict:
+    names = {"np": np}
+    for cell in nbformat.read(NOTEBOOK, as_version=4).cells:
+        for code in re.findall(r"<details>.*?```python\n(.*?)```", cell.source, flags=re.DOTALL):
+            exec(code, names)
+    return names
+
+
+def test_solutions_in_the_notebook_pass(solutions):
+    assert check_macs(solutions["macs"]).solved
+    assert check_kept_filters(solutions["kept_filters"]).solved
+
+
+def test_an_empty_body_is_told():
+    assert "returns nothing yet" in check_macs(lambda *given: None).message
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (lambda k, i, o, g, h, w: k * i * o * h * w // g, "3 * 3 * 2 products"),
+        (lambda k, i, o, g, h, w: k * k * i * o * h * w, "reads only in_channels / g"),
+    ],
+)
+def test_wrong_counts(wrong, hint):
+    result = check_macs(wrong)
+    assert not result.solved and hint in result.message
+
+
+@pytest.mark.parametrize(
+    "wrong, hint",
+    [
+        (lambda w, n: np.sort(np.argsort(w.sum(axis=(1, 2, 3)))[len(w) - n :]), "absolute values"),
+        (lambda w, n: np.sort(np.argsort(np.abs(w).max(axis=(1, 2, 3)))[len(w) - n :]), "all of its input channels"),
+        (lambda w, n: np.argsort(np.abs(w).sum(axis=(1, 2, 3)))[::-1][:n], "sort the indices"),
+    ],
+)
+def test_wrong_rankings(wrong, hint):
+    result = check_kept_filters(wrong)
+    assert not result.solved and hint in result.message

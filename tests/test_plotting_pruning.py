@@ -1,0 +1,39 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers.plotting.pruning import GONE, KEPT, chained_weights, filter_norms, macs_per_layer
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_chained_weights_cross_out_the_same_channels():
+    rng = np.random.default_rng(0)
+    figure = chained_weights(rng.normal(size=(5, 3, 3, 3)), rng.normal(size=(4, 5, 3, 3)), kept=[0, 2, 3])
+    left, right = figure.axes[:2]
+    assert [line.get_ydata()[0] for line in left.lines] == [1, 4]
+    assert [line.get_xdata()[0] for line in right.lines] == [1, 4]
+    assert left.images[0].get_array().shape == (5, 3) and right.images[0].get_array().shape == (4, 5)
+
+
+def test_filter_norms_are_relative_and_coloured():
+    ax = filter_norms({"a": np.array([1.0, 3.0]), "b": np.array([2.0, 2.0, 5.0])}, {"a": [1], "b": [1, 2]})
+    heights = [np.asarray(dots.get_offsets())[:, 1].tolist() for dots in ax.collections]
+    assert heights == [[1.5], [0.5], pytest.approx([2 / 3, 5 / 3]), pytest.approx([2 / 3])]
+    colors = [dots.get_facecolor()[0].tolist() for dots in ax.collections]
+    assert colors == [list(plt.matplotlib.colors.to_rgba(color)) for color in (KEPT, GONE, KEPT, GONE)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["stays", "goes"]
+
+
+def test_macs_per_layer_draws_on_the_axes_it_is_given():
+    given = plt.subplots()[1]
+    ax = macs_per_layer(["stem", "stem", "head"], [4_000_000, 2_000_000, 1_000_000], [2_000_000, 1_000_000, 0], given)
+    assert ax is given
+    before, after = ([bar.get_height() for bar in bars] for bars in ax.containers)
+    assert (before, after) == ([4, 2, 1], [2, 1, 0])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["stem", "head"]
+    assert list(ax.get_xticks()) == [0.5, 2]
