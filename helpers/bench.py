@@ -1,0 +1,57 @@
+"""Measure speed: `python -m helpers.bench`, behind `make bench ONLY=data`.
+
+Each module of `helpers.benchmarks` measures one part and names its numbers; all go into outputs/bench.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import pkgutil
+import sys
+import tempfile
+from pathlib import Path
+
+from helpers import benchmarks
+from helpers.errors import CourseError
+from helpers.files import read_json, write_json
+
+RESULTS = Path(__file__).resolve().parent.parent / "outputs" / "bench.json"
+PARTS = tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks.__path__)))
+
+
+def bench(parts: list[str], results: Path = RESULTS) -> dict[str, float]:
+    """Run the benchmarks `parts` and merge their numbers into `results`; returns the numbers of this run.
+
+    Raises CourseError for a part that is not there.
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise CourseError(f"There is no benchmark {part!r}: choose from {', '.join(PARTS)}.")
+    measured: dict[str, float] = {}
+    for part in parts:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            numbers = importlib.import_module(f"helpers.benchmarks.{part}").run(Path(folder))
+        for name, value in numbers.items():
+            print(f"{name:<32} {value:12.4g}", flush=True)
+        measured |= numbers
+        others = read_json(results) if results.is_file() else {}
+        write_json(results, dict(sorted({**others, **numbers}.items())))
+    return measured
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help=f"parts, comma between: {', '.join(PARTS)}; all when empty")
+    only = parser.parse_args().only
+    try:
+        bench([part.strip() for part in only.split(",") if part.strip()] or list(PARTS))
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"written to {RESULTS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
