@@ -1,0 +1,90 @@
+"""JupyterLab and a browser for the tests of the demos: the real ones, since a widget is half JavaScript."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+WAIT_MS = 180_000  # for a kernel to start on a busy machine
+
+
+def chromium() -> str | None:
+    """The installed browser; Playwright's own download is not used."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """A running JupyterLab: (its folder of notebooks, its address)."""
+    home = tmp_path_factory.mktemp("lab")
+    notebooks, runtime = home / "notebooks", home / "runtime"
+    notebooks.mkdir()
+    environment = {
+        **os.environ,
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "IPYTHONDIR": str(home / "ipython"),
+        "PYTHONPATH": str(PROJECT),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
+    options = ["--ServerApp.root_dir=" + str(notebooks), "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
+               "jupyterlab.handlers.announcements.NeverCheckForUpdate"]  # fmt: skip
+    log = (home / "log").open("w")
+    server = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + WAIT_MS / 1000
+        while not (found := list(runtime.glob("jpserver-*.json"))):
+            assert server.poll() is None and time.monotonic() < until, (home / "log").read_text()
+            time.sleep(0.2)
+        state = json.loads(found[0].read_text())
+        yield notebooks, f"{state['url']}lab", state["token"]
+    finally:
+        server.terminate()
+        server.wait(120)  # it ends its kernels first
+        log.close()
+
+
+@pytest.fixture(scope="session")
+def chrome():
+    """A headless browser."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not chromium():
+        pytest.skip("there is no Chromium here: install the package chromium")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def run_cell(lab, chrome):
+    """`run_cell(source)`: a page of JupyterLab with a notebook of this one cell, executed."""
+    folder, address, token = lab
+    pages = []
+
+    def run(source: str):
+        name = f"demo{len(list(folder.iterdir()))}.ipynb"
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, folder / name)
+        page = chrome.new_page(viewport={"width": 1400, "height": 1200})
+        pages.append(page)
+        page.set_default_timeout(WAIT_MS)
+        # A workspace of its own: the default one would open the notebooks of earlier tests again.
+        page.goto(f"{address}/workspaces/{Path(name).stem}/tree/{name}?token={token}")
+        page.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        return page
+
+    yield run
+    for page in pages:
+        page.close()
