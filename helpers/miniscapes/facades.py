@@ -10,8 +10,8 @@ from helpers.miniscapes.light import Light
 from helpers.miniscapes.textures import box, bricks, patch, tinted
 
 # Wall colours as (red, green, blue); every city draws from its own part of the list.
-PLASTER = [(214, 200, 170), (226, 218, 202), (196, 178, 150), (205, 160, 120), (182, 186, 188), (160, 110, 92),
-           (222, 206, 140), (150, 160, 140), (128, 128, 130), (190, 140, 140), (140, 156, 176), (236, 232, 226)]
+PLASTER = [(214, 200, 170), (222, 212, 194), (196, 178, 150), (205, 172, 138), (186, 180, 170), (170, 128, 104),
+           (216, 200, 150), (176, 160, 136), (150, 142, 132), (196, 156, 140), (206, 190, 176), (230, 222, 208)]
 LAMPLIGHT = [(255, 214, 140), (255, 236, 190), (230, 225, 255)]
 BRICK = [(136, 74, 58), (152, 92, 70), (116, 66, 56), (170, 120, 90), (108, 84, 76)]
 
@@ -53,7 +53,7 @@ def _window(picture, x0, y0, x1, y1, house: House, light: Light, gain, rng) -> N
         glow = 0.7 + 0.3 * light.night
         glass = [c * glow for c in LAMPLIGHT[int(shade * len(LAMPLIGHT))]]
     else:
-        dim = (0.18 + 0.44 * shade) * (0.5 if light.night > 0.9 else 1)
+        dim = (0.14 + 0.32 * shade) * (0.5 if light.night > 0.9 else 1)
         glass = [c * dim * tint for c, tint in zip(light.skyline.tolist(), (0.8, 0.9, 1.0), strict=True)]
     box(picture, x0, y0, x1, y1, glass)
     if s <= 3:

@@ -67,8 +67,8 @@ def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera
     far = max(z1, near + 0.5)
     if z0 > NEAR_M + 1:
         a, b = ((far_x, z0), (x, z0)) if side < 0 else ((x, z0), (far_x, z0))
-        things.append(upright("building", a, b, 0, h, camera, paint(gain_end * 0.92, z0, z0, rng.random() < 0.4,
-                                                                    10.0), z0))
+        end = paint(gain_end * 0.92, z0, z0, rng.random() < 0.75, 10.0)
+        things.append(upright("building", a, b, 0, h, camera, end, z0))
     a, b = ((x, near), (x, far)) if side < 0 else ((x, far), (x, near))
     za, zb = (near, far) if side < 0 else (far, near)
     things.append(upright("building", a, b, 0, h, camera, paint(gain_front, za, zb, True, far - near), z0))

@@ -42,7 +42,7 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
     count = int(rng.integers(7, 12))
     turn, out, radius = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count)) * 0.62, rng.uniform(0.3,
         0.55, count)
-    wobble = crown * radius[:, None] * (1 + 0.13 * rng.standard_normal((count, len(RING))))
+    wobble = crown * radius[:, None] * (1 + 0.1 * rng.standard_normal((count, len(RING))))
     x_m = (np.cos(turn) * out * crown)[:, None] + wobble * RING[:, 0]
     y_m = ((clear + tall) / 2 + np.sin(turn) * out * (tall - clear) * 0.5)[:, None] + wobble * RING[:, 1] * 0.9
     shapes = list(np.stack([u + s * x_m, v - s * y_m], -1))
@@ -54,7 +54,7 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
     colour = np.array(LEAVES[season][rng.integers(5)]) * rng.uniform(0.75, 1.2) + rng.normal(0, 5, 3)
     bark = np.array((78, 66, 54)) * rng.uniform(0.6, 1.2)
     seed = int(rng.integers(2**31))
-    sparse = season == "winter" or rng.random() < 0.25
+    sparse = season == "winter" and rng.random() < 0.6
 
     def brush(layer, to_layer):
         own = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
         grain = s * crown * 0.35 * np.linalg.norm(np.diff(to_layer(np.array([[0, 0], [1, 0]])), axis=0))
         foliage(layer, own, colour, light, z, grain)
         if sparse:  # sky between the twigs; the label covers it all the same
-            gaps = patch(own, layer.shape[:2], 7, 8, 3) > 0.9
+            gaps = patch(own, layer.shape[:2], 7, 8, 3) > 1.2
             layer[gaps] = behind[gaps]
         fill(layer, to_layer(trunk), light.shade(bark, z=z))
 

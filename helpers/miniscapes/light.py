@@ -82,7 +82,7 @@ def make_light(weather: str, rng: np.random.Generator) -> Light:
     if weather == "hazy":
         return Light(rgb(0.78, 0.77, 0.74), rgb(0.16, 0.14, 0.10), zenith=rgb(206, 206, 202), skyline=rgb(224, 220,
             210),
-                     clouds=0.15, haze=rgb(212, 209, 200), haze_per_m=rng.uniform(0.009, 0.016), grain=4.0,
+                     clouds=0.15, haze=rgb(212, 209, 200), haze_per_m=rng.uniform(0.007, 0.012), grain=4.0,
                      contrast=0.92, **common)
     if weather == "rain":
         return Light(rgb(0.60, 0.63, 0.67), rgb(0.03, 0.03, 0.03), zenith=rgb(138, 144, 152), skyline=rgb(184, 188,

@@ -134,7 +134,7 @@ def motorcycle(rng: np.random.Generator, view: str, night: float = 0.0) -> list[
 
 def rider(rng: np.random.Generator, view: str, motor: bool) -> list[Part]:
     """The person on a two-wheeler, in the same metres as the vehicle under it."""
-    coat = (214, 226, 60) if rng.random() < 0.4 else _pick(rng, CLOTHES)  # many wear high-visibility vests
+    coat = (214, 226, 60) if rng.random() < 0.6 else _pick(rng, CLOTHES)  # many wear high-visibility vests
     trousers = _pick(rng, CLOTHES[:4])
     helmet = motor or rng.random() < 0.8
     seat = 0.85 if motor else 0.95

@@ -177,12 +177,12 @@ def add_people(s: Scene) -> None:
     if not s.wants("person"):
         return
     rain = s.light.wet > 0.5
-    busy = {"downtown": (5, 10), "park": (4, 8)}.get(s.frame.street, (3, 7))
+    busy = {"downtown": (7, 12), "park": (6, 10)}.get(s.frame.street, (4, 9))
     for group in range(int(rng.integers(*busy))):
         side = int(rng.choice([-1, 1]))
         walk = r.walk_right if side > 0 else r.walk_left
         x = r.edge(side) + side * rng.uniform(0.5, max(0.8, walk - 0.4))
-        z = s.entry(x) + float(rng.triangular(0, 2, 10) if group == 0 else rng.triangular(0, 5, 42))
+        z = s.entry(x) + float(rng.triangular(0, 2, 10) if group == 0 else rng.triangular(0, 4, 42))
         if r.junction and rng.random() < 0.3:
             x, z = rng.uniform(r.left, r.right + 2), r.junction[0] + rng.uniform(0.5, 3.5)
         for _ in range(int(rng.choice([1, 1, 2, 2, 3, 4]))):

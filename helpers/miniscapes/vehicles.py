@@ -7,9 +7,9 @@ import numpy as np
 from helpers.miniscapes.solids import Solid
 
 # Paint, in about the shares of a German street: many greys, every other colour too.
-PAINTS = [(228, 228, 226), (196, 198, 200), (120, 124, 128), (70, 74, 80), (30, 32, 36), (20, 22, 28), (150, 30, 30),
-          (110, 20, 28), (36, 62, 120), (60, 100, 150), (40, 80, 60), (170, 160, 130), (200, 120, 40), (220, 190, 60),
-          (120, 90, 70), (90, 130, 160), (60, 110, 70), (205, 205, 205)]
+PAINTS = [(226, 226, 224), (196, 198, 200), (150, 153, 156), (120, 124, 128), (96, 100, 104), (70, 74, 80),
+          (46, 50, 56), (30, 32, 36), (22, 24, 30), (34, 38, 52), (150, 30, 30), (110, 20, 28), (36, 62, 120),
+          (60, 100, 150), (40, 80, 60), (170, 160, 130), (120, 90, 70), (200, 120, 40)]
 LIVERIES = [(190, 40, 40), (230, 190, 50), (60, 110, 170), (235, 235, 230), (60, 130, 80), (225, 130, 40),
             (120, 50, 110), (50, 150, 160), (150, 152, 156)]
 GLASS = (52, 60, 66)
@@ -85,7 +85,7 @@ def bus(rng: np.random.Generator, night: float) -> list[Solid]:
     """A city bus: long window bands, doors, a line number in front and at the back."""
     length, w, h = rng.uniform(10.5, 12.5), 1.27, rng.uniform(2.95, 3.15)
     profile = _box(length, w, h, slope=0.4)
-    paint = _paint(rng, LIVERIES)
+    paint = _paint(rng, [(232, 186, 44)] if rng.random() < 0.6 else LIVERIES)  # most city buses are yellow here
     stripe = _paint(rng, LIVERIES)
     glass = (255, 240, 200) if night else GLASS
     d = [(1, np.array([(-0.86, 0.42), (0.86, 0.42), (0.86, 0.97), (-0.86, 0.97)]), glass, night > 0),
@@ -160,7 +160,7 @@ def tram(rng: np.random.Generator, night: float) -> list[Solid]:
                         (length - 0.9, h, w * 0.86),
                         (length - 0.55, 2.7, w * 0.92), (length - 0.05, 0.95, w * 0.9), (length - 0.3, 0.25, w * 0.86)])
     paint, stripe = _paint(rng, LIVERIES), _paint(rng, LIVERIES)
-    if rng.random() < 0.6:  # the most usual livery: cream above, red below
+    if rng.random() < 0.7:  # the most usual livery: cream above, red below
         paint, stripe = _paint(rng, [(226, 214, 180)]), _paint(rng, [(184, 36, 36)])
     glass = (255, 242, 205) if night else GLASS
     d = []
