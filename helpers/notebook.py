@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,8 @@ class Notebook:
         spec = self.profile.data
         if spec.kind == "miniscapes" and not data_root:
             return miniscapes.generate(
-                PROJECT / "data" / "miniscapes" / self.profile.name,
+                # The generator's version is in the name: after an update the new set stands beside the old one.
+                PROJECT / "data" / "miniscapes" / f"{self.profile.name}-v{miniscapes.VERSION}",
                 train=spec.train,
                 val=spec.val,
                 test=spec.test,
@@ -111,6 +113,6 @@ class Notebook:
 
 def _plain(name: str, value: Any) -> int | float:
     number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or number != number:
-        raise CourseError(f"{name} must be a number to be recorded, not {value!r}.")
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
+        raise CourseError(f"{name} must be a finite number to be recorded, not {value!r}.")
     return number
