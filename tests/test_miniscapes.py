@@ -84,7 +84,8 @@ def test_list_files_are_what_paddleseg_reads(smoke):
         for image, label in rows:
             assert (smoke / image).is_file() and (smoke / label).is_file()
             assert Path(image).name.removesuffix("_leftImg8bit.png") == Path(label).name.removesuffix(
-                "_gtFine_labelTrainIds.png")
+                "_gtFine_labelTrainIds.png"
+            )
     for name in ("test", "infer"):
         rows = (smoke / f"{name}.list").read_text().splitlines()
         assert len(rows) == 2 and all((smoke / row).is_file() for row in rows)
@@ -92,8 +93,15 @@ def test_list_files_are_what_paddleseg_reads(smoke):
 
 def test_marker_names_the_specification_and_the_generator(smoke):
     spec = json.loads((smoke / "miniscapes.json").read_text())
-    assert spec == {"kind": "MiniScapes", "version": write.VERSION, "train": 12, "val": 6, "test": 2,
-                    "size_hw": [128, 256], "seed": 0}
+    assert spec == {
+        "kind": "MiniScapes",
+        "version": write.VERSION,
+        "train": 12,
+        "val": 6,
+        "test": 2,
+        "size_hw": [128, 256],
+        "seed": 0,
+    }
 
 
 # --- the annotation ---------------------------------------------------------------------------------------------------
@@ -116,13 +124,17 @@ def test_polygons_follow_the_official_schema(smoke):
 
 def test_label_pictures_are_the_official_conversion_of_the_polygons(smoke, tmp_path):
     for polygons in annotations(smoke, "polygons.json")[::5]:
-        for kind, convert in (("labelIds", lambda a, b: json2labelImg(a, b, "ids")),
-                              ("labelTrainIds", lambda a, b: json2labelImg(a, b, "trainIds")),
-                              ("color", lambda a, b: json2labelImg(a, b, "color")),
-                              ("instanceIds", lambda a, b: json2instanceImg(a, b, "ids"))):
+        for kind, convert in (
+            ("labelIds", lambda a, b: json2labelImg(a, b, "ids")),
+            ("labelTrainIds", lambda a, b: json2labelImg(a, b, "trainIds")),
+            ("color", lambda a, b: json2labelImg(a, b, "color")),
+            ("instanceIds", lambda a, b: json2instanceImg(a, b, "ids")),
+        ):
             convert(str(polygons), str(tmp_path / "again.png"))
-            ours, official = read(polygons.with_name(polygons.name.replace("polygons.json",
-                f"{kind}.png"))), read(tmp_path / "again.png")
+            ours, official = (
+                read(polygons.with_name(polygons.name.replace("polygons.json", f"{kind}.png"))),
+                read(tmp_path / "again.png"),
+            )
             assert ours.dtype == official.dtype and (ours == official).all(), (polygons.name, kind)
 
 
@@ -162,8 +174,9 @@ def test_the_schedule_reaches_every_class_for_any_small_count():
 def test_what_is_painted_is_what_is_labelled():
     frame = plan("train", 12, 0)[4]
     image, annotation, seen = render(frame, (128, 256))
-    ids = np.array([name2label.get(o["label"], name2label.get(o["label"].removesuffix("group"))).id
-                    for o in annotation["objects"]])
+    ids = np.array(
+        [name2label.get(o["label"], name2label.get(o["label"].removesuffix("group"))).id for o in annotation["objects"]]
+    )
     assert image.shape == (128, 256, 3) and image.dtype == np.uint8
     assert (seen >= 0).mean() > 0.999
     painted = np.where(seen >= 0, ids[seen], 0)
@@ -180,8 +193,15 @@ def test_edges_of_the_picture_lie_on_edges_of_the_labels(smoke):
     """Independent of the painter: the picture changes most where the label does, and less so two pixels beside it."""
     at = {shift: [] for shift in (-2, 0, 2)}
     for path in annotations(smoke, "labelIds.png"):
-        grey = read(smoke / "leftImg8bit" / path.relative_to(smoke / "gtFine").with_name(
-            path.name.replace("gtFine_labelIds", "leftImg8bit"))).astype(float).mean(2)
+        grey = (
+            read(
+                smoke
+                / "leftImg8bit"
+                / path.relative_to(smoke / "gtFine").with_name(path.name.replace("gtFine_labelIds", "leftImg8bit"))
+            )
+            .astype(float)
+            .mean(2)
+        )
         ids = read(path)
         change, edge = np.abs(np.diff(grey, axis=1)), np.diff(ids.astype(int), axis=1) != 0
         edge[:, :6] = edge[:, -6:] = False
@@ -287,10 +307,28 @@ def test_an_interruption_leaves_nothing_that_looks_whole(tmp_path, monkeypatch, 
     assert len(done) == 2 and list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [
-    {"train": 0}, {"val": -1}, {"test": 2.5}, {"train": True}, {"train": 10**9}, {"size_hw": (100, 200)},
-    {"size_hw": (64, 96)}, {"size_hw": (256, 128)}, {"size_hw": 256}, {"size_hw": (256,)}, {"size_hw": ("a", "b")},
-    {"size_hw": (64, 512)}, {"seed": -1}, {"seed": 1.5}, {"seed": "0"}, {"workers": 0}, {"workers": 1.5}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"train": 0},
+        {"val": -1},
+        {"test": 2.5},
+        {"train": True},
+        {"train": 10**9},
+        {"size_hw": (100, 200)},
+        {"size_hw": (64, 96)},
+        {"size_hw": (256, 128)},
+        {"size_hw": 256},
+        {"size_hw": (256,)},
+        {"size_hw": ("a", "b")},
+        {"size_hw": (64, 512)},
+        {"seed": -1},
+        {"seed": 1.5},
+        {"seed": "0"},
+        {"workers": 0},
+        {"workers": 1.5},
+    ],
+)
 def test_wrong_arguments_end_in_one_sentence(tmp_path, wrong):
     with pytest.raises(CourseError) as error:
         generate(tmp_path / "set", **{**TINY, **wrong})

@@ -23,8 +23,9 @@ def mini(tmp_path_factory) -> Path:
 def frames(root: Path, split: str):
     """(image RGB, train ids, instance ids) of a split."""
     for path in sorted(root.glob(f"gtFine/{split}/*/*_labelTrainIds.png")):
-        image = root / "leftImg8bit" / split / path.parent.name / path.name.replace("gtFine_labelTrainIds",
-            "leftImg8bit")
+        image = (
+            root / "leftImg8bit" / split / path.parent.name / path.name.replace("gtFine_labelTrainIds", "leftImg8bit")
+        )
         instances = cv2.imread(str(path).replace("labelTrainIds", "instanceIds"), cv2.IMREAD_UNCHANGED)
         yield cv2.imread(str(image))[..., ::-1], cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), instances
 
