@@ -86,6 +86,13 @@ def test_find_root_prefers_argument_then_environment(root, tmp_path, monkeypatch
     assert cityscapes.find_root("", tmp_path / "no") == root
 
 
+def test_splits_that_have_frames(root):
+    assert cityscapes.splits(root) == ["train", "val", "test"]
+    for image in (root / "leftImg8bit" / "test").rglob("*.png"):
+        image.unlink()
+    assert cityscapes.splits(root) == ["train", "val"]
+
+
 def test_find_root_bad_input(root, tmp_path):
     refuses(["No data at", "nowhere", "DATA_ROOT"], cityscapes.find_root, tmp_path / "nowhere", root)
     refuses(["layout", "train", "lacks leftImg8bit and gtFine"], cityscapes.find_root, root / "gtFine", root)

@@ -14,6 +14,7 @@ from helpers.cityscapes.frames import (
     index,
     read_image,
     read_label,
+    splits,
 )
 from helpers.cityscapes.labels import (
     CLASSES,
@@ -43,4 +44,5 @@ __all__ = [
     "index",
     "read_image",
     "read_label",
+    "splits",
 ]

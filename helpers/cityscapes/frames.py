@@ -106,6 +106,11 @@ def index(root: str | Path, split: str) -> list[Frame]:
     return frames
 
 
+def splits(root: str | Path) -> list[str]:
+    """Those of train, val and test that have frames in `root`; data of one's own often lack test."""
+    return [split for split in SPLITS if any((Path(root) / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}"))]
+
+
 def list_frames(root: Path, split: str) -> list[Frame]:
     """The images of a split as frames, sorted by city and stem; nothing is checked."""
     images = (root / "leftImg8bit" / split).glob(f"*/*{IMAGE_END}")

@@ -10,10 +10,8 @@ import cv2
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE, SPLITS, Frame, colorize, index, read_image, read_label
-from helpers.cityscapes.convert import read_label_ids
-from helpers.cityscapes.frames import read_bytes
-from helpers.cityscapes.png import decode
+from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE, Frame, colorize, index, read_image, splits
+from helpers.cityscapes.annotations import read_annotations
 from helpers.errors import CourseError
 from helpers.plotting.base import overlay
 from helpers.widgets.picture import Picture
@@ -30,7 +28,7 @@ class DatasetBrowser(widgets.VBox):
     """
 
     def __init__(self, root: str | Path):
-        self._frames = {split: frames for split in SPLITS if (frames := _frames(Path(root), split))}
+        self._frames = {split: index(root, split) for split in splits(root)}
         if not self._frames:
             raise CourseError(f"There is no frame in {root}: give the folder that holds leftImg8bit/ and gtFine/.")
         self.split = widgets.ToggleButtons(options=list(self._frames), description="split")
@@ -84,7 +82,7 @@ class DatasetBrowser(widgets.VBox):
         label = _BY_ID[int(self._ids[row, column])]
         kind = "ignored" if label.trainId in (IGNORE, -1) else f"train id {label.trainId}"
         parts = [label.name, kind, f"label id {label.id}", label.category]
-        if self._instances is not None and self._instances[row, column] >= 1000:
+        if self._instances[row, column] >= 1000:
             parts.append(f"instance {self._instances[row, column]}")
         return ", ".join(parts)
 
@@ -135,11 +133,9 @@ class DatasetBrowser(widgets.VBox):
         self._image = _shrink(read_image(frame), cv2.INTER_AREA)
         self._labels = self._ids = self._instances = None
         if frame.label.is_file():
-            labels = read_label(frame)
-            self._labels = _shrink(labels, cv2.INTER_NEAREST)
-            ids, instances = frame.annotation("labelIds"), frame.annotation("instanceIds")
-            self._ids = read_label_ids(ids) if ids.is_file() else _label_ids(labels)
-            self._instances = decode(read_bytes(instances)) if instances.is_file() else None
+            read = read_annotations(frame)
+            self._labels = _shrink(read.train_ids, cv2.INTER_NEAREST)
+            self._ids, self._instances = read.label_ids, read.instance_ids
         self.stem.value = f"<code>{frame.stem}</code>"
         with self._quietly():
             self.picture.clicked = []
@@ -165,20 +161,8 @@ class DatasetBrowser(widgets.VBox):
 _HINT = "Point at the picture, or click, to see what is there."
 
 
-def _frames(root: Path, split: str) -> list[Frame]:
-    return index(root, split) if (root / "leftImg8bit" / split).is_dir() else []
-
-
 def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:
     height, width = array.shape[:2]
     if width <= WIDTH:
         return array
     return cv2.resize(array, (WIDTH, round(height * WIDTH / width)), interpolation=interpolation)
-
-
-def _label_ids(train_ids: np.ndarray) -> np.ndarray:
-    table = np.zeros(256, dtype=np.uint8)  # 0: unlabeled
-    for label in LABELS:
-        if 0 <= label.trainId < IGNORE:
-            table[label.trainId] = label.id
-    return table[train_ids]

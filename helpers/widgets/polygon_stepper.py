@@ -6,7 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers.cityscapes import Frame, read_image
-from helpers.cityscapes.convert import read_polygons
+from helpers.cityscapes.annotations import read_annotations
 from helpers.plotting.data import polygon_picture
 from helpers.widgets.picture import Picture
 
@@ -20,7 +20,7 @@ class PolygonStepper(widgets.VBox):
 
     def __init__(self, frame: Frame):
         self._image: np.ndarray = read_image(frame)
-        self._polygons = read_polygons(frame.annotation("polygons"))
+        self._polygons = read_annotations(frame).polygons
         self._labels = [each["label"] for each in self._polygons["objects"] if not each.get("deleted")]
         total = len(self._labels)
         self.count = widgets.IntSlider(0, min=0, max=total, description="polygons")
