@@ -11,7 +11,7 @@ from helpers.miniscapes.facades import House, front
 from helpers.miniscapes.furniture import foliage
 from helpers.miniscapes.light import Light
 from helpers.miniscapes.solids import outline
-from helpers.miniscapes.textures import bricks, fill, patch, ramp, roughen, stretch, tinted
+from helpers.miniscapes.textures import bricks, fill, patch, roughen, stretch, tinted
 
 
 def _corners(a, b, low: float, high: float) -> np.ndarray:
@@ -169,11 +169,18 @@ def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.ran
 
 
 def guard_rail(a, b, camera: Camera, light: Light, normal) -> Thing | None:
+    """A steel rail on posts; one sees the ground below it, its polygon has no holes."""
     def make(layer, quad):
-        layer[:] = light.shade((150, 154, 156), normal, (a[1] + b[1]) / 2)
-        ramp(layer, 1.15, 0.6)
+        length = int(np.clip(np.hypot(b[0] - a[0], b[1] - a[1]) * 12, 24, 900))
+        picture = np.empty((24, length, 3), np.uint8)
+        picture[:] = light.shade((158, 162, 164), normal, (a[1] + b[1]) / 2)
+        picture[5:8] = (picture[5:8] * 0.7).astype(np.uint8)
+        cover = np.zeros((24, length), np.uint8)
+        cover[:12] = 255
+        cover[:, ::24] = cover[:, 1::24] = 255
+        stretch(layer, picture, quad, cover)
 
-    return upright("guard rail", a, b, 0.35, 0.8, camera, make, min(a[1], b[1]))
+    return upright("guard rail", a, b, 0.0, 0.75, camera, make, min(a[1], b[1]))
 
 
 def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.random.Generator,

@@ -128,10 +128,17 @@ def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Lig
         return -pose.world(solid, 0.0, 1.0, solid.profile[solid.profile[:, 2] > 0.1, 0].mean())[2]
 
     built = []  # (solid, widths, faces), the farther part first
-    silhouette, plates = [], []
+    silhouette, plates, tyres = [], [], []
     for solid in sorted(parts, key=away):
         widths, faces = _width_at_height(solid), _faces(solid, pose, camera)
         built.append((solid, widths, faces))
+        if solid.wheels:  # the tyres of the nearer axle, seen below the body
+            half = solid.width_m / 2 - 0.02
+            ends = [pose.world(solid, x, np.array([0.0, 0.0, r, r]), np.full(4, z)) for z, r in solid.wheels
+                    for x in (np.array([-half, 0.22 - half, 0.22 - half, -half]),
+                              np.array([half - 0.22, half, half, half - 0.22]))]
+            nearest = min(end[:, 2].mean() for end in ends)
+            tyres += [camera.polygon(end) for end in ends if end[:, 2].mean() < nearest + 0.8]
         for name, points, _ in faces:
             silhouette.append(camera.polygon(points))
             if isinstance(name, str):
@@ -142,13 +149,16 @@ def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Lig
                 plate = camera.polygon(_on_face(solid, pose, widths, name, PLATE))
                 if plate is not None and np.ptp(plate[:, 0]) > 12:
                     plates.append(Thing("license plate", plate, None, pose.z))
-    silhouette = [p for p in silhouette if p is not None]
+    tyres = [p for p in tyres if p is not None]
+    silhouette = [p for p in silhouette if p is not None] + tyres
     polygon = outline(silhouette) if silhouette else None
     if polygon is None:
         return []
 
     def brush(layer, to_layer):
         layer[:] = light.shade((16, 16, 18), z=pose.z)
+        for tyre in tyres:
+            fill(layer, to_layer(tyre), light.shade((26, 26, 28), z=pose.z))
         for solid, widths, faces in built:
             for name, points, normal in faces:
                 _paint_face(layer, to_layer, solid, widths, name, points, normal)

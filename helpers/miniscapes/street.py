@@ -16,7 +16,7 @@ from helpers.miniscapes.textures import stretch
 def lay_ground(s: Scene) -> None:
     """Sky, open ground, sidewalks, road, parking strips, rails and paint on the road."""
     c, r, rng = s.camera, s.road, s.rng
-    full = np.array([(0, 0), (2048, 0), (2048, c.horizon_px + 6), (0, c.horizon_px + 6)], float)
+    full = np.array([(0, 0), (2048, 0), (2048, c.horizon_px + 10), (0, c.horizon_px + 10)], float)
     s.backdrop.append(Thing("sky", full, sky_brush(s.light, c, s.seed()), 1e4))
     asphalt = np.array((92, 93, 97)) * rng.uniform(0.72, 1.12) + rng.normal(0, 2.5, 3)
     paving = np.array([(172, 164, 152), (166, 150, 138), (184, 172, 152), (170, 146, 132)][rng.integers(4)])
