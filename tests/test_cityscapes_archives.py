@@ -140,6 +140,14 @@ def test_truncated(tmp_path):
     refuses(path, "broken or was cut off")
 
 
+def test_damaged_gzip(tmp_path):
+    path = tar_of(tmp_path / "bad.tar.gz", [(tarfile.TarInfo(IMAGE), bytes(range(256)) * 9)])
+    data = bytearray(path.read_bytes())
+    data[-8:-4] = b"\0\0\0\0"  # its checksum
+    path.write_bytes(data)
+    refuses(path, "broken or was cut off")
+
+
 @pytest.mark.parametrize("left", [512 * 4, 512 * 4 + 100, 512 * 3 + 100, 700])
 def test_truncated_tar(tmp_path, left):
     # Two members of one header and one data block each, then zeros: cut at a header, in one, in the data.

@@ -45,6 +45,14 @@ def test_a_sound_set(root):
         assert report.table["labelled"].tolist() == [5, 2, 0]
 
 
+def test_no_frame_at_all(root):
+    for path in root.rglob("*lindau*.*"):
+        path.unlink()
+    for folder in root.glob("*/val/lindau"):
+        folder.rmdir()
+    finds(root, root / "leftImg8bit" / "val", "no frame at all")
+
+
 def test_several_processes_find_the_same(root):
     image(root).write_bytes(b"")
     assert verify(root, workers=1).findings == verify(root, workers=2).findings
@@ -67,6 +75,9 @@ def test_counts(root):
 def test_bad_arguments(root, tmp_path):
     with pytest.raises(CourseError, match="No data at"):
         verify(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CourseError, match="lacks leftImg8bit and gtFine"):
+        verify(tmp_path / "empty")
     with pytest.raises(CourseError, match="'all'"):
         verify(root, expect="all")
 

@@ -7,6 +7,8 @@ offered, and where they go is put together from the parts of that form.
 
 from __future__ import annotations
 
+import gzip
+import lzma
 import os
 import re
 import stat
@@ -32,7 +34,15 @@ _FILE_END = {
     "leftImg8bit": (IMAGE_END,),
     "gtFine": tuple(f"_gtFine_{end}" for end in ANNOTATIONS.values()),
 }
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError)
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+)
 
 
 @dataclass(frozen=True)
@@ -129,6 +139,8 @@ def _list_tar(path: Path) -> list[tuple[str, int]]:
             if total > limit:
                 raise CourseError(_refused(path, info.name, f"brings it to {MAX_RATIO} times its packed size"))
             listed.append((info.name + "/" * info.isdir(), info.size))
+        while archive.fileobj.read(1 << 20):
+            pass  # a compressed tar states its checksum at the very end
     return listed
 
 

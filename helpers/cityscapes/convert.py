@@ -12,7 +12,7 @@ from cityscapesscripts.preparation.json2labelImg import json2labelImg
 
 from helpers.cityscapes import png
 from helpers.cityscapes.frames import Frame, read_bytes, read_label
-from helpers.cityscapes.labels import LABEL_IDS_ALLOWED, id_to_train_id
+from helpers.cityscapes.labels import INSTANCE_IDS_ALLOWED, LABEL_IDS_ALLOWED, id_to_train_id
 from helpers.errors import CourseError
 
 # What each annotation picture must be. The converters have written color with and without alpha.
@@ -104,6 +104,25 @@ def read_label_ids(path: Path) -> np.ndarray:
         raise CourseError(
             f"{path} has the id {wrong[0]} in {counts[wrong[0]]} pixels, which Cityscapes does not define (0 to 33): "
             "correct it or get that file again."
+        )
+    return ids
+
+
+def read_instance_ids(path: Path) -> np.ndarray:
+    """Instance ids uint16 (H, W). Raises CourseError when the file is damaged or has an id that cannot be.
+
+    Legal are the label ids, and for classes with single objects the id times 1000 plus a number below 1000.
+    """
+    try:
+        ids = png.decode(read_bytes(path))
+    except png.BadPicture as wrong:
+        raise CourseError(f"{path} {wrong}; get that file again.") from wrong
+    counts = cv2.calcHist([ids], [0], None, [1 << 16], [0, 1 << 16]).ravel()
+    wrong = np.flatnonzero((counts > 0) & ~INSTANCE_IDS_ALLOWED)
+    if wrong.size:
+        raise CourseError(
+            f"{path} has the id {wrong[0]}, which is neither a label id nor one of an instance class times 1000 plus "
+            "a number: get that file again."
         )
     return ids
 

@@ -57,6 +57,13 @@ def find_root(data_root: str | Path, default: Path) -> Path:
     Raises CourseError when there is no such folder, it has another layout, or its preparation was interrupted.
     """
     root = Path(data_root or os.environ.get("CITYSCAPES_DATASET") or default).expanduser()
+    check_layout(root)
+    _refuse_unfinished(root)
+    return root
+
+
+def check_layout(root: Path) -> None:
+    """Raises CourseError unless `root` is a folder that holds leftImg8bit/ and gtFine/."""
     if not root.is_dir():
         raise CourseError(
             f"No data at {root}: give the folder that holds leftImg8bit/ and gtFine/ as DATA_ROOT or in "
@@ -69,8 +76,6 @@ def find_root(data_root: str | Path, default: Path) -> Path:
             f"{root} is not in the layout of Cityscapes: it holds {found} and lacks {' and '.join(missing)}; "
             "give the folder that holds leftImg8bit/ and gtFine/."
         )
-    _refuse_unfinished(root)
-    return root
 
 
 def index(root: str | Path, split: str) -> list[Frame]:

@@ -17,6 +17,11 @@ TRAIN_IDS_ALLOWED: np.ndarray = np.zeros(256, dtype=bool)  # lookup: is this val
 TRAIN_IDS_ALLOWED[[*range(NUM_CLASSES), IGNORE]] = True
 LABEL_IDS_ALLOWED: np.ndarray = np.zeros(256, dtype=bool)  # the same for labelIds
 LABEL_IDS_ALLOWED[[label.id for label in LABELS if label.id >= 0]] = True
+INSTANCE_IDS_ALLOWED: np.ndarray = np.zeros(1 << 16, dtype=bool)  # and for instanceIds: 26 and 26000 to 26999
+INSTANCE_IDS_ALLOWED[:256] = LABEL_IDS_ALLOWED
+for _label in LABELS:
+    if _label.hasInstances and _label.id >= 0:
+        INSTANCE_IDS_ALLOWED[_label.id * 1000 : (_label.id + 1) * 1000] = True
 
 
 def id_to_train_id() -> np.ndarray:

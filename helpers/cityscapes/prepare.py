@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from helpers.cityscapes.archives import BROKEN, OFFICIAL, Entry, Source, open_source
@@ -170,22 +170,36 @@ def _unpack(source: Source, entries: list[Entry], root: Path, workers: int | Non
 
 
 def _from_zip(path: Path, root: Path, entries: Sequence[Entry]) -> None:
-    with zipfile.ZipFile(path) as archive:
-        for entry in entries:
-            try:
-                data = archive.read(entry.name)
-            except BROKEN as error:
-                raise CourseError(f"{path} is damaged at {entry.name} ({error}): download it again.") from error
-            _place(data, root, entry)
+    archive = _opened(path, path.stat().st_mtime_ns)
+    for entry in entries:
+        try:
+            data = archive.read(entry.name)
+        except BROKEN as error:
+            raise CourseError(f"{path} is damaged at {entry.name} ({error}): download it again.") from error
+        _place(data, root, entry)
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, changed: int) -> zipfile.ZipFile:
+    # Once for each process and archive: reading the table of 20,000 entries takes as long as unpacking a hundred.
+    return zipfile.ZipFile(path)
 
 
 def _from_tar(path: Path, root: Path, entries: Sequence[Entry]) -> None:
     wanted = {entry.name: entry for entry in entries}
     with tarfile.open(path) as archive, progress(total=len(wanted), desc=path.name, unit="file", delay=1.0) as bar:
+        for entry, data in _wanted(archive, wanted, path):
+            _place(data, root, entry)
+            bar.update()
+
+
+def _wanted(archive: tarfile.TarFile, wanted: dict[str, Entry], path: Path) -> Iterator[tuple[Entry, bytes]]:
+    try:
         for info in archive:
             if entry := wanted.get(info.name):
-                _place(archive.extractfile(info).read(), root, entry)
-                bar.update()
+                yield entry, archive.extractfile(info).read()
+    except BROKEN as error:
+        raise CourseError(f"{path} is damaged ({error}): download it again.") from error
 
 
 def _from_folder(path: Path, root: Path, entries: Sequence[Entry]) -> None:
