@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+import helpers  # noqa: F401  sets the environment that Paddle reads when it is imported
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests first: a broken helper should not wait for the headless runs to be told."""

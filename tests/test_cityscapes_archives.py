@@ -1,5 +1,6 @@
 """Archives are untrusted: each trick is refused before anything is written, with a sentence that names the entry."""
 
+import gzip
 import io
 import stat
 import tarfile
@@ -107,6 +108,13 @@ def test_bombs(tmp_path):
     refuses(zip_of(tmp_path / "bomb.zip", {IMAGE: zeros}), IMAGE, "bombs")
     many = [(tarfile.TarInfo(IMAGE.replace("000000", f"{i:06d}")), zeros) for i in range(8)]
     refuses(tar_of(tmp_path / "bomb.tar.gz", many), "200 times its packed size")
+
+
+def test_bomb_behind_the_end_of_a_tar(tmp_path):
+    path = tar_of(tmp_path / "tail.tar.gz", [(tarfile.TarInfo(IMAGE), b"1")])
+    with gzip.open(path, "ab") as tail:
+        tail.write(bytes(8 << 20))
+    refuses(path, "200 times its packed size")
 
 
 def test_one_huge_file(tmp_path, monkeypatch):

@@ -139,8 +139,10 @@ def _list_tar(path: Path) -> list[tuple[str, int]]:
             if total > limit:
                 raise CourseError(_refused(path, info.name, f"brings it to {MAX_RATIO} times its packed size"))
             listed.append((info.name + "/" * info.isdir(), info.size))
-        while archive.fileobj.read(1 << 20):
-            pass  # a compressed tar states its checksum at the very end
+        while rest := archive.fileobj.read(1 << 20):  # a compressed tar states its checksum at the very end
+            total += len(rest)
+            if total > limit:
+                raise CourseError(_refused(path, "its end", f"brings it to {MAX_RATIO} times its packed size"))
     return listed
 
 

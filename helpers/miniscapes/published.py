@@ -30,12 +30,10 @@ train             12863955    142     200
 motorcycle         5449152    513     700
 bicycle           22861233   1646    3700
 """
-_ROWS = [row.replace("_", " ").rsplit(maxsplit=3) if len(row.split()) == 4 else [*row.replace("_",
-    " ").rsplit(maxsplit=2), "0"]
-         for row in _TABLE.strip().splitlines()]
-_PIXELS = sum(int(row[1]) for row in _ROWS)
+_ROWS = [(name.replace("_", " "), *map(int, counts)) for name, *counts in map(str.split, _TABLE.strip().splitlines())]
+_PIXELS = sum(row[1] for row in _ROWS)
 
 # Share of each class among all labelled pixels; share of frames that show it; annotated instances per frame.
-PIXEL_SHARE: dict[str, float] = {row[0]: int(row[1]) / _PIXELS for row in _ROWS}
-FRAME_SHARE: dict[str, float] = {row[0]: int(row[2]) / TRAIN_FRAMES for row in _ROWS}
-INSTANCES_PER_FRAME: dict[str, float] = {row[0]: int(row[3]) / TRAIN_FRAMES for row in _ROWS if int(row[3])}
+PIXEL_SHARE: dict[str, float] = {row[0]: row[1] / _PIXELS for row in _ROWS}
+FRAME_SHARE: dict[str, float] = {row[0]: row[2] / TRAIN_FRAMES for row in _ROWS}
+INSTANCES_PER_FRAME: dict[str, float] = {row[0]: row[3] / TRAIN_FRAMES for row in _ROWS if len(row) == 4}
