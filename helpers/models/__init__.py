@@ -1,0 +1,10 @@
+"""Networks by name, their parameters and their multiply-accumulates. Knows nothing of data.
+
+The networks are PaddleSeg's: a layer that maps (N, 3, H, W) float32 to a list of logits (N, classes, H, W), the main
+output first and auxiliary outputs after it.
+"""
+
+from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost
+from helpers.models.networks import NAMES, build, title
+
+__all__ = ["AUXILIARY_PREFIXES", "NAMES", "Cost", "LayerCost", "build", "cost", "title"]
