@@ -52,6 +52,12 @@ class Predictor:
         labels = labels.astype(np.uint8)
         return labels if frame.ndim == 4 else labels[0]
 
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Normalised images float32 (N, 3, H, W) to logits (N, 19, H, W). Raises CourseError for a graph of labels."""
+        if self.export.graph != "logits" or self._run is None:
+            raise CourseError("This model gives labels or is closed: export it with graph='logits', or open it again.")
+        return self._run(np.ascontiguousarray(x))
+
     def close(self) -> None:
         """Free what the engine holds; calling it again does nothing."""
         self._run = None

@@ -1,0 +1,23 @@
+"""From predictions to scores: predict frames, count, derive what is published, compare two networks.
+
+`python -m helpers.evaluation evaluate|predict|submit` does the same on the command line.
+"""
+
+from helpers.evaluation.evaluating import Evaluation, evaluate
+from helpers.evaluation.networks import Network, PredictFn, open_network, predict
+from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
+from helpers.evaluation.views import Views
+
+__all__ = [
+    "CATEGORIES",
+    "Evaluation",
+    "Network",
+    "PredictFn",
+    "Scores",
+    "Views",
+    "confusion_matrix",
+    "evaluate",
+    "open_network",
+    "predict",
+    "scores",
+]

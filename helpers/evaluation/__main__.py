@@ -1,0 +1,132 @@
+"""`python -m helpers.evaluation evaluate|predict|submit`: scores, predictions and submissions on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.cityscapes import CLASSES, find_root, index
+from helpers.devices import use_device
+from helpers.errors import CourseError
+from helpers.evaluation import CATEGORIES, Evaluation, Views, evaluate, open_network
+from helpers.evaluation.predictions import predict_files
+from helpers.evaluation.submission import submit
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 well, 1 an error or a picture that was refused, 130 interrupted."""
+    options = _parser().parse_args(arguments)
+    try:
+        use_device(options.device)
+        return options.run(options)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: what is written is whole", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers.evaluation", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    scoring = commands.add_parser("evaluate", help="the scores of a network on labelled frames")
+    scoring.add_argument("network", help="name, .pdparams file, or folder of an exported model")
+    scoring.add_argument("root", type=Path, help="the folder that holds leftImg8bit/ and gtFine/")
+    scoring.add_argument("--split", choices=("train", "val"), default="val")
+    scoring.add_argument("--workers", type=int, default=1, help="processes; each has as many threads as one alone")
+    scoring.add_argument("--save", type=Path, metavar="FILE.npz", help="keep the confusion matrix of every frame")
+    scoring.set_defaults(run=_evaluate)
+
+    predicting = commands.add_parser("predict", help="colour map, overlay and train ids of pictures of your own")
+    predicting.add_argument("network", help="name, .pdparams file, or folder of an exported model")
+    predicting.add_argument("pictures", nargs="+", type=Path, help="files or folders")
+    predicting.add_argument("--to", type=Path, required=True, help="folder for the results")
+    predicting.add_argument("--opacity", type=float, default=0.5, help="of the colours in the overlay, 0 to 1")
+    predicting.set_defaults(run=_predict)
+
+    submitting = commands.add_parser("submit", help="label ids for the benchmark server")
+    submitting.add_argument("network", help="name, .pdparams file, or folder of an exported model")
+    submitting.add_argument("root", type=Path, help="the folder that holds leftImg8bit/")
+    submitting.add_argument("--split", choices=("train", "val", "test"), default="test")
+    submitting.add_argument("--to", type=Path, required=True, help="folder for the results, and name of the archive")
+    submitting.set_defaults(run=_submit)
+
+    for each in (scoring, predicting, submitting):
+        each.add_argument("--weights", type=Path, help=".pdparams file, when the network is given by name")
+        each.add_argument("--engine", default="", help="for an exported model, see notebook 05")
+        each.add_argument("--device", default="auto", help="auto, cpu, gpu:0")
+        each.add_argument("--flip", action="store_true", help="mirrored views, too")
+        each.add_argument("--scales", nargs="+", type=float, default=[1.0], help="such as 0.75 1 1.25")
+        each.add_argument("--window", nargs=2, type=int, metavar=("H", "W"), help="slide a window of this size")
+        each.add_argument("--stride", nargs=2, type=int, metavar=("H", "W"), help="by default two thirds of the window")
+    return parser
+
+
+def _how(options: argparse.Namespace) -> dict:
+    views = Views(
+        scales=tuple(options.scales),
+        flip=options.flip,
+        window_hw=tuple(options.window) if options.window else None,
+        stride_hw=tuple(options.stride) if options.stride else None,
+    )
+    return {"weights": options.weights, "engine": options.engine, "views": views}
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    frames = index(find_root(options.root, options.root), options.split)
+    result = evaluate(options.network, frames, workers=options.workers, **_how(options))
+    if options.save:
+        result.save(options.save)
+    print(describe(result))
+    return 0
+
+
+def describe(result: Evaluation) -> str:
+    """All scores as tables: classes, categories, means, and where the time went."""
+    scores = result.scores
+    classes = pd.DataFrame(
+        {
+            "IoU": scores.class_iou,
+            "Acc": scores.class_acc,
+            "precision": scores.class_precision,
+            "Dice": scores.class_dice,
+        },
+        index=pd.Index(CLASSES, name="class"),
+    )
+    categories = ", ".join(f"{name} {iou:.4f}" for name, iou in zip(CATEGORIES, scores.category_iou, strict=True))
+    work = ", ".join(f"{stage} {1000 * each / len(result.stems):.0f}" for stage, each in result.seconds.items())
+    return "\n".join(
+        [
+            classes.to_string(float_format=lambda number: f"{number:.4f}", na_rep="absent"),
+            "",
+            f"IoU of the categories: {categories}",
+            f"mIoU {scores.miou:.4f}  category mIoU {scores.category_miou:.4f}  Acc {scores.acc:.4f}  "
+            f"Kappa {scores.kappa:.4f}  mean Acc {scores.mean_acc:.4f}  Dice {scores.mean_dice:.4f}  "
+            f"frequency-weighted IoU {scores.fw_iou:.4f}",
+            f"{len(result.stems)} frames; milliseconds a frame: {work}",
+        ]
+    )
+
+
+def _predict(options: argparse.Namespace) -> int:
+    network = open_network(options.network, **_how(options))
+    written = predict_files(network, options.pictures, options.to, options.opacity)
+    for sentence in written.refused.values():
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"{len(written.files)} pictures predicted: train ids, colours and overlay are in {options.to}")
+    return 1 if written.refused else 0
+
+
+def _submit(options: argparse.Namespace) -> int:
+    frames = index(find_root(options.root, options.root), options.split)
+    print(submit(options.network, frames, options.to, archive=True, **_how(options)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""One way to predict with whatever holds a network: a layer, saved weights, an exported model, a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+import numpy as np
+import paddle
+from paddle import nn
+
+from helpers import models
+from helpers.datasets import normalise
+from helpers.errors import CourseError
+from helpers.evaluation import upsample
+from helpers.evaluation.views import Views
+
+# Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
+PredictFn = Callable[[np.ndarray], np.ndarray]
+WHOLE = Views()
+EXPORT = "deploy.yaml"  # the file that makes a folder an export of helpers.deployment
+_BYTES = np.arange(256, dtype=np.uint8)
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raises CourseError unless `image` is uint8 (H, W, 3) with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise CourseError(
+            f"Expected an 8-bit RGB image of shape (H, W, 3), got {image.dtype} {image.shape}: "
+            "convert it with PIL's .convert('RGB')."
+        )
+
+
+class Network:
+    """A network with two steps that may run in different threads: `prepare` (any number), then `labels` (one)."""
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """What `labels` takes, made of a uint8 RGB image (H, W, 3); for reading ahead."""
+        return image
+
+    def labels(self, prepared: np.ndarray) -> np.ndarray:
+        """Train ids uint8 (H, W)."""
+        raise NotImplementedError
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Train ids uint8 (H, W) of a uint8 RGB image (H, W, 3)."""
+        check_image(image)
+        return self.labels(self.prepare(image))
+
+
+class Eager(Network):
+    """A live network, in evaluation mode while it predicts; its mode is left as it was."""
+
+    def __init__(self, net: nn.Layer, views: Views = WHOLE):
+        self.net, self.views = net, views
+
+    def prepare(self, image):
+        return fast_normalise(image)[np.newaxis]
+
+    def labels(self, prepared):
+        was_training = self.net.training
+        self.net.eval()
+        try:
+            with paddle.no_grad():
+                x = paddle.to_tensor(prepared)  # (1, 3, H, W)
+                if self.views.plain:
+                    return upsample.labels(self.net, x)
+                logits = self.views.logits(lambda part: self.net(part)[0], x)
+                return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
+        finally:
+            if was_training:
+                self.net.train()
+
+
+class Exported(Network):
+    """A model that `helpers.deployment.export` wrote. Several views need a graph that gives logits."""
+
+    def __init__(self, folder: str | Path, engine: str = "", views: Views = WHOLE):
+        from helpers.deployment import Predictor  # it stands on this package
+
+        self.views = views
+        self.predictor = Predictor(folder, engine) if engine else Predictor(folder)
+        if not views.plain and self.predictor.export.graph != "logits":
+            raise CourseError(
+                f"The model in {folder} gives labels, and only logits can be averaged over scales, flips or windows: "
+                "export it with graph='logits'."
+            )
+
+    def labels(self, prepared):
+        if self.views.plain:
+            return self.predictor(prepared)
+        logits = self.views.logits(
+            lambda part: paddle.to_tensor(self.predictor.logits(part.numpy())),
+            paddle.to_tensor(fast_normalise(prepared)[np.newaxis]),
+        )
+        return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
+
+
+class Function(Network):
+    """Any function from an image to train ids."""
+
+    def __init__(self, function: PredictFn):
+        self.labels = function
+
+
+def open_network(
+    source: Network | nn.Layer | PredictFn | str | Path,
+    weights: str | Path | None = None,
+    *,
+    engine: str = "",
+    views: Views = WHOLE,
+) -> Network:
+    """Make a Network of `source`:
+
+    - a layer, such as `models.build` gives;
+    - the name of a network together with `weights`, a .pdparams file;
+    - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them;
+    - the folder of an exported model, run by `engine` (default: that of `helpers.deployment.Predictor`);
+    - a function from an image to train ids.
+
+    Raises CourseError for anything else, and when `engine` or `views` do not go with the source.
+    """
+    if isinstance(source, Network):
+        return source
+    if isinstance(source, nn.Layer):
+        return Eager(source, views)
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if (path / EXPORT).is_file():
+            return Exported(path, engine, views)
+        if engine:
+            raise CourseError(f"The engine {engine!r} runs exported models, and {source} is none: export it first.")
+        return Eager(_load(str(source), weights), views)
+    if not callable(source):
+        raise CourseError(
+            f"{source!r} cannot predict: give a network, its name and weights, the folder of an exported model, or a "
+            "function from an image to train ids."
+        )
+    if not views.plain:
+        raise CourseError("A function gives labels, which cannot be averaged over views: give the network itself.")
+    return Function(source)
+
+
+def _load(source: str, weights: str | Path | None) -> nn.Layer:
+    from helpers.training import load_weights
+
+    path = Path(source)
+    if source in models.NAMES:
+        if weights is None:
+            raise CourseError(
+                f"{source} is a design without weights: give the .pdparams file that it was saved to as well."
+            )
+        return load_weights(models.build(source), weights)
+    if path.suffix == ".pdparams":
+        if path.parent.name not in models.NAMES:
+            raise CourseError(
+                f"{path} does not say which network it is of: give its name first and this file as its weights "
+                f"(names: {', '.join(models.NAMES)})."
+            )
+        return load_weights(models.build(path.parent.name), path)
+    if path.exists():
+        raise CourseError(
+            f"{path} is neither the folder of an exported model, which holds {EXPORT}, nor a .pdparams file: export "
+            "the network first (notebook 05), or give its weights."
+        )
+    raise CourseError(
+        f"There is neither a network nor a file {source!r}: choose one of {', '.join(models.NAMES)}, a .pdparams file, "
+        "or the folder of an exported model."
+    )
+
+
+def predict(net: nn.Layer, image: np.ndarray, views: Views = WHOLE) -> np.ndarray:
+    """Train ids uint8 (H, W) that `net` gives a uint8 RGB image (H, W, 3). The network's mode is left as it was."""
+    return Eager(net, views)(image)
+
+
+def fast_normalise(image: np.ndarray) -> np.ndarray:
+    """`helpers.datasets.normalise` by table: a byte has 256 values, and nothing else holds up the other threads."""
+    table = normalise(np.repeat(_BYTES[:, np.newaxis, np.newaxis], 3, axis=2))[:, :, 0]  # (3, 256)
+    return _look_up(np.ascontiguousarray(image), np.ascontiguousarray(table))
+
+
+@numba.njit(nogil=True, cache=True)
+def _look_up(image, table):  # uint8 (H, W, 3), float32 (3, 256) -> float32 (3, H, W)
+    height, width, _ = image.shape
+    result = np.empty((3, height, width), dtype=np.float32)
+    for y in range(height):
+        for c in range(3):
+            for x in range(width):
+                result[c, y, x] = table[c, image[y, x, c]]
+    return result

@@ -1,0 +1,165 @@
+"""The confusion matrix and the scores that follow from it. Knows nothing of Paddle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from helpers.cityscapes import IGNORE, LABELS, NUM_CLASSES
+from helpers.errors import CourseError
+
+# Category of each train id, as cityscapesScripts' label table has it: flat, construction, object, ...
+CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(label.category for label in LABELS if 0 <= label.trainId < IGNORE))
+CATEGORY_OF_CLASS: tuple[int, ...] = tuple(
+    CATEGORIES.index(label.category)
+    for label in sorted(LABELS, key=lambda label: label.trainId)
+    if 0 <= label.trainId < IGNORE
+)
+
+
+def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int = NUM_CLASSES) -> np.ndarray:
+    """Count pixels by (true class, predicted class): int64 (num_classes, num_classes), rows are the labels.
+
+    Both are integer arrays of the same shape. Pixels whose label is IGNORE count nowhere, whatever is predicted there.
+    Raises CourseError when the shapes differ or a value on either side is no class.
+    """
+    if prediction.shape != label.shape:
+        raise CourseError(
+            f"Prediction {prediction.shape} and label {label.shape} must have the same size: "
+            "resize the prediction to the label's size with nearest neighbour."
+        )
+    if prediction.dtype == label.dtype == np.uint8:
+        pairs = _count_pairs(np.ascontiguousarray(label).ravel(), np.ascontiguousarray(prediction).ravel())
+    else:
+        pairs = _count_any_pairs(label, prediction, num_classes)
+    counted = np.delete(pairs, IGNORE, axis=0) if num_classes <= IGNORE else pairs
+    _refuse_others("label", counted.sum(axis=1), num_classes)
+    _refuse_others("prediction", counted.sum(axis=0), num_classes)
+    return counted[:num_classes, :num_classes]
+
+
+@numba.njit(nogil=True, cache=True)
+def _count_pairs(label, prediction):  # uint8 (P,), uint8 (P,) -> int64 (256, 256)
+    # Counting all pairs of bytes needs no look at a value before it is counted, and tells afterwards whether one was
+    # out of range. Two tables in turn: neighbours mostly have the same pair, and adding to a number that has just been
+    # written waits for the write.
+    even, odd = np.zeros(1 << 16, dtype=np.int64), np.zeros(1 << 16, dtype=np.int64)
+    for i in range(0, label.size - 1, 2):
+        even[(np.int64(label[i]) << 8) | prediction[i]] += 1
+        odd[(np.int64(label[i + 1]) << 8) | prediction[i + 1]] += 1
+    if label.size % 2:
+        even[(np.int64(label[-1]) << 8) | prediction[-1]] += 1
+    return (even + odd).reshape(256, 256)
+
+
+def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
+    """The same for other integer types, whose values may not fit into a byte."""
+    counted = label != IGNORE
+    truth, guess = label[counted].astype(np.int64), prediction[counted].astype(np.int64)
+    for name, values in (("label", truth), ("prediction", guess)):
+        if values.size and not 0 <= values.min() <= values.max() < num_classes:
+            _refuse(name, int(values.max() if values.max() >= num_classes else values.min()), num_classes)
+    return np.bincount(256 * truth + guess, minlength=1 << 16).reshape(256, 256)
+
+
+def _refuse_others(name: str, counts: np.ndarray, num_classes: int) -> None:
+    others = num_classes + np.flatnonzero(counts[num_classes:])
+    if others.size:
+        # Row 255 of the labels was taken out before; in a prediction 255 is as wrong as 19.
+        _refuse(name, int(others[-1]), num_classes)
+
+
+def _refuse(name: str, value: int, num_classes: int) -> None:
+    raise CourseError(
+        f"The {name} has the value {value}: expected train ids from 0 to {num_classes - 1}"
+        + (f" or {IGNORE} where nothing is evaluated." if name == "label" else ".")
+    )
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one confusion matrix, 0 to 1 (Kappa from -1). Class scores are float64 (classes,), NaN for 0 / 0.
+
+    The definition is that of cityscapesScripts (`evalPixelLevelSemanticLabeling.getIouScoreForLabel`): a class that is
+    neither labelled nor predicted has no IoU, and means run over the classes that have a score. Counting absent classes
+    as 1 or 0 instead would flatter or punish subsets.
+    """
+
+    miou: float
+    acc: float
+    kappa: float
+    class_iou: np.ndarray
+    class_acc: np.ndarray
+    class_precision: np.ndarray
+    class_dice: np.ndarray
+    fw_iou: float
+    category_iou: np.ndarray
+
+    @property
+    def mean_acc(self) -> float:
+        """Mean of the class accuracies."""
+        return _mean(self.class_acc)
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean of the classes' Dice scores."""
+        return _mean(self.class_dice)
+
+    @property
+    def category_miou(self) -> float:
+        """Mean IoU of the categories, "IoU category" of the Cityscapes benchmark."""
+        return _mean(self.category_iou)
+
+
+def scores(matrix: np.ndarray) -> Scores:
+    """Derive the scores from a confusion matrix (rows labels, columns predictions), or from an Evaluation.
+
+    With TP the diagonal, FN the rest of its row and FP the rest of its column: IoU = TP / (TP + FP + FN),
+    class accuracy (recall) = TP / (TP + FN), precision = TP / (TP + FP), Dice = 2 TP / (2 TP + FP + FN),
+    accuracy = sum TP / all, frequency-weighted IoU = sum (TP + FN) / all * IoU, and Cohen's kappa
+    = (acc - p) / (1 - p), where p is the agreement that two independent raters with these row and column sums would
+    reach by chance. Category IoU is the IoU after joining the classes of each of CATEGORIES; a matrix of other than the
+    19 Cityscapes classes has none. Raises CourseError when the matrix is not square or has negative numbers.
+    """
+    matrix = np.asarray(matrix, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.all(matrix >= 0):
+        raise CourseError(
+            f"A confusion matrix has as many rows as columns and counts from 0 on, not the shape {matrix.shape}"
+            + (" with other numbers." if matrix.ndim == 2 else ".")
+        )
+    true_positive = np.diag(matrix)
+    labelled, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
+    total = matrix.sum()
+    class_iou = _iou(matrix)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        acc = true_positive.sum() / total
+        chance = (labelled * predicted).sum() / total**2
+        return Scores(
+            miou=_mean(class_iou),
+            acc=float(acc),
+            kappa=float((acc - chance) / (1 - chance)),
+            class_iou=class_iou,
+            class_acc=true_positive / labelled,
+            class_precision=true_positive / predicted,
+            class_dice=2 * true_positive / (labelled + predicted),
+            fw_iou=float(np.nansum(labelled * class_iou) / total),
+            category_iou=_iou(_by_category(matrix)) if len(matrix) == NUM_CLASSES else np.full(len(CATEGORIES), np.nan),
+        )
+
+
+def _iou(matrix: np.ndarray) -> np.ndarray:
+    true_positive = np.diag(matrix)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return true_positive / (matrix.sum(axis=0) + matrix.sum(axis=1) - true_positive)
+
+
+def _by_category(matrix: np.ndarray) -> np.ndarray:
+    join = np.eye(len(CATEGORIES))[list(CATEGORY_OF_CLASS)]  # (19, 7)
+    return join.T @ matrix @ join
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,0 +1,69 @@
+"""Labels from small logits, against Paddle's own enlargement and argmax."""
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+
+from helpers import models
+from helpers.evaluation import upsample
+
+
+def paddles_way(logits, size_hw, align_corners):
+    large = F.interpolate(paddle.to_tensor(logits[None]), list(size_hw), mode="bilinear", align_corners=align_corners)
+    return large[0].numpy()
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size_hw", [(16, 64), (32, 32), (9, 13), (1, 1), (5, 7)])
+def test_equals_paddle(size_hw, align_corners):
+    logits = np.random.default_rng(0).normal(size=(19, 4, 8)).astype(np.float32)
+    expected = paddles_way(logits, size_hw, align_corners)
+    got = upsample.argmax_of_enlarged(logits, size_hw, align_corners)
+    assert got.shape == size_hw and got.dtype == np.uint8
+    chosen = np.take_along_axis(expected, got[None].astype(int), axis=0)[0]
+    np.testing.assert_allclose(chosen, expected.max(axis=0), atol=1e-5)
+    assert (got == expected.argmax(axis=0)).mean() > 0.99
+
+
+def test_two_columns_by_hand():
+    """Class 0 from 1 down to 0, class 1 from 0 up to 1; enlarged fourfold they cross in the middle."""
+    logits = np.array([[[1.0, 0.0]], [[0.0, 1.0]]], dtype=np.float32)
+    np.testing.assert_array_equal(upsample.argmax_of_enlarged(logits, (1, 8)), [[0, 0, 0, 0, 1, 1, 1, 1]])
+    np.testing.assert_array_equal(upsample.argmax_of_enlarged(logits, (2, 2)), [[0, 1], [0, 1]])
+
+
+@pytest.mark.parametrize("name", ["fastscnn", "hrnet_w18_small_v1"])
+def test_labels_of_a_network_are_the_argmax_of_its_output(name):
+    net = models.build(name, seed=0)
+    net.eval()
+    image = paddle.to_tensor(np.random.default_rng(1).normal(size=(1, 3, 64, 96)).astype(np.float32))
+    with paddle.no_grad():
+        logits = net(image)
+        labels = upsample.labels(net, image)
+    expected = logits[0].numpy()[0]
+    chosen = np.take_along_axis(expected, labels[None].astype(int), axis=0)[0]
+    np.testing.assert_allclose(chosen, expected.max(axis=0), atol=1e-5)
+    assert len(logits) == len(net(image))  # the auxiliary output is there again
+
+
+class Ends(paddle.nn.Layer):
+    """A network whose last step is another one."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def forward(self, x):
+        logits = F.interpolate(paddle.concat([x] * 7, axis=1)[:, :19, ::4, ::4], paddle.shape(x)[2:], mode="bilinear")
+        return [self.after(logits)]
+
+
+@pytest.mark.parametrize("after", [lambda logits: -logits, lambda logits: logits], ids=["negated", "nothing"])
+def test_a_step_after_the_enlargement_is_not_lost(after):
+    net = Ends(after)
+    image = paddle.to_tensor(np.random.default_rng(2).normal(size=(1, 3, 16, 16)).astype(np.float32))
+    expected = net(image)[0].numpy()[0]
+    labels = upsample.labels(net, image)
+    chosen = np.take_along_axis(expected, labels[None].astype(int), axis=0)[0]
+    np.testing.assert_allclose(chosen, expected.max(axis=0), atol=1e-5)
