@@ -66,8 +66,11 @@ def chrome():
 
 
 @pytest.fixture
-def run_cell(lab, chrome):
-    """`run_cell(source)`: a page of JupyterLab with a notebook of this one cell, executed."""
+def run_cell(lab, chrome, request):
+    """`run_cell(source)`: a page of JupyterLab with a notebook of this one cell, executed without an error.
+
+    When the test fails, the cell's output is printed.
+    """
     folder, address, token = lab
     pages = []
 
@@ -81,10 +84,30 @@ def run_cell(lab, chrome):
         page.set_default_timeout(WAIT_MS)
         # A workspace of its own: the default one would open the notebooks of earlier tests again.
         page.goto(f"{address}/workspaces/{Path(name).stem}/tree/{name}?token={token}")
+        # JupyterLab drops a Shift+Enter that comes before the notebook is connected to its kernel.
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
         page.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
+        page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[1]:").first.wait_for()
+        errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
+        assert not errors.count(), errors.first.inner_text()
         return page
 
     yield run
     for page in pages:
+        if request.node.stash.get(FAILED, False):
+            shown = page.locator(".jp-Cell-outputArea").all_inner_texts()
+            print("What the cell showed:", *(shown or ["nothing"]), sep="\n")
         page.close()
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Remember a failure, so that `run_cell` can show what was on the page when it takes the page down."""
+    report = yield
+    if report.when != "teardown" and report.failed:
+        item.stash[FAILED] = True
+    return report
