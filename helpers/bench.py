@@ -23,11 +23,9 @@ PARTS = tuple(sorted(module.name for module in pkgutil.iter_modules(benchmarks._
 def bench(parts: list[str], results: Path = RESULTS) -> dict[str, float]:
     """Run the benchmarks `parts` and merge their numbers into `results`; returns the numbers of this run.
 
-    Raises CourseError for a part that is not there.
+    A part may be shortened, such as "eval". Raises CourseError for a part that is not there.
     """
-    for part in parts:
-        if part not in PARTS:
-            raise CourseError(f"There is no benchmark {part!r}: choose from {', '.join(PARTS)}.")
+    parts = [_whole_name(part) for part in parts]
     measured: dict[str, float] = {}
     for part in parts:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -38,6 +36,13 @@ def bench(parts: list[str], results: Path = RESULTS) -> dict[str, float]:
         others = read_json(results) if results.is_file() else {}
         write_json(results, dict(sorted({**others, **numbers}.items())))
     return measured
+
+
+def _whole_name(part: str) -> str:
+    fitting = [part] if part in PARTS else [name for name in PARTS if name.startswith(part)]
+    if len(fitting) != 1:
+        raise CourseError(f"There is no benchmark {part!r}: choose from {', '.join(PARTS)}.")
+    return fitting[0]
 
 
 def main() -> int:

@@ -23,6 +23,21 @@ def test_numbers_are_merged_with_those_of_other_parts(tmp_path, monkeypatch):
     assert json.loads(results.read_text()) == {"data.scan_fps": 20.0, "deploy.ms.eager": 3.0}
 
 
+def test_a_part_may_be_shortened(tmp_path, monkeypatch):
+    asked = []
+
+    class Part:
+        @staticmethod
+        def run(folder):
+            return {}
+
+    monkeypatch.setattr(bench.importlib, "import_module", lambda name: asked.append(name) or Part)
+    bench.bench(["eval"], tmp_path / "bench.json")
+    assert asked == ["helpers.benchmarks.evaluation"]
+    with pytest.raises(CourseError, match="''.*evaluation"):
+        bench.bench([""], tmp_path / "bench.json")
+
+
 def test_unknown_part_names_the_known_ones(tmp_path):
     with pytest.raises(CourseError, match="'speed'.*data"):
         bench.bench(["speed"], tmp_path / "bench.json")
