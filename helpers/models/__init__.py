@@ -6,5 +6,16 @@ output first and auxiliary outputs after it.
 
 from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost
 from helpers.models.networks import NAMES, build, title
+from helpers.models.quoted import QuotedCount, fastscnn_counts
 
-__all__ = ["AUXILIARY_PREFIXES", "NAMES", "Cost", "LayerCost", "build", "cost", "title"]
+__all__ = [
+    "AUXILIARY_PREFIXES",
+    "NAMES",
+    "Cost",
+    "LayerCost",
+    "QuotedCount",
+    "build",
+    "cost",
+    "fastscnn_counts",
+    "title",
+]

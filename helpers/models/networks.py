@@ -10,6 +10,7 @@ from paddleseg.models import FCN, FastSCNN, backbones
 
 from helpers.cityscapes import NUM_CLASSES
 from helpers.errors import CourseError
+from helpers.models.quoted import build_2020
 
 
 def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
@@ -24,6 +25,12 @@ def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
 
 def _fastscnn(num_classes: int) -> nn.Layer:
     net = FastSCNN(num_classes, enable_auxiliary_loss=True)
+    _start_from_scratch(net, classifier=net.classifier.conv)
+    return net
+
+
+def _fastscnn_2020(num_classes: int) -> nn.Layer:
+    net = build_2020(num_classes)
     _start_from_scratch(net, classifier=net.classifier.conv)
     return net
 
@@ -49,6 +56,7 @@ _BUILDERS: dict[str, tuple[str, Callable[[int], nn.Layer]]] = {
     "uhrnet_w18_small": ("U-HRNet-W18-small", _fcn("UHRNet_W18_Small")),
     "uhrnet_w48": ("U-HRNet-W48", _fcn("UHRNet_W48")),
     "fastscnn": ("Fast-SCNN", _fastscnn),
+    "fastscnn_2020": ("Fast-SCNN as published in 2020", _fastscnn_2020),
 }
 NAMES: tuple[str, ...] = tuple(_BUILDERS)
 

@@ -1,0 +1,37 @@
+"""Make a network smaller: rank filters, plan which go, apply the plan, save it and apply it again.
+
+A filter is one output channel of a convolution. Removing it also removes its batch norm values and the matching input
+channel of every layer that reads it; channels that are added to each other can only go together. PaddleSlim ranks the
+filters (Li et al., "Pruning Filters for Efficient ConvNets", 2017, by default) and applies the plan. A plan names
+parameters by their place in the network ("classifier.conv.weight"), never by Paddle's own counters ("conv2d_38.w_0"),
+which differ from process to process (Paddle issue 32739).
+"""
+
+from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
+from helpers.pruning.plan import (
+    PLAN,
+    WEIGHTS,
+    Group,
+    Plan,
+    apply_plan,
+    filters_left,
+    load_pruned,
+    save_pruned,
+)
+
+__all__ = [
+    "CRITERIA",
+    "PLAN",
+    "TOLERANCE",
+    "WEIGHTS",
+    "Analysis",
+    "Group",
+    "Plan",
+    "apply_plan",
+    "filter_norms",
+    "filters_left",
+    "load_pruned",
+    "make_plan",
+    "prune",
+    "save_pruned",
+]

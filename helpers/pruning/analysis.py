@@ -1,0 +1,256 @@
+"""From a network and a target to a plan: what belongs together, what it costs, which filters are weak, how many go."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from paddle import nn
+
+from helpers import paddle_compat
+from helpers.errors import CourseError
+from helpers.models import AUXILIARY_PREFIXES, LayerCost, cost
+from helpers.pruning.coupling import Coupled, coupled_channels
+from helpers.pruning.plan import Group, Plan, apply_plan
+
+# How filters are ranked: PaddleSlim's pruner for it, or None for chance, the control.
+CRITERIA: dict[str, str | None] = {
+    "l1": "L1NormFilterPruner",  # Li et al. 2017, arXiv:1608.08710: the mean absolute weight of a filter
+    "l2": "L2NormFilterPruner",
+    "fpgm": "FPGMFilterPruner",  # He et al. 2019, arXiv:1811.00250: the distance to all other filters of the layer
+    "random": None,
+}
+TOLERANCE = 0.005  # by how much a plan may cut more than it was asked for
+
+# For a layer: the loss of score, 0 to 1, that goes with each share of its filters; see helpers.pruning.sensitivity.
+Curves = Mapping[str, Mapping[float, float]]
+
+
+class Analysis:
+    """What is found out once about a network: which channels belong together, how they rank, what each layer costs."""
+
+    def __init__(self, net: nn.Layer, size_hw: tuple[int, int], network: str = "fastscnn"):
+        """`size_hw` is the image size at which multiply-accumulates count; `network` is the name for models.build."""
+        self.network, self.size_hw = network, tuple(size_hw)
+        self.layers: tuple[LayerCost, ...] = cost(net, size_hw).layers
+        # Filters that serve the auxiliary loss alone are not in the deployed network: removing them saves nothing.
+        self.coupled: tuple[Coupled, ...] = tuple(
+            group for group in coupled_channels(net) if not group.master.startswith(AUXILIARY_PREFIXES)
+        )
+        if not self.coupled:
+            raise CourseError(f"Nothing of {network} can be pruned: its structure fixes the channels of every layer.")
+        self.macs = sum(layer.macs for layer in self.layers)
+        self._weights = {name: value.numpy() for name, value in net.named_parameters() if len(value.shape) == 4}
+        self._channels = np.array([group.channels for group in self.coupled])
+        self._filters, self._inputs = self._readers()
+
+    def _readers(self) -> tuple[np.ndarray, np.ndarray]:
+        """How often a channel of each group is a filter, and an input, of each layer: int64 (layers, groups) each."""
+        place = {f"{layer.name}.weight": row for row, layer in enumerate(self.layers)}
+        counts = np.zeros((2, len(self.layers), len(self.coupled)), dtype=np.int64)
+        for column, group in enumerate(self.coupled):
+            for member in group.members:
+                if member.tensor in place:
+                    counts[member.axis, place[member.tensor], column] += member.width
+        return counts[0], counts[1]
+
+    def layers_after(self, kept: np.ndarray) -> list[tuple[int, int, int]]:
+        """(filters, inputs of each, multiply-accumulates) of each layer when `kept` channels of each group stay."""
+        gone = self._channels - kept
+        rows = []
+        for layer, fewer_filters, fewer_inputs in zip(
+            self.layers, self._filters @ gone, self._inputs @ gone, strict=True
+        ):
+            per_filter = layer.in_channels // layer.groups
+            filters, inputs = layer.out_channels - int(fewer_filters), per_filter - int(fewer_inputs)
+            rows.append((filters, inputs, layer.macs // layer.out_channels // per_filter * filters * inputs))
+        return rows
+
+    def cut_of(self, kept: np.ndarray) -> float:
+        """Share of the multiply-accumulates that goes when `kept` channels of each group stay."""
+        return 1 - sum(macs for _, _, macs in self.layers_after(kept)) / self.macs
+
+    def plan(
+        self,
+        ratio: float | Mapping[str, float],
+        *,
+        criterion: str = "l1",
+        allocation: str = "uniform",
+        align: int = 1,
+        seed: int = 0,
+    ) -> Plan:
+        """The plan that removes the share `ratio` of the weakest filters of every group, or a share for each layer.
+
+        At least one filter stays, or `align` of them. `seed` matters for the criterion "random" only.
+        """
+        ratios = ratio if isinstance(ratio, Mapping) else dict.fromkeys((g.master for g in self.coupled), ratio)
+        for name, share in ratios.items():
+            if not 0 <= share <= 1:
+                raise CourseError(f"The share of {name}'s filters that goes must lie between 0 and 1, not {share}.")
+        return self._plan(self._kept(ratios, align), criterion, allocation, align, seed)
+
+    def plan_for(
+        self,
+        cut: float,
+        *,
+        criterion: str = "l1",
+        curves: Curves | None = None,
+        align: int = 1,
+        seed: int = 0,
+        measure: Callable[[np.ndarray], float] | None = None,
+    ) -> Plan:
+        """The plan that removes at least the share `cut` of the multiply-accumulates, and at most TOLERANCE more.
+
+        Every group gives the same share of its filters; with `curves`, as many as cost each the same score.
+        With `align`, channels are multiples of it. With `measure`, `cut` is a share of what that returns for the kept
+        channels of each group instead, such as predicted latency (`helpers.pruning.latency.LatencyModel.of`).
+        Raises CourseError for a cut that is no share or cannot be reached.
+        """
+        if not 0 < cut < 1:
+            raise CourseError(f"The cut must lie between 0 and 1 (0.51 removes 51 % of the work), not {cut}.")
+        cut_of = self.cut_of
+        if measure is not None:
+            full = measure(self._channels)
+
+            def cut_of(kept: np.ndarray) -> float:
+                return 1 - measure(kept) / full
+
+        ratios_at = self._same_share if curves is None else lambda level: self._same_loss(curves, level)
+        best = self._kept(ratios_at(1.0), align)
+        if cut_of(best) < cut:
+            raise CourseError(
+                f"A cut of {cut:.1%} is out of reach for {self.network}: with as few channels as "
+                f"{'its sensitivity curves' if curves is not None else 'every layer'} can lose"
+                f"{f', in multiples of {align},' if align > 1 else ''} {cut_of(best):.1%} are gone; ask for less."
+            )
+        # Rounding to whole channels makes the cut a staircase over the level, but a rising one: halve the interval.
+        low, high = 0.0, 1.0
+        while high - low > 1e-5:
+            middle = (low + high) / 2
+            kept = self._kept(ratios_at(middle), align)
+            if cut_of(kept) >= cut:
+                high, best = middle, kept
+            else:
+                low = middle
+        best = self._give_back(best, cut, align, cut_of)
+        return self._plan(best, criterion, "uniform" if curves is None else "sensitivity", align, seed)
+
+    def _give_back(self, kept: np.ndarray, cut: float, align: int, cut_of: Callable[[np.ndarray], float]) -> np.ndarray:
+        """Put channels back, `align` at a time, while the cut stays above `cut` by more than the tolerance.
+
+        Each time those that bring the cut nearest to what was asked for.
+        """
+        while cut_of(kept) >= cut + TOLERANCE:
+            tries = []
+            for group in np.flatnonzero(kept < self._channels):
+                more = kept.copy()
+                more[group] = min(kept[group] + align, self._channels[group])
+                if cut_of(more) >= cut:
+                    tries.append((cut_of(more), int(group), more))
+            if not tries:
+                break
+            kept = min(tries, key=lambda each: each[:2])[2]
+        return kept
+
+    def _same_share(self, level: float) -> dict[str, float]:
+        return dict.fromkeys((group.master for group in self.coupled), level)
+
+    def _same_loss(self, curves: Curves, level: float) -> dict[str, float]:
+        """For each layer the largest share of filters whose loss stays below, PaddleSlim's rule; `level` 0 to 1."""
+        paddle_compat.apply_to_paddleslim()
+        from paddleslim.dygraph.prune.filter_pruner import FilterPruner
+
+        missing = [group.master for group in self.coupled if group.master not in curves]
+        if missing:
+            raise CourseError(f"The sensitivity curves lack {missing[0]}: measure them for this network.")
+        worst = max(max(curve.values()) for curve in curves.values())
+        # The share 0 costs nothing: with it in the table, PaddleSlim interpolates from there.
+        known = {name: {0.0: 0.0, **curves[name]} for name in curves}
+        return FilterPruner._get_ratios_by_loss(None, known, level * max(worst, 1e-9))
+
+    def _kept(self, ratios: Mapping[str, float], align: int) -> np.ndarray:
+        """Channels of each group that stay, int64 (groups,): multiples of `align` where there are so many."""
+        unknown = set(ratios) - {group.master for group in self.coupled}
+        if unknown:
+            raise CourseError(f"{self.network} has no prunable layer {sorted(unknown)[0]!r}: see Analysis.coupled.")
+        shares = np.array([ratios.get(group.master, 0.0) for group in self.coupled])
+        kept = self._channels - np.round(self._channels * shares).astype(np.int64)
+        if align > 1:
+            kept = np.round(self._channels * (1 - shares) / align).astype(np.int64) * align
+        return np.clip(kept, np.minimum(align, self._channels), self._channels)
+
+    def _plan(self, kept: np.ndarray, criterion: str, allocation: str, align: int, seed: int) -> Plan:
+        groups = tuple(
+            Group(group.master, group.channels, stays, group.members)
+            for group, stays in zip(self.coupled, self._strongest(kept, criterion, seed), strict=True)
+        )
+        free = {m.tensor.removesuffix(".weight") for g in self.coupled for m in g.members if m.axis == 0}
+        return Plan(
+            network=self.network,
+            criterion=criterion,
+            allocation=allocation,
+            align=align,
+            size_hw=self.size_hw,
+            macs_before=self.macs,
+            macs_after=sum(macs for _, _, macs in self.layers_after(kept)),
+            groups=groups,
+            left_alone=tuple(layer.name for layer in self.layers if layer.name not in free),
+        )
+
+    def _strongest(self, kept: np.ndarray, criterion: str, seed: int) -> list[tuple[int, ...]]:
+        """The `kept` channels of each group that rank highest, ascending."""
+        if criterion not in CRITERIA:
+            raise CourseError(f"There is no criterion {criterion!r}: choose one of {', '.join(CRITERIA)}.")
+        if CRITERIA[criterion] is None:
+            rng = np.random.default_rng(seed)
+            chosen = (rng.permutation(group.channels)[:count] for group, count in zip(self.coupled, kept, strict=True))
+            return [tuple(np.sort(channels).tolist()) for channels in chosen]
+        paddle_compat.apply_to_paddleslim()
+        from paddleslim.dygraph import prune
+        from paddleslim.prune.collections import PruningCollection
+
+        pruner = getattr(prune, CRITERIA[criterion])
+        ranked = []
+        for group, count in zip(self.coupled, kept, strict=True):
+            weight = f"{group.master}.weight"
+            master = next(m for m in group.members if (m.tensor, m.axis) == (weight, 0))
+            filters = self._weights[weight][master.positions(np.arange(group.channels))]
+            collection = PruningCollection({"name": weight, "axis": 0})
+            collection.values = {weight: filters.reshape(group.channels, -1, *filters.shape[2:])}
+            # Asking PaddleSlim's own method for the mask keeps its ranking, ties included; it needs no live pruner.
+            mask = pruner.cal_mask(_Ranker(pruner), 1 - count / group.channels, collection)
+            ranked.append(tuple(np.flatnonzero(mask).tolist()))
+        return ranked
+
+
+class _Ranker:
+    """Stands for a PaddleSlim pruner when only its ranking is wanted: making one would walk the whole graph."""
+
+    def __init__(self, pruner: type):
+        self.get_distance_sum = lambda value, index: pruner.get_distance_sum(self, value, index)
+
+
+def make_plan(net: nn.Layer, cut: float, size_hw: tuple[int, int], network: str = "fastscnn", **options) -> Plan:
+    """The plan that removes the share `cut` of the multiply-accumulates of `net` at `size_hw`; see `Analysis.plan_for`.
+
+    They count without auxiliary heads. The network is not changed.
+    """
+    return Analysis(net, size_hw, network).plan_for(cut, **options)
+
+
+def prune(
+    net: nn.Layer, cut: float, size_hw: tuple[int, int], network: str = "fastscnn", **options
+) -> tuple[nn.Layer, Plan]:
+    """A pruned copy of `net` and its plan, see `make_plan`; `net` itself is not changed."""
+    plan = make_plan(net, cut, size_hw, network, **options)
+    return apply_plan(copy.deepcopy(net), plan), plan
+
+
+def filter_norms(net: nn.Layer) -> dict[str, np.ndarray]:
+    """Mean absolute weight of every filter, by convolution: float32 (output channels,)."""
+    return {
+        name: np.abs(layer.weight.numpy()).mean(axis=(1, 2, 3))
+        for name, layer in net.named_sublayers()
+        if isinstance(layer, nn.Conv2D)
+    }
