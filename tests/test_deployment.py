@@ -10,12 +10,15 @@ from paddle import inference, nn
 from helpers import deployment
 from helpers.cityscapes import CLASSES
 from helpers.datasets import normalise
-from helpers.deployment import ENGINES, Latency, Predictor, agreement, eager, engines, export, graphs, measure
+from helpers.deployment import ALL_ENGINES, Latency, Predictor, agreement, eager, export, exports, measure
+from helpers.deployment.paddle_engine import PaddleRunner
 from helpers.errors import CourseError
 from helpers.models import build
 from helpers.pruning import prune
 
-EXACT = [name for name in ENGINES if "bf16" not in name]
+EXACT = [
+    name for name, engine in ALL_ENGINES.items() if engine.exact and engine.missing is None and name != "onnxruntime"
+]
 
 
 class Tiny(nn.Layer):
@@ -103,7 +106,7 @@ def test_logits_agree_with_the_network(net, logits_folder, engine):
     frame = frames(96, 160)[0]
     x = normalise(frame)[np.newaxis]
     with Predictor(logits_folder, engine) as predictor:
-        logits = predictor._run(x)
+        logits = predictor.logits(x)
         labels = predictor(frame)
     with paddle.no_grad():
         expected = net(paddle.to_tensor(x))[0].numpy()
@@ -175,12 +178,12 @@ def test_exporting_again_replaces_whole_or_not_at_all(tmp_path, monkeypatch):
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(graphs, "_save", full_disk)
+        patch.setattr(exports, "_save", full_disk)
         with pytest.raises(OSError, match="disk full"):
             export(Tiny(seed=2), target, network="second")
     assert (target / "model.pdiparams").read_bytes() == before
     export(Tiny(seed=2), target, network="second")
-    assert graphs.Export.read(target).network == "second"
+    assert exports.Export.read(target).network == "second"
     assert (target / "model.pdiparams").read_bytes() != before
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
@@ -217,11 +220,11 @@ class AlignedResize(nn.Layer):
 
 def test_onednn_still_resizes_wrongly_in_the_new_format(tmp_path):
     net = AlignedResize()
-    exported = graphs.Export.read(export(net, tmp_path / "resize", network="resize", graph="logits"))
+    exported = exports.Export.read(export(net, tmp_path / "resize", network="resize", graph="logits"))
     x = np.random.default_rng(0).normal(size=(1, 3, 5, 6)).astype(np.float32)
     expected = net(paddle.to_tensor(x))[0].numpy()
     error = {
-        kind: np.abs(engines._PaddleRunner(exported, 1, kind=kind, setting="onednn")(x) - expected).max()
+        kind: np.abs(PaddleRunner(exported, 1, kind=kind, setting="onednn")(x) - expected).max()
         for kind in ("legacy", "pir")
     }
     assert error["legacy"] < 1e-5
@@ -281,11 +284,11 @@ def test_a_closed_predictor(folder):
 
 
 def test_what_does_not_exist(net, folder, tmp_path):
-    with pytest.raises(CourseError, match="no engine 'tensorrt': choose one of paddle,"):
+    with pytest.raises(CourseError, match="no engine 'tensorrt': choose auto or one of eager, paddle,"):
         Predictor(folder, "tensorrt")
     with pytest.raises(CourseError, match="at least one thread, not 0"):
         Predictor(folder, threads=0)
-    with pytest.raises(CourseError, match="no graph 'onnx': choose labels or logits"):
+    with pytest.raises(CourseError, match="no graph 'onnx': choose coarse or labels or logits"):
         export(net, tmp_path / "x", network="fastscnn", graph="onnx")
     with pytest.raises(CourseError, match="no exported network in"):
         Predictor(tmp_path)

@@ -4,20 +4,25 @@
 and has the same call as the network in `helpers.evaluation.predict`: uint8 RGB frame in, train ids out.
 """
 
+from helpers.deployment.choice import Choice
 from helpers.deployment.compare import Latency, agreement, measure
-from helpers.deployment.engines import ENGINES, Engine
-from helpers.deployment.graphs import FORMATS, GRAPHS, Export, export
+from helpers.deployment.engines import ALL_ENGINES, ENGINES, Engine, available
+from helpers.deployment.exports import FORMATS, Export, export
+from helpers.deployment.graphs import GRAPHS
 from helpers.deployment.predictor import Predictor, eager
 
 __all__ = [
+    "ALL_ENGINES",
     "ENGINES",
     "FORMATS",
     "GRAPHS",
+    "Choice",
     "Engine",
     "Export",
     "Latency",
     "Predictor",
     "agreement",
+    "available",
     "eager",
     "export",
     "measure",

@@ -8,65 +8,132 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 from paddle import nn
 
-from helpers.datasets import normalise
-from helpers.deployment.engines import ENGINES, Runner
-from helpers.deployment.graphs import Export
+from helpers.cpu_ops import bilinear
+from helpers.deployment import pixels
+from helpers.deployment.choice import MIN_AGREEMENT, Choice, choose
+from helpers.deployment.engines import Runner, create
+from helpers.deployment.exports import Export
 from helpers.errors import CourseError
 from helpers.evaluation import predict
 from helpers.runtime import usable_cores
 
+# Fast-SCNN's largest maps take 64 bytes a pixel in float32; an image beyond this would fill the memory of a laptop.
+MAX_MEGAPIXELS = 64
+
 
 class Predictor:
-    """Train ids for frames, by an exported network: `Predictor(folder)(frame)`. One thread may call it at a time.
+    """Train ids for frames, by an exported network: `Predictor(folder)(frame)`.
 
-    `engine` is a name in ENGINES, `threads` a number of CPU threads, by default one per core. Use it in a `with` block
-    or call `close`, which frees the engine's memory.
+    `engine` is a name in ALL_ENGINES, or "auto": on the first frame all engines that run here are measured, the fastest
+    whose labels agree with eager's in at least the share `min_agreement` of the pixels is kept, and the choice is
+    remembered for this machine, export and frame size (`helpers.deployment.choice`). `threads` is a number of CPU
+    threads, by default one per core. One thread may call it at a time; for another thread take a `clone`. Use it in a
+    `with` block or call `close`, which frees the engine's memory.
     """
 
-    def __init__(self, folder: str | Path, engine: str = "paddle-onednn", threads: int | None = None):
-        if engine not in ENGINES:
-            raise CourseError(f"There is no engine {engine!r}: choose one of {', '.join(ENGINES)}.")
+    def __init__(
+        self,
+        folder: str | Path,
+        engine: str = "paddle-onednn",
+        threads: int | None = None,
+        *,
+        min_agreement: float = MIN_AGREEMENT,
+    ):
         if threads is not None and threads < 1:
             raise CourseError(f"An engine needs at least one thread, not {threads}.")
-        self.engine = engine
         self.export = Export.read(folder)
-        self._run: Runner | None = ENGINES[engine].create(self.export, threads or usable_cores())
+        self.engine = engine
+        self.threads = threads or usable_cores()
+        self.choice: Choice | None = None  # what "auto" measured, after the first frame
+        self._min_agreement = min_agreement
+        self._workers: pixels.Workers | None = pixels.Workers(self.threads)
+        self._run: Runner | None = None if engine == "auto" else create(engine, self.export, self.threads)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """uint8 RGB (H, W, 3) to train ids uint8 (H, W); a batch (N, H, W, 3) to (N, H, W)."""
-        if self._run is None:
-            raise CourseError("This predictor is closed: make a new one.")
         frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim not in (3, 4) or frame.shape[-1] != 3 or not frame.size:
             raise CourseError(
                 f"Expected 8-bit RGB frames of shape (H, W, 3) or (N, H, W, 3), got {frame.dtype} {frame.shape}: "
                 "convert an image with PIL's .convert('RGB')."
             )
+        megapixels = frame.size / 3e6
+        if megapixels > MAX_MEGAPIXELS:
+            raise CourseError(
+                f"Expected at most {MAX_MEGAPIXELS} megapixels at once, got {megapixels:.0f}: shrink the image, or cut "
+                "it into parts and predict one after the other."
+            )
         batch = frame if frame.ndim == 4 else frame[np.newaxis]
-        if self.export.graph == "labels":
-            labels = self._run(np.ascontiguousarray(batch))
-        else:
-            labels = self._run(np.stack([normalise(image) for image in batch])).argmax(axis=1)
-        labels = labels.astype(np.uint8)
+        labels = self._labels(self._engine(frame), np.ascontiguousarray(batch))
         return labels if frame.ndim == 4 else labels[0]
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Normalised images float32 (N, 3, H, W) to logits (N, 19, H, W). Raises CourseError for a graph of labels."""
-        if self.export.graph != "logits" or self._run is None:
-            raise CourseError("This model gives labels or is closed: export it with graph='logits', or open it again.")
-        return self._run(np.ascontiguousarray(x))
+        if self.export.graph == "labels":
+            raise CourseError(
+                f"{self.export.folder} gives labels: export the network with graph='logits' or 'coarse' for logits."
+            )
+        x = np.asarray(x)
+        if x.dtype != np.float32 or x.ndim != 4 or x.shape[1] != 3 or not x.size:
+            raise CourseError(
+                f"Expected normalised images, float32 (N, 3, H, W), got {x.dtype} {x.shape}: make them with "
+                "helpers.datasets.normalise."
+            )
+        if self.engine == "auto":
+            raise CourseError("Which engine runs is chosen on the first frame: call the predictor with a frame first.")
+        logits = self._open()(np.ascontiguousarray(x))
+        if self.export.graph == "coarse":
+            logits = bilinear(paddle.to_tensor(logits), list(x.shape[2:]), self.export.align_corners).numpy()
+        return logits
+
+    def clone(self) -> Predictor:
+        """Another predictor for another thread: the same export, engine and threads; weights shared if possible."""
+        if self._workers is None:
+            self._open()
+        twin = object.__new__(Predictor)
+        twin.__dict__.update(self.__dict__)
+        twin._workers = pixels.Workers(self.threads)
+        twin._run = self._run.clone() if self._run else None
+        return twin
 
     def close(self) -> None:
         """Free what the engine holds; calling it again does nothing."""
         self._run = None
+        if self._workers:
+            self._workers.close()
+        self._workers = None
 
     def __enter__(self) -> Predictor:
         return self
 
     def __exit__(self, *exception: Any) -> None:
         self.close()
+
+    def _open(self) -> Runner:
+        if self._run is None:
+            raise CourseError("This predictor is closed: make a new one.")
+        return self._run
+
+    def _engine(self, frame: np.ndarray) -> Runner:
+        if self.engine == "auto" and self._workers:
+            one = frame if frame.ndim == 3 else frame[0]
+            self.choice = choose(self.export, one, self._labels_by, self.threads, self._min_agreement)
+            self.engine = self.choice.engine
+            self._run = create(self.engine, self.export, self.threads)
+        return self._open()
+
+    def _labels_by(self, engine: str) -> Callable[[np.ndarray], np.ndarray]:
+        runner = create(engine, self.export, self.threads)
+        return lambda frame: self._labels(runner, frame[np.newaxis])[0]
+
+    def _labels(self, run: Runner, frames: np.ndarray) -> np.ndarray:
+        if self.export.graph == "labels":
+            return run(frames).astype(np.uint8)
+        logits = run(pixels.network_input(frames, self._workers))
+        return pixels.labels_of(logits, frames.shape[1:3], self.export.align_corners, self._workers)
 
 
 def eager(net: nn.Layer) -> Callable[[np.ndarray], np.ndarray]:

@@ -81,7 +81,7 @@ class Exported(Network):
 
         self.views = views
         self.predictor = Predictor(folder, engine) if engine else Predictor(folder)
-        if not views.plain and self.predictor.export.graph != "logits":
+        if not views.plain and self.predictor.export.graph == "labels":
             raise CourseError(
                 f"The model in {folder} gives labels, and only logits can be averaged over scales, flips or windows: "
                 "export it with graph='logits'."

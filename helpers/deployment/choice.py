@@ -1,0 +1,107 @@
+"""Which engine is fastest here and still right: measured once for a machine, an export and a frame size."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from helpers.deployment.compare import agreement, measure
+from helpers.deployment.engines import ALL_ENGINES, available
+from helpers.deployment.exports import Export
+from helpers.errors import CourseError
+from helpers.files import read_json, write_json
+
+MIN_AGREEMENT = 0.997  # a thousand pixels may differ in three; float32 engines differ in none or nearly none
+WARMUP, REPEATS = 1, 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine that was chosen, and for all that were tried the median milliseconds and the agreement with eager."""
+
+    engine: str
+    latency_ms: dict[str, float]
+    agreement: dict[str, float]
+
+
+def choose(
+    exported: Export,
+    frame: np.ndarray,
+    labels_by: Callable[[str], Callable[[np.ndarray], np.ndarray]],
+    threads: int,
+    min_agreement: float = MIN_AGREEMENT,
+) -> Choice:
+    """Measure what `labels_by(engine)` takes for `frame`, uint8 (H, W, 3), or read what was measured before.
+
+    The choice is kept in `cache_file()`. An engine that needs something the export lacks (an ONNX file of this size) is
+    left out. Raises CourseError when no engine agrees well enough.
+    """
+    if not 0 <= min_agreement <= 1:
+        raise CourseError(f"min_agreement is {min_agreement}: give a share from 0 to 1.")
+    key = _key(exported, frame.shape[:2], threads, min_agreement)
+    known = _known()
+    if key in known:
+        return Choice(**known[key])
+    size_hw = frame.shape[:2]
+    names = [name for name in available() if name != "onnxruntime" or size_hw in exported.onnx]
+    reference = labels_by("eager")(frame)
+    agreements, latencies = {}, {}
+    for name in names:  # one after the other, so that only one holds memory
+        call = labels_by(name)
+        agreements[name] = agreement(call(frame), reference)
+        latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS)[name].median_ms
+    good = [name for name in names if agreements[name] >= min_agreement]
+    if not good:
+        raise CourseError(f"No engine agrees with eager in {min_agreement:.4%} of the pixels: lower min_agreement.")
+    choice = Choice(min(good, key=latencies.get), latencies, agreements)
+    write_json(cache_file(), {**_known(), key: asdict(choice)})
+    return choice
+
+
+def cache_file() -> Path:
+    """Where choices are kept: `engines.json` in $COURSE_CACHE, else in the user's cache folder."""
+    base = os.environ.get("COURSE_CACHE")
+    if not base:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "street-scene-course"
+    return Path(base) / "engines.json"
+
+
+def hardware() -> str:
+    """The processor's name and what it can do, and the GPUs: what decides which engine is fastest."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    flags = ""
+    if info.exists():
+        fields = dict(
+            (part.strip() for part in line.split(":", 1)) for line in info.read_text().splitlines() if ":" in line
+        )
+        cpu, flags = fields.get("model name", cpu), fields.get("flags", "")
+    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    return f"{cpu}, {gpus} GPUs, features {hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+
+
+def _key(exported: Export, size_hw: tuple[int, int], threads: int, min_agreement: float) -> str:
+    about = [exported.sha256, list(size_hw), threads, min_agreement, hardware(), paddle.__version__, available()]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+def _known() -> dict[str, dict]:
+    path = cache_file()
+    if not path.is_file():
+        return {}
+    try:
+        return {
+            key: value
+            for key, value in read_json(path).items()
+            if value.keys() == {"engine", "latency_ms", "agreement"} and value["engine"] in ALL_ENGINES
+        }
+    except (AttributeError, ValueError):  # a file that someone else wrote, or an older course: measure again
+        return {}

@@ -1,0 +1,64 @@
+"""ONNX Runtime and OpenVINO without Paddle around them; both are extra packages."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from helpers.deployment.exports import Export
+from helpers.errors import CourseError
+
+
+class OnnxRuntimeRunner:
+    """ONNX Runtime on the ONNX file of the size that comes; the file was made for one frame of one size."""
+
+    def __init__(self, exported: Export, threads: int):
+        self._exported, self._threads = exported, threads
+        self._sessions: dict[tuple[int, int], object] = {}
+        if not exported.onnx:
+            raise CourseError(
+                f"{exported.folder} has no ONNX file: export the network with onnx_hw=[(height, width)] of your frames."
+            )
+
+    def clone(self) -> OnnxRuntimeRunner:
+        """Another one for another thread."""
+        return OnnxRuntimeRunner(self._exported, self._threads)
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        session = self._session(array.shape[2:])
+        return np.concatenate([session.run(None, {"x": image[np.newaxis]})[0] for image in array])
+
+    def _session(self, size_hw: tuple[int, int]):
+        if size_hw not in self._sessions:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
+            options.log_severity_level = 3
+            self._sessions[size_hw] = onnxruntime.InferenceSession(
+                str(self._exported.onnx_file(size_hw)), options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[size_hw]
+
+
+class OpenVinoRunner:
+    """OpenVINO, which reads Paddle's older format by itself. `precision` is "f32" or "bf16"."""
+
+    def __init__(self, exported: Export, threads: int, precision: str):
+        import openvino
+
+        self._arguments = exported, threads, precision
+        core = openvino.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": precision,  # the default is bf16 where the processor has it
+        }
+        program, _ = exported.files("legacy")
+        self._request = core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()
+
+    def clone(self) -> OpenVinoRunner:
+        """Another one for another thread."""
+        return OpenVinoRunner(*self._arguments)
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        return next(iter(self._request.infer([array]).values())).copy()

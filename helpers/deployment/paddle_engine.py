@@ -1,0 +1,126 @@
+"""Paddle Inference behind the call of a runner: an array in, an array out."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import paddle
+from paddle import inference
+
+from helpers.deployment.exports import Export
+
+
+class PaddleRunner:
+    """Create a predictor, fill its input, run, fetch its output.
+
+    `kind` is the format of the graph, "pir" or "legacy"; `setting` "plain" (no oneDNN), "onednn", "gpu", or the
+    precision of OpenVINO's engine as `paddle.inference.PrecisionType` names it.
+    """
+
+    def __init__(self, exported: Export, threads: int, kind: str, setting: str):
+        self._exported, self._threads, self._kind, self._setting = exported, threads, kind, setting
+        # OpenVINO's compiled programs go where the user does not look, instead of `__cache__` in the working folder.
+        self._cache = tempfile.TemporaryDirectory(prefix="openvino-")
+        self._predictor = self._create()
+
+    def clone(self) -> PaddleRunner:
+        """Another one for another thread; with oneDNN or none it shares the weights."""
+        if self._setting not in ("plain", "onednn"):
+            return PaddleRunner(self._exported, self._threads, self._kind, self._setting)
+        twin = object.__new__(PaddleRunner)
+        twin.__dict__.update(self.__dict__)
+        with _onednn_kernels(self._setting == "onednn"):
+            twin._predictor = self._predictor.clone()
+        return twin
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        try:
+            return self._run(array)
+        except RuntimeError:
+            # oneDNN's pooling keeps something of the size before and can fail on a very small frame after a larger one
+            # (32x33 after 128x256, Paddle 3.2.2); a new predictor does not.
+            self._predictor = self._create()
+            return self._run(array)
+
+    def _create(self) -> inference.Predictor:
+        config = inference.Config(*(str(path) for path in self._exported.files(self._kind)))
+        config.disable_glog_info()
+        config.set_cpu_math_library_num_threads(self._threads)
+        if self._kind == "legacy":
+            config.enable_memory_optim()  # raises on the new format (Paddle issue 75496)
+        if self._setting == "plain":
+            config.disable_onednn()
+        elif self._setting == "onednn":
+            config.enable_onednn()
+        elif self._setting == "gpu":
+            self._use_gpu(config)
+        else:
+            config.set_optim_cache_dir(self._cache.name)
+            config.enable_openvino_engine(getattr(inference.PrecisionType, self._setting))
+        with _onednn_kernels(self._setting not in ("plain", "gpu")):
+            return inference.create_predictor(config)
+
+    def _use_gpu(self, config: inference.Config) -> None:
+        # Not run yet: this project was written on a machine without a GPU.
+        config.enable_use_gpu(256, 0)  # megabytes to begin with, number of the GPU
+        if any(inference.get_trt_compile_version()):
+            config.enable_tensorrt_engine(
+                workspace_size=1 << 30,
+                max_batch_size=1,
+                min_subgraph_size=5,
+                precision_mode=inference.PrecisionType.Half,
+                use_static=True,
+                use_calib_mode=False,
+            )
+            # Sizes are open: TensorRT is given the range that it meets, and builds again when it grows.
+            config.set_optim_cache_dir(self._cache.name)
+            shapes = {"x": [1, 3, 32, 32]}, {"x": [1, 3, 2048, 2048]}, {"x": [1, 3, 1024, 2048]}
+            config.set_trt_dynamic_shape_info(*shapes)
+
+    def _run(self, array: np.ndarray) -> np.ndarray:
+        predictor = self._predictor
+        handle = predictor.get_input_handle(predictor.get_input_names()[0])
+        handle.reshape(array.shape)
+        handle.copy_from_cpu(array)
+        predictor.run()
+        return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
+
+
+class ProgramRunner:
+    """The exported program by Paddle's own executor: one operator after another, as written, nothing rearranged."""
+
+    def __init__(self, exported: Export, threads: int):
+        self._exported, self._threads = exported, threads
+        with _onednn_kernels(False):
+            self._program = paddle.jit.load(str(exported.files("pir")[0].with_suffix("")))
+        self._program.eval()
+
+    def clone(self) -> ProgramRunner:
+        """Another one for another thread."""
+        return ProgramRunner(self._exported, self._threads)
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        # Bilinear enlargement by oneDNN would be wrong here too, see ENGINES.
+        with _onednn_kernels(False), paddle.no_grad():
+            return self._program(paddle.to_tensor(array)).numpy()
+
+
+_flag = threading.RLock()
+
+
+@contextmanager
+def _onednn_kernels(wanted: bool) -> Iterator[None]:
+    # FLAGS_use_mkldnn, which makes eager training faster (helpers.runtime), also reaches a predictor that is created
+    # with oneDNN disabled, mixes its memory layouts and makes it fail at its first run (Paddle 3.2.2).
+    name = "FLAGS_use_mkldnn"
+    with _flag:  # it belongs to the whole process
+        before = paddle.get_flags(name)
+        paddle.set_flags({name: wanted})
+        try:
+            yield
+        finally:
+            paddle.set_flags(before)
