@@ -58,6 +58,14 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class EvaluateSpec:
+    """`views_frames`: val frames on which test-time augmentation is compared; `bootstrap`: draws of the frames."""
+
+    views_frames: int
+    bootstrap: int
+
+
+@dataclass(frozen=True)
 class PruneSpec:
     """`cut`: share of multiply-accumulates to remove, at least; `report_size_hw`: input size they are counted at."""
 
@@ -85,6 +93,7 @@ class Profile:
     pair: Recipe
     fastscnn: Recipe
     finetune: Recipe
+    evaluate: EvaluateSpec
     prune: PruneSpec
     deploy: DeploySpec
 
@@ -106,6 +115,7 @@ def load_profile(name: str, table: Path = TABLE) -> Profile:
         "pair": Recipe,
         "fastscnn": Recipe,
         "finetune": Recipe,
+        "evaluate": EvaluateSpec,
         "prune": PruneSpec,
         "deploy": DeploySpec,
     }

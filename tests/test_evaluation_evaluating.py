@@ -84,7 +84,7 @@ def test_adds_the_frames_up_and_keeps_each(frames):
     assert np.isnan(result.frame_scores()[3].miou)  # the frame without a label that counts
     assert evaluation.scores(result).miou == result.scores.miou
     np.testing.assert_array_equal(np.asarray(result), result.matrix)
-    assert set(result.seconds) == {"read", "prepare", "network", "score", "total"}
+    assert set(result.seconds) == {"read", "prepare", "network", "score", "keep", "total"}
 
 
 def test_one_frame_at_a_time_is_ahead_of_the_network(frames, monkeypatch):
@@ -114,6 +114,14 @@ def test_several_processes_give_exactly_the_same(frames, tmp_path):
         evaluation.evaluate(net, frames, workers=2)
     with pytest.raises(CourseError, match="at least one process"):
         evaluation.evaluate(weights, frames, workers=0)
+
+
+def test_predictions_are_kept_when_asked(frames, tmp_path):
+    evaluation.evaluate(guess, frames[:2], keep=tmp_path / "kept")
+    for frame in frames[:2]:
+        np.testing.assert_array_equal(evaluation.read_prediction(tmp_path / "kept", frame), guess(read_image(frame)))
+    with pytest.raises(CourseError, match="is missing: evaluate"):
+        evaluation.read_prediction(tmp_path / "kept", frames[2])
 
 
 def test_save_and_load(frames, tmp_path):
@@ -170,8 +178,9 @@ def test_submission(frames, tmp_path):
     assert written.shape == (32, 64) and written.dtype == np.uint8
     expected = np.vectorize(lambda train_id: trainId2label[train_id].id)(guess(read_image(some[0])))
     np.testing.assert_array_equal(written, expected)
-    # What is there is not predicted again.
-    submit(lambda image: pytest.fail("predicted again"), some, tmp_path / "out")
+    submit(lambda image: pytest.fail("predicted again"), some, tmp_path / "out", resume=True)
+    submit(lambda image: np.zeros(image.shape[:2], np.uint8), some, tmp_path / "out")
+    assert set(np.unique(cv2.imread(str(tmp_path / "out" / files[0]), cv2.IMREAD_UNCHANGED))) == {7}  # road
     with pytest.raises(CourseError, match="none of these frames"):
         submit(guess, some[:2], tmp_path / "out")
     with pytest.raises(CourseError, match="the size of the frame"):

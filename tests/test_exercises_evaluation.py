@@ -1,11 +1,36 @@
 import numpy as np
 
 from helpers import evaluation
-from helpers.exercises.evaluation import check_iou
+from helpers.exercises.evaluation import check_iou, check_kappa, check_most_confused
 
 
 def test_the_courses_own_scores_pass():
     assert check_iou(lambda matrix: evaluation.scores(matrix).class_iou).solved
+    assert check_kappa(lambda matrix: evaluation.scores(matrix).kappa).solved
+
+
+def most_confused(matrix):
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    return np.unravel_index(share.argmax(), share.shape)
+
+
+def test_the_solution_of_the_great_confusion_passes():
+    assert check_most_confused(most_confused).solved
+
+
+def test_mistakes_in_kappa_and_in_the_great_confusion():
+    acc = check_kappa(lambda matrix: np.trace(matrix) / matrix.sum())
+    assert not acc.solved and "0.7" in acc.message
+    by_count = check_most_confused(lambda m: np.unravel_index((m - np.diag(np.diag(m))).argmax(), m.shape))
+    assert "divide each row" in by_count.message
+    with_diagonal = check_most_confused(lambda m: np.unravel_index(m.argmax(), m.shape))
+    assert "diagonal" in with_diagonal.message
+    with np.errstate(invalid="ignore"):
+        nan = check_most_confused(
+            lambda m: np.unravel_index(((m - np.diag(np.diag(m))) / m.sum(axis=1, keepdims=True)).argmax(), m.shape)
+        )
+    assert "NaN" in nan.message
 
 
 def test_each_mistake_has_its_hint():

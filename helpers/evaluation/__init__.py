@@ -3,7 +3,7 @@
 `python -m helpers.evaluation evaluate|predict|submit` does the same on the command line.
 """
 
-from helpers.evaluation.evaluating import Evaluation, evaluate
+from helpers.evaluation.evaluating import Evaluation, evaluate, read_prediction
 from helpers.evaluation.networks import Network, PredictFn, open_network, predict
 from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
@@ -19,5 +19,6 @@ __all__ = [
     "evaluate",
     "open_network",
     "predict",
+    "read_prediction",
     "scores",
 ]

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     submitting.add_argument("root", type=Path, help="the folder that holds leftImg8bit/")
     submitting.add_argument("--split", choices=("train", "val", "test"), default="test")
     submitting.add_argument("--to", type=Path, required=True, help="folder for the results, and name of the archive")
+    submitting.add_argument("--resume", action="store_true", help="keep the predictions that are there already")
     submitting.set_defaults(run=_submit)
 
     for each in (scoring, predicting, submitting):
@@ -124,7 +125,7 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _submit(options: argparse.Namespace) -> int:
     frames = index(find_root(options.root, options.root), options.split)
-    print(submit(options.network, frames, options.to, archive=True, **_how(options)))
+    print(submit(options.network, frames, options.to, archive=True, resume=options.resume, **_how(options)))
     return 0
 
 

@@ -15,16 +15,18 @@ from pathlib import Path
 import numpy as np
 from paddle import nn
 
-from helpers.cityscapes import Frame, read_image, read_label
+from helpers.cityscapes import Frame, png, read_image, read_label
+from helpers.cityscapes.frames import read_bytes
 from helpers.errors import CourseError
 from helpers.evaluation.networks import WHOLE, Network, PredictFn, check_image, open_network
+from helpers.evaluation.pictures import write_picture
 from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 from helpers.files import atomic_path
 from helpers.parallel import in_processes
 from helpers.progress import progress
 
-STAGES = ("read", "prepare", "network", "score")
+STAGES = ("read", "prepare", "network", "score", "keep")
 AHEAD = 2  # frames that are read while the network is at work; more would only take memory
 
 
@@ -89,13 +91,14 @@ def evaluate(
     engine: str = "",
     views: Views = WHOLE,
     workers: int = 1,
+    keep: str | Path | None = None,
 ) -> Evaluation:
     """Predict every frame and count what was right, one frame at a time.
 
     `source`, `weights`, `engine` and `views` are those of `open_network`: a network, its name and weights, an exported
     model, or a function. The next frames are read, and those before counted, while the network is at work.
 
-    `workers` above 1 starts as many processes, each with a part of the frames and with as many threads as this one;
+    With `keep`, a folder, each prediction stays there as a picture, for `read_prediction`. `workers` above 1 starts as many processes, each with a part of the frames and with as many threads as this one;
     then the source is a name or a path, which each process opens for itself. The result is exactly that of one process.
     Raises CourseError when there are no frames, one cannot be read, or a prediction has another size than its label.
     """
@@ -105,12 +108,26 @@ def evaluate(
     if workers < 1:
         raise CourseError(f"An evaluation needs at least one process, not {workers}.")
     options = {"weights": weights, "engine": engine, "views": views}
+    if keep is not None:
+        Path(keep).mkdir(parents=True, exist_ok=True)
     if workers > 1:
-        return _in_processes(source, frames, desc, options, workers)
-    return _evaluate(open_network(source, **options), frames, desc)
+        return _in_processes(source, frames, desc, options, workers, keep)
+    return _evaluate(open_network(source, **options), frames, desc, keep)
 
 
-def _evaluate(network: Network, frames: list[Frame], desc: str | None) -> Evaluation:
+def read_prediction(folder: str | Path, frame: Frame) -> np.ndarray:
+    """The train ids uint8 (H, W) that `evaluate(..., keep=folder)` left for `frame`."""
+    path = _kept(folder, frame)
+    if not path.is_file():
+        raise CourseError(f"{path} is missing: evaluate the network with keep={str(folder)!r} first.")
+    return png.decode(read_bytes(path))
+
+
+def _kept(folder: str | Path, frame: Frame) -> Path:
+    return Path(folder) / f"{frame.stem}_trainIds.png"
+
+
+def _evaluate(network: Network, frames: list[Frame], desc: str | None, keep: str | Path | None) -> Evaluation:
     # The network runs in this thread: in others, the C library hands large buffers back to the system after each use.
     clock = _Clock()
 
@@ -123,7 +140,11 @@ def _evaluate(network: Network, frames: list[Frame], desc: str | None) -> Evalua
 
     def count(labels: np.ndarray, truth: np.ndarray, frame: Frame) -> np.ndarray:
         with clock("score"):
-            return _count(labels, truth, frame)
+            matrix = _count(labels, truth, frame)
+        if keep is not None:
+            with clock("keep"):
+                write_picture(_kept(keep, frame), labels)
+        return matrix
 
     started = time.perf_counter()
     matrices: list[np.ndarray] = []
@@ -179,7 +200,7 @@ class _Clock:
                 self.seconds[stage] += now() - started
 
 
-def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers: int) -> Evaluation:
+def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers: int, keep) -> Evaluation:
     if not isinstance(source, (str, Path)):
         raise CourseError(
             "Several processes cannot share a network in memory: give its name and weights, or the folder of an "
@@ -190,7 +211,7 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
     chunk = min(8, -(-len(frames) // workers))
     found: dict[str, np.ndarray] = {}
     seconds = dict.fromkeys(STAGES, 0.0)
-    work: Callable = partial(_evaluate_part, str(source), tuple(options.items()))
+    work: Callable = partial(_evaluate_part, str(source), tuple(options.items()), keep)
     for part in in_processes(work, frames, workers=workers, chunk=chunk, desc=desc):
         found.update(zip(part.stems, part.frame_matrices, strict=True))
         for stage in STAGES:
@@ -199,8 +220,8 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
     return Evaluation(tuple(f.stem for f in frames), np.stack([found[f.stem] for f in frames]), seconds)
 
 
-def _evaluate_part(source: str, options: tuple, frames: list[Frame]) -> Evaluation:
-    return _evaluate(_opened(source, options), frames, None)
+def _evaluate_part(source: str, options: tuple, keep, frames: list[Frame]) -> Evaluation:
+    return _evaluate(_opened(source, options), frames, None, keep)
 
 
 @lru_cache(maxsize=1)

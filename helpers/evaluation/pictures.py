@@ -1,4 +1,4 @@
-"""Read whatever picture a user has, as the network takes it."""
+"""Read whatever picture a user has, as the network takes it, and write one."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import io
 import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.errors import CourseError
+from helpers.files import atomic_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 LARGEST = 178_956_970  # pixels; Pillow refuses more as a decompression bomb (twice Image.MAX_IMAGE_PIXELS)
@@ -46,6 +48,13 @@ def read_picture(source: str | Path | bytes, name: str = "") -> np.ndarray:
             if isinstance(error, CourseError):
                 raise
             raise CourseError(f"{name} is damaged ({error}): get that file again.") from error
+
+
+def write_picture(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 pixels (H, W), or RGB (H, W, 3), whole or not at all; the name tells the format."""
+    with atomic_path(path) as temporary:
+        if not cv2.imwrite(str(temporary), pixels if pixels.ndim == 2 else pixels[..., ::-1]):
+            raise CourseError(f"{path} cannot be written: the name must end in .png or .jpg.")
 
 
 def _to_rgb(picture: Image.Image, name: str) -> Image.Image:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from helpers.cityscapes import colorize
 from helpers.errors import CourseError
 from helpers.evaluation.large import predict_any_size
 from helpers.evaluation.networks import PredictFn
-from helpers.evaluation.pictures import SUFFIXES, read_picture
-from helpers.files import atomic_path
+from helpers.evaluation.pictures import SUFFIXES, read_picture, write_picture
 from helpers.plotting.base import overlay
 from helpers.progress import progress
 
@@ -81,7 +79,5 @@ def predict_files(predict: PredictFn, paths: Iterable[str | Path], folder: str |
 
 def _write(target: Path, kind: str, pixels: np.ndarray) -> Path:
     path = target.with_name(f"{target.name}_{kind}.png")
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), pixels if pixels.ndim == 2 else pixels[..., ::-1]):
-            raise CourseError(f"{path} cannot be written.")
+    write_picture(path, pixels)
     return path

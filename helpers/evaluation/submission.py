@@ -6,8 +6,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
-import numpy as np
 from paddle import nn
 
 from helpers.cityscapes import Frame, read_image
@@ -15,18 +13,12 @@ from helpers.cityscapes.annotations import to_label_ids
 from helpers.cityscapes.png import read_header
 from helpers.errors import CourseError
 from helpers.evaluation.networks import Network, PredictFn, open_network
+from helpers.evaluation.pictures import write_picture
 from helpers.files import atomic_path
 from helpers.progress import progress
 
 # The server and cityscapesScripts' evaluator find "<city>_<sequence>_<frame>*.png" in any folder.
 NAME_END = "_pred_labelIds.png"
-
-
-def write_label_ids(train_ids: np.ndarray, path: Path) -> None:
-    """Write train ids (H, W) as an 8-bit grey PNG of label ids (road 7, ..., bicycle 33)."""
-    with atomic_path(path) as temporary:
-        if not cv2.imwrite(str(temporary), to_label_ids(train_ids)):
-            raise CourseError(f"{path} cannot be written: the name must end in .png.")
 
 
 def submit(
@@ -36,13 +28,14 @@ def submit(
     *,
     desc: str = "predicting",
     archive: bool = False,
+    resume: bool = False,
     **options,
 ) -> Path:
     """Write the prediction of every frame into `folder` as <city>_<sequence>_<frame>_pred_labelIds.png.
 
-    `source` and `options` are those of `open_network`. A frame whose file is there already, in the frame's own size, is
-    left alone, so that an interrupted run goes on where it stopped; give another network another folder. With `archive`
-    the files also go into `folder`.zip, which is what the benchmark server wants. Returns the folder, or the archive.
+    `source` and `options` are those of `open_network`. With `resume`, a frame whose file is there already, in the
+    frame's own size, is left alone: an interrupted run of the same network goes on where it stopped. With `archive` the
+    files also go into `folder`.zip, which is what the benchmark server wants. Returns the folder, or the archive.
 
     Raises CourseError when there are no frames, or `folder` holds predictions of other frames: the evaluator would find
     two files for one frame, or files without one.
@@ -56,7 +49,7 @@ def submit(
         raise CourseError(f"{folder} holds {strange[0]}, which is of none of these frames: choose an empty folder.")
     network = open_network(source, **options)
     for name, frame in progress(wanted.items(), desc=desc, unit="frame"):
-        if (folder / name).is_file() and read_header(folder / name).size == read_header(frame.image).size:
+        if resume and (folder / name).is_file() and read_header(folder / name).size == read_header(frame.image).size:
             continue
         image = read_image(frame)
         labels = network(image)
@@ -65,7 +58,7 @@ def submit(
                 f"{frame.stem}: the prediction has {labels.shape[1]} x {labels.shape[0]} pixels and the frame "
                 f"{image.shape[1]} x {image.shape[0]}: the benchmark wants the size of the frame."
             )
-        write_label_ids(labels, folder / name)
+        write_picture(folder / name, to_label_ids(labels))  # road 7, ..., bicycle 33
     if not archive:
         return folder
     with (

@@ -1,4 +1,4 @@
-"""Figures of notebook 03: confusion matrices and class scores."""
+"""Figures of notebook 03: confusion matrices, class scores, and two networks beside each other."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None, title: str = "") -> Axes:
@@ -44,4 +46,111 @@ def class_bars(
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(values), frameon=False)
+    return ax
+
+
+# Who is right, as `helpers.evaluation.compare.error_map` numbers it: the colours and their names.
+ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110, 190], [160, 0, 60]], dtype=np.uint8)
+
+
+def error_names(first: str, second: str) -> tuple[str, ...]:
+    """Names of the values 0 to 3 of an error map."""
+    return ("both right", f"only {first} right", f"only {second} right", "both wrong")
+
+
+def error_picture(errors: np.ndarray, image: np.ndarray, opacity: float = 0.75) -> np.ndarray:
+    """An error map (H, W) over the grey image, uint8 (H, W, 3); ignored pixels show the image alone."""
+    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
+    coloured = ERROR_COLOURS[np.minimum(errors, len(ERROR_COLOURS) - 1)]
+    weight = np.where(errors < len(ERROR_COLOURS), opacity, 0.0)[..., None]
+    return np.rint(grey * (1 - weight) + coloured * weight).astype(np.uint8)
+
+
+def error_legend(figure: Figure, first: str, second: str, caption: str) -> None:
+    """The colours of error maps below a figure, with its caption."""
+    patches = [
+        Patch(facecolor=colour / 255, edgecolor="0.4", label=name)
+        for colour, name in zip(ERROR_COLOURS, error_names(first, second), strict=True)
+    ]
+    legend = figure.legend(handles=patches, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
+    legend.set_title(caption, {"size": 8})
+
+
+def differences(
+    difference: np.ndarray, names: Sequence[str], first: str, second: str, level: float, ax: Axes | None = None
+) -> Axes:
+    """Differences with their intervals, one row each: `difference` (3, N), the value, its low and its high end.
+
+    What is on the right of zero is better in `second`. A row that crosses zero is grey: it may be chance.
+    """
+    ax = ax or plt.subplots(figsize=(7.5, 0.3 * len(names) + 1.4), layout="constrained")[1]
+    value, low, high = difference
+    rows = np.arange(len(names))
+    ax.axvline(0, color="black", linewidth=0.8)
+    for row in rows[~np.isnan(value)]:
+        clear = low[row] > 0 or high[row] < 0
+        colour = ERROR_COLOURS[2 if value[row] > 0 else 1] / 255 if clear else "0.6"
+        ax.plot([low[row], high[row]], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
+        ax.plot(value[row], row, "o", color=colour, markersize=5)
+    for row in rows[np.isnan(value)]:
+        ax.text(0, row, " absent", va="center", fontsize=7, color="grey")
+    ax.set_yticks(rows, names, fontsize=8)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    widest = np.nanmax(np.abs(difference), initial=0.01) * 1.1
+    ax.set(
+        xlim=(-widest, widest),
+        xlabel=f"← {first} better          difference of IoU, {level:.0%} interval          {second} better →",
+    )
+    ax.grid(axis="x", alpha=0.3)
+    return ax
+
+
+def iou_by_bin(
+    means: Mapping[str, np.ndarray],
+    counts: np.ndarray,
+    edges: np.ndarray,
+    xlabel: str,
+    ax: Axes | None = None,
+) -> Axes:
+    """Mean IoU of regions against their size: a line for each network, and below how many regions each bin has.
+
+    `means`: name to (bins,), `counts` (bins,), `edges` (bins + 1,), on a logarithmic axis.
+    """
+    ax = ax or plt.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
+    middles = np.sqrt(edges[:-1] * edges[1:])
+    for name, mean in means.items():
+        known = ~np.isnan(mean)
+        ax.plot(middles[known], mean[known], "o-", label=name)
+    for middle, count in zip(middles, counts, strict=True):
+        if count:
+            ax.annotate(
+                f"{count}", (middle, 0), (0, 3), textcoords="offset points", ha="center", fontsize=7, color="0.4"
+            )
+    ax.set_xscale("log")
+    ax.set(xlabel=xlabel, ylabel="mean IoU of the regions", ylim=(0, 1), xlim=(edges[0], edges[-1]))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    return ax
+
+
+def subset_scores(sizes: Sequence[int], series: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
+    """mIoU of the first n frames under several ways to count absent classes: name to one value for each of `sizes`."""
+    ax = ax or plt.subplots(figsize=(6.5, 3.4), layout="constrained")[1]
+    for name, values in series.items():
+        ax.plot(sizes, values, "o-", markersize=4, label=name)
+    ax.set(xlabel="frames scored", ylabel="mIoU", ylim=(0, None))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
+    return ax
+
+
+def cost_and_gain(rows: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
+    """mIoU against seconds a frame, a named point for each way: name to (seconds, mIoU)."""
+    ax = ax or plt.subplots(figsize=(6.5, 3.6), layout="constrained")[1]
+    for name, (seconds, miou) in rows.items():
+        ax.plot(seconds, miou, "o", color="tab:blue")
+        ax.annotate(name, (seconds, miou), (6, 5), textcoords="offset points", fontsize=8)
+    ax.set(xlabel="seconds a frame", ylabel="mIoU", xlim=(0, 1.35 * max(seconds for seconds, _ in rows.values())))
+    ax.margins(y=0.3)
+    ax.grid(alpha=0.3)
     return ax

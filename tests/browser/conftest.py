@@ -84,11 +84,8 @@ def run_cell(lab, chrome, request):
         page.set_default_timeout(WAIT_MS)
         # A workspace of its own: the default one would open the notebooks of earlier tests again.
         page.goto(f"{address}/workspaces/{Path(name).stem}/tree/{name}?token={token}")
-        # JupyterLab drops a Shift+Enter that comes before the notebook is connected to its kernel.
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-        page.locator(".jp-CodeCell .cm-content").first.click()
-        page.keyboard.press("Shift+Enter")
-        page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[1]:").first.wait_for()
+        _execute(page)
         errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
         assert not errors.count(), errors.first.inner_text()
         return page
@@ -99,6 +96,22 @@ def run_cell(lab, chrome, request):
             shown = page.locator(".jp-Cell-outputArea").all_inner_texts()
             print("What the cell showed:", *(shown or ["nothing"]), sep="\n")
         page.close()
+
+
+def _execute(page) -> None:
+    """Press Shift+Enter in the first cell until it has run.
+
+    A key that comes before the notebook has its kernel is lost without a word, and JupyterLab calls a kernel idle
+    before that. A cell that was sent has the prompt "[*]:".
+    """
+    prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
+    until = time.monotonic() + WAIT_MS / 1000
+    while "[1]:" not in (said := prompt.inner_text()):
+        assert time.monotonic() < until, f"the cell does not run: its prompt is {said!r}"
+        if "[*]:" not in said:
+            page.locator(".jp-CodeCell .cm-content").first.click()
+            page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(1000)
 
 
 FAILED = pytest.StashKey[bool]()

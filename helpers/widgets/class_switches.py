@@ -1,0 +1,68 @@
+"""A switch for each class, in its colour, and two buttons for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+import numpy as np
+import traitlets
+
+from helpers.cityscapes import CLASSES, IGNORE, PALETTE
+
+
+class ClassSwitches(widgets.VBox):
+    """`boxes`, one for each class, `all_on`, `all_off`. `on` holds the names that are on and can be observed."""
+
+    on = traitlets.Tuple()
+
+    def __init__(self):
+        self.boxes = [
+            widgets.Checkbox(
+                value=True,
+                indent=False,
+                description=f'<span style="color:rgb{tuple(map(int, PALETTE[i]))}">■</span> {name}',
+                description_allow_html=True,
+                layout=widgets.Layout(width="auto"),
+            )
+            for i, name in enumerate(CLASSES)
+        ]
+        self.all_on = widgets.Button(description="all classes", layout=widgets.Layout(width="auto"))
+        self.all_off = widgets.Button(description="none", layout=widgets.Layout(width="auto"))
+        self._quiet = False
+        for box in self.boxes:
+            box.observe(lambda _: self._read(), "value")
+        self.all_on.on_click(lambda _: self._set_all(True))
+        self.all_off.on_click(lambda _: self._set_all(False))
+        grid = widgets.GridBox(
+            self.boxes, layout=widgets.Layout(grid_template_columns="repeat(auto-fill, 9em)", width="100%")
+        )
+        super().__init__([widgets.HBox([self.all_on, self.all_off]), grid])
+        self._read()
+
+    def keep(self, train_ids: np.ndarray) -> np.ndarray:
+        """The train ids (H, W) with IGNORE in place of the classes that are off."""
+        table = np.full(256, IGNORE, dtype=np.uint8)
+        for i, box in enumerate(self.boxes):
+            if box.value:
+                table[i] = i
+        return table[train_ids]
+
+    def _read(self) -> None:
+        if not self._quiet:
+            self.on = tuple(name for name, box in zip(CLASSES, self.boxes, strict=True) if box.value)
+
+    def _set_all(self, value: bool) -> None:
+        with self._quietly():
+            for box in self.boxes:
+                box.value = value
+        self._read()
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False

@@ -1,0 +1,201 @@
+"""Let networks predict a frame or a picture of one's own, and look at two of them with a wipe between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+
+import cv2
+import ipywidgets as widgets
+import numpy as np
+
+from helpers.cityscapes import CLASSES, Frame, read_image, read_label
+from helpers.errors import CourseError
+from helpers.evaluation.networks import PredictFn
+from helpers.evaluation.pictures import read_picture
+from helpers.plotting.base import overlay
+from helpers.widgets.class_switches import ClassSwitches
+from helpers.widgets.picture import Picture
+
+WIDTH = 1024  # pixels of the picture that is sent
+LARGEST = 1024 * 2048  # pixels that are predicted; a larger upload is shrunk, as a demo should answer in seconds
+LABEL = "label"  # what can be chosen beside the networks when the frame has one
+
+
+class PredictionDemo(widgets.VBox):
+    """A window on what `networks`, name to prediction function, say of `frames` and of uploaded pictures.
+
+    Controls: `number` (of the frame), `upload`, `left` and `right` (a network, or the label), `wipe` (share of the
+    width that shows `left`), `opacity`, `switches` (ClassSwitches); shown: `picture`, `status` (what was predicted, how
+    long it took, or what is wrong with an upload), `under` (what each says at the pointer). Each network predicts a
+    picture once, when it is first shown.
+    """
+
+    def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame]):
+        if not networks or not frames:
+            raise CourseError(
+                f"The demo needs a network and a frame to begin with, not {len(networks)} and {len(frames)}."
+            )
+        if LABEL in networks:
+            raise CourseError(f"A network cannot be called {LABEL!r} here: that is the name of the label.")
+        self._networks, self._frames = dict(networks), list(frames)
+        names = list(networks)
+        self.number = widgets.IntSlider(0, min=0, max=len(frames) - 1, description="frame", continuous_update=False)
+        self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="your own picture")
+        self.left = widgets.Dropdown(options=names, value=names[0], description="left")
+        self.right = widgets.Dropdown(options=names, value=names[-1], description="right")
+        self.wipe = widgets.FloatSlider(
+            0.5, min=0, max=1, step=0.01, description="wipe", layout=widgets.Layout(width="30em")
+        )
+        self.opacity = widgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="opacity")
+        self.switches = ClassSwitches()
+        self.picture = Picture(alt="predictions over the picture")
+        self.status = widgets.HTML()
+        self.under = widgets.HTML(_HINT)
+        self._connect()
+        self._choose_frame()
+        super().__init__(
+            [
+                widgets.HBox([self.number, self.upload]),
+                widgets.HBox([self.left, self.right]),
+                widgets.HBox([self.wipe, self.opacity]),
+                self.status,
+                self.picture,
+                self.under,
+                self.switches,
+            ]
+        )
+
+    def at(self, x: float, y: float) -> dict[str, str]:
+        """What is said at (x, y), fractions of width and height: name of the network, or label, to class name."""
+        height, width = self._image.shape[:2]
+        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        shown = dict.fromkeys((self.left.value, self.right.value, *([LABEL] if self._truth is not None else [])))
+        ids = {name: int(self._labels_of(name)[row, column]) for name in shown}
+        return {name: CLASSES[each] if each < len(CLASSES) else "not evaluated" for name, each in ids.items()}
+
+    def _connect(self) -> None:
+        self._quiet = False
+        self._listen(self._choose_frame, self.number)
+        self._listen(self._take_upload, self.upload)
+        self._listen(self._show, self.left, self.right)
+        self._listen(self._draw, self.wipe, self.opacity)
+        self._listen(self._draw, self.switches, names="on")
+        self._listen(self._point, self.picture, names=["pointer", "clicked"])
+
+    def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
+        for control in controls:
+            control.observe(lambda _: None if self._quiet else react(), names)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
+
+    def _choose_frame(self) -> None:
+        frame = self._frames[self.number.value]
+        try:
+            truth = read_label(frame) if frame.label.is_file() else None
+            self._take(frame.stem, read_image(frame), truth)
+        except CourseError as error:
+            self._complain(error)
+
+    def _take_upload(self) -> None:
+        if not self.upload.value:
+            return
+        file = self.upload.value[0]
+        try:
+            image = read_picture(bytes(file["content"]), file["name"])
+        except CourseError as error:
+            self._complain(error)
+            return
+        finally:
+            with self._quietly():
+                self.upload.value = ()  # the same file can be chosen again
+        height, width = image.shape[:2]
+        name = f"{file['name']}, {width} x {height}"
+        scale = (LARGEST / (height * width)) ** 0.5
+        if scale < 1:
+            size = max(1, int(width * scale)), max(1, int(height * scale))
+            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            name += f", shrunk to {size[0]} x {size[1]}"
+        self._take(name, image, None)
+
+    def _take(self, name: str, image: np.ndarray, truth: np.ndarray | None) -> None:
+        """Make this the picture that is shown. `truth`: its train ids, if they are known."""
+        self._name, self._image, self._truth = name, image, truth
+        self._predicted: dict[str, tuple[np.ndarray, float]] = {}
+        names = list(self._networks)
+        with self._quietly():
+            for control, otherwise in ((self.left, names[0]), (self.right, names[-1])):
+                chosen = control.value
+                control.options = names if truth is None else [*names, LABEL]
+                control.value = chosen if chosen in control.options else otherwise
+            self.picture.clicked = []
+        self._show()
+
+    def _show(self) -> None:
+        """Predict what is not there yet, then draw."""
+        try:
+            for name in dict.fromkeys((self.left.value, self.right.value)):
+                self._labels_of(name)
+        except CourseError as error:
+            self._complain(error)
+            return
+        times = [
+            f"{escape(name)} {self._predicted[name][1]:.2f} s"
+            for name in dict.fromkeys((self.left.value, self.right.value))
+            if name in self._predicted
+        ]
+        height, width = self._image.shape[:2]
+        self.status.value = f"<code>{escape(self._name)}</code> {' · '.join(times)} for {width} x {height} pixels"
+        self._draw()
+        self._point()
+
+    def _labels_of(self, name: str) -> np.ndarray:
+        if name == LABEL:
+            return self._truth
+        if name not in self._predicted:
+            self.status.value = f"{escape(name)} is predicting …"
+            started = time.perf_counter()
+            labels = self._networks[name](self._image)
+            self._predicted[name] = labels, time.perf_counter() - started
+        return self._predicted[name][0]
+
+    def _draw(self) -> None:
+        if any(name != LABEL and name not in self._predicted for name in (self.left.value, self.right.value)):
+            return  # a network that failed on this picture; the status says why
+        image = _shrink(self._image, cv2.INTER_AREA)
+        left, right = (
+            overlay(image, self.switches.keep(_shrink(self._labels_of(name), cv2.INTER_NEAREST)), self.opacity.value)
+            for name in (self.left.value, self.right.value)
+        )
+        cut = round(self.wipe.value * image.shape[1])
+        both = np.concatenate([left[:, :cut], right[:, cut:]], axis=1)
+        if 0 < cut < image.shape[1]:
+            both[:, max(0, cut - 1) : cut + 1] = 255
+        self.picture.show(both)
+
+    def _point(self) -> None:
+        at = self.picture.pointer or self.picture.clicked[:2]
+        said = self.at(*at) if at else {}
+        parts = [f"{escape(name)}: <b>{class_name}</b>" for name, class_name in said.items()]
+        self.under.value = " · ".join(parts) or _HINT
+
+    def _complain(self, error: CourseError) -> None:
+        self.status.value = f'<span style="color: #b00020">{escape(str(error))}</span>'
+
+
+_HINT = "Point at the picture, or click, to see what each says there."
+
+
+def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:
+    height, width = array.shape[:2]
+    if width <= WIDTH:
+        return array
+    return cv2.resize(array, (WIDTH, max(1, round(height * WIDTH / width))), interpolation=interpolation)
