@@ -5,9 +5,7 @@ import paddle
 import pytest
 
 from helpers import deployment, evaluation, models, training
-from helpers.datasets import normalise
 from helpers.errors import CourseError
-from helpers.evaluation.networks import fast_normalise
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
 
@@ -34,12 +32,6 @@ def test_predict_is_the_argmax_and_leaves_the_mode(net):
 def test_predict_wants_rgb(net, image):
     with pytest.raises(CourseError, match="RGB"):
         evaluation.predict(net, image)
-
-
-def test_normalising_by_table_is_normalising():
-    image = np.arange(256 * 3 * 2, dtype=np.uint32).astype(np.uint8).reshape(2, 256, 3)
-    np.testing.assert_array_equal(fast_normalise(image), normalise(image))
-    np.testing.assert_array_equal(fast_normalise(image[:, ::2]), normalise(image[:, ::2]))
 
 
 def test_all_ways_to_name_a_network_give_the_same_labels(net, tmp_path):

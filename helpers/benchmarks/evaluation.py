@@ -4,8 +4,8 @@
 with, over the time of `helpers.evaluation.evaluate`, with the live network and with the fastest exported model in
 32-bit numbers; `eval.difference.*`: the largest difference between their class IoUs. `eval.overhead`: what the whole
 evaluation takes beyond the network alone on prepared frames, as a share. `eval.confusion_speedup`: cityscapesScripts'
-`evaluatePair`, without its instance scores, over reading the same files and counting here; the files are uncompressed,
-so that decoding does not count. Fast-SCNN at the size of Cityscapes.
+`evaluatePair`, without its instance scores, over `confusion_matrix`, both on one frame in memory. Fast-SCNN at the size
+of Cityscapes.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-import cv2
 import numpy as np
+import paddle
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
+from PIL import Image
 
 from helpers import deployment, evaluation, miniscapes, models, runtime, training
-from helpers.cityscapes import id_to_train_id, index, read_image, read_label
+from helpers.cityscapes import index, read_image, read_label
 from helpers.cityscapes.annotations import to_label_ids
 from helpers.cityscapes.frames import Frame
+from helpers.datasets import normalise
 from helpers.evaluation.networks import Network
 
 SIZE_HW = (1024, 2048)
@@ -46,7 +48,7 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     net = _network(pairs[0])
     weights = folder / "fastscnn" / training.WEIGHTS
     training.save_weights(net, weights)
-    exported = deployment.export(net, folder / "exported", network="fastscnn")
+    exported = deployment.export(net, folder / "exported", network="fastscnn", graph="coarse")
     eager = evaluation.open_network(weights)
     engine = _fastest(exported, read_image(pairs[0]))
     seconds: dict[str, list[float]] = {name: [] for name in ("plain", "eager", "engine", "eager.alone", "engine.alone")}
@@ -77,17 +79,15 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     over_engine = [whole / alone - 1 for whole, alone in zip(seconds["engine"], seconds["engine.alone"], strict=True)]
     numbers |= {"eval.overhead": median(over), "eval.overhead.low": min(over), "eval.overhead.high": max(over)}
     numbers["eval.overhead.engine"] = median(over_engine)
-    return numbers | confusion_speed(pairs[0], folder, rounds)
+    return numbers | confusion_speed(pairs[0], rounds)
 
 
 def _network(frame: Frame):
     """Fast-SCNN with random weights whose classifier is set so that it says many classes, not one everywhere."""
-    import paddle
-
     net = models.build("fastscnn", seed=0)
     net.eval()
     with paddle.no_grad():
-        logits = net(paddle.to_tensor(evaluation.networks.fast_normalise(read_image(frame))[np.newaxis]))[0]
+        logits = net(paddle.to_tensor(normalise(read_image(frame))[np.newaxis]))[0]
         mean, spread = logits.mean(axis=[0, 2, 3]), logits.std(axis=[0, 2, 3])
         classifier = net.classifier.conv
         classifier.weight.set_value(classifier.weight / spread.reshape([-1, 1, 1, 1]))
@@ -98,8 +98,8 @@ def _network(frame: Frame):
 def _fastest(exported: Path, frame: np.ndarray) -> Network:
     """The exported model with the engine that is fastest here, of those that compute in 32 bits."""
     best, least = None, float("inf")
-    for engine in deployment.ENGINES:
-        if engine.endswith(("bf16", "int8")):
+    for engine in deployment.available():
+        if not deployment.ALL_ENGINES[engine].exact:
             continue
         network = evaluation.open_network(exported, engine=engine)
         times = [_seconds(lambda network=network: network(frame)) for _ in range(4)][1:]
@@ -170,27 +170,24 @@ def _print_stages(stages: dict[str, list[dict[str, float]]], frames: int) -> Non
         print(f"{way:<11}{cells}", flush=True)
 
 
-def confusion_speed(frame: Frame, folder: Path, rounds: int) -> dict[str, float]:
-    """Time of cityscapesScripts' evaluator over ours, from two files of label ids to a confusion matrix."""
+def confusion_speed(frame: Frame, rounds: int) -> dict[str, float]:
+    """Time of cityscapesScripts' evaluator over ours, from a prediction and a label in memory to a confusion matrix."""
     truth = read_label(frame)
     guess = np.where(truth == 255, 0, np.roll(truth, 5, axis=1) % 19).astype(np.uint8)
-    paths = [folder / "guess.pgm", folder / "truth.pgm"]
-    for path, train_ids in zip(paths, (guess, truth), strict=True):
-        cv2.imwrite(str(path), to_label_ids(train_ids))
-    table = id_to_train_id()
-    args, saved = official.args, dict(vars(official.args))
+    pictures = [Image.fromarray(to_label_ids(each)) for each in (guess, truth)]
+    args, saved, opener = official.args, dict(vars(official.args)), official.Image.open
     args.evalInstLevelScore = False
 
     def theirs() -> np.ndarray:
         matrix = official.generateMatrix(args)
-        official.evaluatePair(str(paths[0]), str(paths[1]), matrix, None, {}, args)
+        official.evaluatePair(0, 1, matrix, None, {}, args)
         return matrix
 
     def ours() -> np.ndarray:
-        prediction, label = (cv2.LUT(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), table) for path in paths)
-        return evaluation.confusion_matrix(prediction, label)
+        return evaluation.confusion_matrix(guess, truth)
 
     try:
+        official.Image.open = pictures.__getitem__  # from memory: neither side reads a file
         rows = to_label_ids(np.arange(19, dtype=np.uint8))
         assert np.array_equal(theirs()[np.ix_(rows, rows)].astype(np.int64), ours())  # not of user input
         times = {work.__name__: [] for work in (theirs, ours)}
@@ -198,6 +195,7 @@ def confusion_speed(frame: Frame, folder: Path, rounds: int) -> dict[str, float]
             for work in (theirs, ours):
                 times[work.__name__].append(_seconds(work))
     finally:
+        official.Image.open = opener
         vars(args).update(saved)
     sides = {f"eval.confusion_ms.{name}": 1000 * median(each) for name, each in times.items()}
     return sides | _ratio("eval.confusion_speedup", times["theirs"], times["ours"])

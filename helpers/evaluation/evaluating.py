@@ -98,7 +98,9 @@ def evaluate(
     `source`, `weights`, `engine` and `views` are those of `open_network`: a network, its name and weights, an exported
     model, or a function. The next frames are read, and those before counted, while the network is at work.
 
-    With `keep`, a folder, each prediction stays there as a picture, for `read_prediction`. `workers` above 1 starts as many processes, each with a part of the frames and with as many threads as this one;
+    With `keep`, a folder, each prediction stays there as a picture, for `read_prediction`.
+
+    `workers` above 1 starts as many processes, each with a part of the frames and with as many threads as this one;
     then the source is a name or a path, which each process opens for itself. The result is exactly that of one process.
     Raises CourseError when there are no frames, one cannot be read, or a prediction has another size than its label.
     """

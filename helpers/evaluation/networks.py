@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numba
 import numpy as np
 import paddle
 from paddle import nn
 
 from helpers import models
-from helpers.datasets import normalise
+from helpers.deployment import Predictor
+from helpers.deployment.exports import DESCRIPTION
+from helpers.deployment.pixels import Workers, network_input
 from helpers.errors import CourseError
 from helpers.evaluation import upsample
 from helpers.evaluation.views import Views
@@ -19,8 +20,7 @@ from helpers.evaluation.views import Views
 # Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
 PredictFn = Callable[[np.ndarray], np.ndarray]
 WHOLE = Views()
-EXPORT = "deploy.yaml"  # the file that makes a folder an export of helpers.deployment
-_BYTES = np.arange(256, dtype=np.uint8)
+_HERE = Workers(1)  # pixels are normalised in the thread that reads them
 
 
 def check_image(image: np.ndarray) -> None:
@@ -56,7 +56,7 @@ class Eager(Network):
         self.net, self.views = net, views
 
     def prepare(self, image):
-        return fast_normalise(image)[np.newaxis]
+        return network_input(image[np.newaxis], _HERE)
 
     def labels(self, prepared):
         was_training = self.net.training
@@ -77,8 +77,6 @@ class Exported(Network):
     """A model that `helpers.deployment.export` wrote. Several views need a graph that gives logits."""
 
     def __init__(self, folder: str | Path, engine: str = "", views: Views = WHOLE):
-        from helpers.deployment import Predictor  # it stands on this package
-
         self.views = views
         self.predictor = Predictor(folder, engine) if engine else Predictor(folder)
         if not views.plain and self.predictor.export.graph == "labels":
@@ -92,7 +90,7 @@ class Exported(Network):
             return self.predictor(prepared)
         logits = self.views.logits(
             lambda part: paddle.to_tensor(self.predictor.logits(part.numpy())),
-            paddle.to_tensor(fast_normalise(prepared)[np.newaxis]),
+            paddle.to_tensor(network_input(prepared[np.newaxis], _HERE)),
         )
         return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
 
@@ -127,7 +125,7 @@ def open_network(
         return Eager(source, views)
     if isinstance(source, (str, Path)):
         path = Path(source)
-        if (path / EXPORT).is_file():
+        if (path / DESCRIPTION).is_file():
             return Exported(path, engine, views)
         if engine:
             raise CourseError(f"The engine {engine!r} runs exported models, and {source} is none: export it first.")
@@ -161,8 +159,8 @@ def _load(source: str, weights: str | Path | None) -> nn.Layer:
         return load_weights(models.build(path.parent.name), path)
     if path.exists():
         raise CourseError(
-            f"{path} is neither the folder of an exported model, which holds {EXPORT}, nor a .pdparams file: export "
-            "the network first (notebook 05), or give its weights."
+            f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor a .pdparams file: "
+            "export the network first (notebook 05), or give its weights."
         )
     raise CourseError(
         f"There is neither a network nor a file {source!r}: choose one of {', '.join(models.NAMES)}, a .pdparams file, "
@@ -173,20 +171,3 @@ def _load(source: str, weights: str | Path | None) -> nn.Layer:
 def predict(net: nn.Layer, image: np.ndarray, views: Views = WHOLE) -> np.ndarray:
     """Train ids uint8 (H, W) that `net` gives a uint8 RGB image (H, W, 3). The network's mode is left as it was."""
     return Eager(net, views)(image)
-
-
-def fast_normalise(image: np.ndarray) -> np.ndarray:
-    """`helpers.datasets.normalise` by table: a byte has 256 values, and nothing else holds up the other threads."""
-    table = normalise(np.repeat(_BYTES[:, np.newaxis, np.newaxis], 3, axis=2))[:, :, 0]  # (3, 256)
-    return _look_up(np.ascontiguousarray(image), np.ascontiguousarray(table))
-
-
-@numba.njit(nogil=True, cache=True)
-def _look_up(image, table):  # uint8 (H, W, 3), float32 (3, 256) -> float32 (3, H, W)
-    height, width, _ = image.shape
-    result = np.empty((3, height, width), dtype=np.float32)
-    for y in range(height):
-        for c in range(3):
-            for x in range(width):
-                result[c, y, x] = table[c, image[y, x, c]]
-    return result

@@ -31,7 +31,7 @@ def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int
             "resize the prediction to the label's size with nearest neighbour."
         )
     if prediction.dtype == label.dtype == np.uint8:
-        pairs = _count_pairs(np.ascontiguousarray(label).ravel(), np.ascontiguousarray(prediction).ravel())
+        pairs = _count_pairs(*_words(label), *_words(prediction))
     else:
         pairs = _count_any_pairs(label, prediction, num_classes)
     counted = np.delete(pairs, IGNORE, axis=0) if num_classes <= IGNORE else pairs
@@ -40,18 +40,32 @@ def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int
     return counted[:num_classes, :num_classes]
 
 
+def _words(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The bytes as uint64 (P // 8,), eight at a time, and those that are left."""
+    flat = np.require(values, requirements="C").ravel()
+    if flat.ctypes.data % 8:
+        flat = flat.copy()
+    whole = flat.size // 8 * 8
+    return flat[:whole].view(np.uint64), flat[whole:]
+
+
 @numba.njit(nogil=True, cache=True)
-def _count_pairs(label, prediction):  # uint8 (P,), uint8 (P,) -> int64 (256, 256)
-    # Counting all pairs of bytes needs no look at a value before it is counted, and tells afterwards whether one was
-    # out of range. Two tables in turn: neighbours mostly have the same pair, and adding to a number that has just been
-    # written waits for the write.
-    even, odd = np.zeros(1 << 16, dtype=np.int64), np.zeros(1 << 16, dtype=np.int64)
-    for i in range(0, label.size - 1, 2):
-        even[(np.int64(label[i]) << 8) | prediction[i]] += 1
-        odd[(np.int64(label[i + 1]) << 8) | prediction[i + 1]] += 1
-    if label.size % 2:
-        even[(np.int64(label[-1]) << 8) | prediction[-1]] += 1
-    return (even + odd).reshape(256, 256)
+def _count_pairs(label, label_rest, prediction, prediction_rest):  # uint64 (P // 8,), uint8 (P % 8,), twice
+    # int64 (256, 256). Counting all pairs of bytes needs no look at a value before it is counted, and tells afterwards
+    # whether one was out of range. Eight neighbours mostly have one label and one prediction, and are counted at once.
+    counts = np.zeros(1 << 16, dtype=np.int64)
+    all_bytes, one_byte = np.uint64(0x0101010101010101), np.uint64(0xFF)
+    for i in range(label.size):
+        true, said = label[i], prediction[i]
+        if true == (true & one_byte) * all_bytes and said == (said & one_byte) * all_bytes:
+            counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 8
+        else:
+            for _ in range(8):
+                counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 1
+                true, said = true >> np.uint64(8), said >> np.uint64(8)
+    for i in range(label_rest.size):
+        counts[(np.int64(label_rest[i]) << 8) | prediction_rest[i]] += 1
+    return counts.reshape(256, 256)
 
 
 def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
