@@ -57,6 +57,12 @@ def wait_for_ends(page, left, right):
     )
 
 
+def upload(page, path):
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="your own picture").click()
+    chooser.value.set_files(path)
+
+
 def test_wipe_pointer_and_upload(page, tmp_path):
     picture = page.locator("img.course-picture")
     wait_for_ends(page, ROAD, SKY)
@@ -73,11 +79,11 @@ def test_wipe_pointer_and_upload(page, tmp_path):
     page.get_by_text("all road: road · all sky: sky · label: sky").wait_for()
 
     Image.fromarray(np.full((30, 90, 3), 200, np.uint8)).save(tmp_path / "mine.png")
-    page.locator("input[type=file]").set_input_files(tmp_path / "mine.png")
+    upload(page, tmp_path / "mine.png")
     page.get_by_text("mine.png, 90 x 30").wait_for()
     page.wait_for_function("() => document.querySelector('img.course-picture').naturalWidth === 90")
 
     (tmp_path / "notes.txt").write_text("no picture")
-    page.locator("input[type=file]").set_input_files(tmp_path / "notes.txt")
+    upload(page, tmp_path / "notes.txt")
     page.get_by_text("notes.txt is no picture that can be read").wait_for()
     assert page.evaluate("() => document.querySelector('img.course-picture').naturalWidth") == 90
