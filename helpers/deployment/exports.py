@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,6 +22,7 @@ from paddle.pir_utils import OldIrGuard
 from helpers.cityscapes import CLASSES
 from helpers.datasets import MEAN, STD
 from helpers.deployment.graphs import GRAPHS, Resize, last_resize, without_resize
+from helpers.deployment.onnx import write_onnx
 from helpers.errors import CourseError
 from helpers.files import write_text
 
@@ -34,14 +35,22 @@ FORMATS = {
 ONNX = "onnx/{}x{}.onnx"  # height, width
 
 
-def export(net: nn.Layer, folder: str | Path, *, network: str, graph: str = "coarse") -> Path:
+def export(
+    net: nn.Layer,
+    folder: str | Path,
+    *,
+    network: str,
+    graph: str = "coarse",
+    onnx_hw: Sequence[tuple[int, int]] = (),
+) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
     `graph` is "coarse" (normalised images in, logits at the network's own resolution out: what Predictor runs
     fastest), "logits" (the same at the size of the image) or "labels" (uint8 frames in, train ids out, for programs
     that shall do nothing themselves). The folder holds the formats of FORMATS and deploy.yaml, which PaddleSeg's deploy
     tools read (`paddleseg.deploy.infer.DeployConfig`) and which tells network, classes, preprocessing, versions and
-    the SHA-256 of each file. It appears whole or not at all. The live network stays as it was: tracing changes a
+    the SHA-256 of each file. For each frame size (height, width) of `onnx_hw` there is an ONNX file too
+    (`helpers.deployment.onnx`). It appears whole or not at all. The live network stays as it was: tracing changes a
     layer, so a copy is traced.
     """
     if graph not in GRAPHS:
@@ -56,13 +65,16 @@ def export(net: nn.Layer, folder: str | Path, *, network: str, graph: str = "coa
             _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
             # Names and shapes for training tools; no engine reads it.
             (temporary / FORMATS["legacy"][1]).with_suffix(".pdiparams.info").unlink(missing_ok=True)
-        files = [name for names in FORMATS.values() for name in names]
+        for size_hw in onnx_hw:
+            write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
+        files = [name for names in FORMATS.values() for name in names] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
         description = {
             "Deploy": {"model": FORMATS["pir"][0], "params": FORMATS["pir"][1], **GRAPHS[graph].about},
             "Course": {
                 "network": network,
                 "graph": graph,
                 "align_corners": bool(resize and resize.align_corners),
+                "onnx_hw": [list(size_hw) for size_hw in onnx_hw],
                 "classes": list(CLASSES),
                 "mean": list(MEAN),
                 "std": list(STD),
@@ -124,8 +136,9 @@ class Export:
             text = path.read_text(encoding="utf-8")
             about = yaml.safe_load(text)["Course"]
             written_by, sums = about["paddle"], dict(about["sha256"])
+            onnx = tuple((height, width) for height, width in about["onnx_hw"])
             digest = hashlib.sha256(text.encode()).hexdigest()
-            found = cls(folder, about["network"], about["graph"], bool(about["align_corners"]), digest)
+            found = cls(folder, about["network"], about["graph"], bool(about["align_corners"]), digest, onnx)
             if found.graph not in GRAPHS:
                 raise ValueError("another graph")
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:

@@ -10,9 +10,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from helpers import pixels
 from helpers.cpu_ops import bilinear
 from helpers.datasets import normalise
-from helpers.deployment import pixels
 from helpers.deployment.choice import MIN_AGREEMENT, Choice, choose
 from helpers.deployment.engines import Runner, create
 from helpers.deployment.exports import Export

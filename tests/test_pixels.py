@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.datasets import normalise
-from helpers.deployment.pixels import Workers, labels_of, network_input
+from helpers.pixels import Workers, labels_of, network_input
 
 
 def paddle_labels(logits: np.ndarray, size_hw: tuple[int, int], align_corners: bool = False) -> np.ndarray:
@@ -51,7 +51,7 @@ def in_float32(logits: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
         low = np.minimum(at.astype(int), old - 1)
         share = (at - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(4)])
         high = np.minimum(low + 1, old - 1)
-        logits = logits.take(low, axis) * (1 - share) + logits.take(high, axis) * share
+        logits = logits.take(low, axis) + (logits.take(high, axis) - logits.take(low, axis)) * share
     return logits
 
 
