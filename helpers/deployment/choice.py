@@ -18,6 +18,7 @@ from helpers.deployment.engines import ALL_ENGINES, available
 from helpers.deployment.exports import Export
 from helpers.errors import CourseError
 from helpers.files import read_json, write_json
+from helpers.progress import progress
 
 MIN_AGREEMENT = 0.997  # a thousand pixels may differ in three; float32 engines differ in none or nearly none
 WARMUP, REPEATS = 1, 3
@@ -54,10 +55,12 @@ def choose(
     names = [name for name in available() if name != "onnxruntime" or size_hw in exported.onnx]
     reference = labels_by("eager")(frame)
     agreements, latencies = {}, {}
-    for name in names:  # one after the other, so that only one holds memory
+    for name in progress(
+        names, desc="choosing an engine", unit="engine"
+    ):  # one after the other, so that only one holds memory
         call = labels_by(name)
         agreements[name] = agreement(call(frame), reference)
-        latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS)[name].median_ms
+        latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS, show=False)[name].median_ms
     good = [name for name in names if agreements[name] >= min_agreement]
     if not good:
         raise CourseError(f"No engine agrees with eager in {min_agreement:.4%} of the pixels: lower min_agreement.")

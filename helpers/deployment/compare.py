@@ -39,16 +39,16 @@ class Latency:
 
 
 def measure(
-    calls: Mapping[str, Callable[[np.ndarray], Any]], frame: np.ndarray, *, warmup: int, repeats: int
+    calls: Mapping[str, Callable[[np.ndarray], Any]], frame: np.ndarray, *, warmup: int, repeats: int, show: bool = True
 ) -> dict[str, Latency]:
     """Time `call(frame)` for each of `calls`, in turns: a busy moment of the machine then meets all of them alike.
 
-    The first `warmup` turns are not counted; `repeats` turns are.
+    The first `warmup` turns are not counted; `repeats` turns are. `show` draws a bar.
     """
     if repeats < 1:
         raise CourseError(f"Measuring needs at least one run, not {repeats}.")
     runs: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in progress(range(warmup + repeats), desc="measuring", unit="turn"):
+    for turn in progress(range(warmup + repeats), desc="measuring", unit="turn", disable=not show):
         for name, call in calls.items():
             started = time.perf_counter()
             call(frame)

@@ -28,12 +28,15 @@ class PaddleRunner:
         self._predictor = self._create()
 
     def clone(self) -> PaddleRunner:
-        """Another one for another thread; with oneDNN or none it shares the weights."""
-        if self._setting not in ("plain", "onednn"):
+        """Another one for another thread. It shares the weights only without oneDNN and OpenVINO.
+
+        Clones by oneDNN fail at their first run, since the first predictor has rearranged the weights (Paddle 3.2.2).
+        """
+        if self._setting not in ("plain", "gpu"):
             return PaddleRunner(self._exported, self._threads, self._kind, self._setting)
         twin = object.__new__(PaddleRunner)
         twin.__dict__.update(self.__dict__)
-        with _onednn_kernels(self._setting == "onednn"):
+        with _onednn_kernels(False):
             twin._predictor = self._predictor.clone()
         return twin
 
