@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 from collections import deque
@@ -13,10 +14,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import paddle
 from paddle import nn
 
 from helpers.cityscapes import Frame, png, read_image, read_label
 from helpers.cityscapes.frames import read_bytes
+from helpers.devices import use_device
 from helpers.errors import CourseError
 from helpers.evaluation.networks import WHOLE, Network, PredictFn, check_image, open_network
 from helpers.evaluation.pictures import write_picture
@@ -213,7 +216,7 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
     chunk = min(8, -(-len(frames) // workers))
     found: dict[str, np.ndarray] = {}
     seconds = dict.fromkeys(STAGES, 0.0)
-    work: Callable = partial(_evaluate_part, str(source), tuple(options.items()), keep)
+    work: Callable = partial(_evaluate_part, str(source), tuple(options.items()), keep, paddle.get_device())
     for part in in_processes(work, frames, workers=workers, chunk=chunk, desc=desc):
         found.update(zip(part.stems, part.frame_matrices, strict=True))
         for stage in STAGES:
@@ -222,11 +225,18 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
     return Evaluation(tuple(f.stem for f in frames), np.stack([found[f.stem] for f in frames]), seconds)
 
 
-def _evaluate_part(source: str, options: tuple, keep, frames: list[Frame]) -> Evaluation:
-    return _evaluate(_opened(source, options), frames, None, keep)
+def _evaluate_part(
+    source: str, options: tuple, keep: str | Path | None, device: str, frames: list[Frame]
+) -> Evaluation:
+    return _evaluate(_opened(source, options, device), frames, None, keep)
 
 
 @lru_cache(maxsize=1)
-def _opened(source: str, options: tuple) -> Network:
-    # Each process opens the network at its first part of the frames and keeps it for the others.
+def _opened(source: str, options: tuple, device: str) -> Network:
+    # Each process opens the network at its first part of the frames and keeps it for the others. Several GPUs are dealt
+    # out by the number at the end of the process's name (not tried: there was no GPU).
+    if device.startswith("gpu"):
+        number = int(multiprocessing.current_process().name.rpartition("-")[2])
+        device = f"gpu:{number % paddle.device.cuda.device_count()}"
+    use_device(device)
     return open_network(source, **dict(options))

@@ -99,8 +99,9 @@ def differences(
     widest = np.nanmax(np.abs(difference), initial=0.01) * 1.1
     ax.set(
         xlim=(-widest, widest),
-        xlabel=f"← {first} better          difference of IoU, {level:.0%} interval          {second} better →",
+        xlabel=f"← {first} better        difference of IoU, {level:.0%} interval        {second} better →",
     )
+    ax.xaxis.label.set_fontsize(9)
     ax.grid(axis="x", alpha=0.3)
     return ax
 
@@ -112,7 +113,7 @@ def iou_by_bin(
     xlabel: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Mean IoU of regions against their size: a line for each network, and below how many regions each bin has.
+    """Mean IoU of regions against their size: a line for each network, and above how many regions each bin has.
 
     `means`: name to (bins,), `counts` (bins,), `edges` (bins + 1,), on a logarithmic axis.
     """
@@ -123,9 +124,8 @@ def iou_by_bin(
         ax.plot(middles[known], mean[known], "o-", label=name)
     for middle, count in zip(middles, counts, strict=True):
         if count:
-            ax.annotate(
-                f"{count}", (middle, 0), (0, 3), textcoords="offset points", ha="center", fontsize=7, color="0.4"
-            )
+            at = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 7, "color": "0.4"}
+            ax.annotate(f"{count}", (middle, 1), **at)  # above the axes, where no line is
     ax.set_xscale("log")
     ax.set(xlabel=xlabel, ylabel="mean IoU of the regions", ylim=(0, 1), xlim=(edges[0], edges[-1]))
     ax.grid(alpha=0.3)
