@@ -112,15 +112,17 @@ def regions(prediction: np.ndarray, label: np.ndarray, smallest: int = 16) -> It
     labelled regions of that class and without ignored pixels. A prediction that touches no region counts for none, so
     these are scores of what is there; false alarms are in the confusion matrix.
     """
-    ignored = label == IGNORE
-    for class_id in np.unique(label[~ignored]):
-        mine = (label == class_id).astype(np.uint8)
-        said = ((prediction == class_id) & ~ignored).astype(np.uint8)
+    said_there = np.where(label == IGNORE, IGNORE, prediction)
+    for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:NUM_CLASSES]):
+        # Nothing outside of the smallest box around the class, labelled or predicted, plays a part.
+        left, top, width, height = cv2.boundingRect(((label == class_id) | (said_there == class_id)).astype(np.uint8))
+        box = np.s_[top : top + height, left : left + width]
+        mine, said = ((each[box] == class_id).astype(np.uint8) for each in (label, said_there))
         count, of_label, stats, _ = cv2.connectedComponentsWithStats(mine, connectivity=8)
         pieces, of_said = cv2.connectedComponents(said, connectivity=8)
         inside = cv2.distanceTransform(np.pad(mine, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
         widest = np.zeros(count)
-        np.maximum.at(widest, of_label.ravel(), inside.ravel())
+        np.maximum.at(widest, of_label[mine > 0], inside[mine > 0])
         # How many pixels of each predicted piece lie in each region; column 0 is outside the class.
         shared = np.bincount(of_said.ravel() * count + of_label.ravel(), minlength=pieces * count)
         shared = shared.reshape(pieces, count)[1:]  # (pieces, regions)
