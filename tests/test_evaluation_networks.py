@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from helpers import deployment, evaluation, models, training
+from helpers import deployment, evaluation, models, pruning, training
 from helpers.errors import CourseError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
@@ -44,6 +44,7 @@ def test_all_ways_to_name_a_network_give_the_same_labels(net, tmp_path):
         ("fastscnn", {"weights": weights}),
         (weights, {}),
         (str(weights), {}),
+        (weights.parent, {}),
         (lambda image: evaluation.predict(net, image), {}),
         (evaluation.open_network(net), {}),
     ]:
@@ -55,6 +56,12 @@ def test_all_ways_to_name_a_network_give_the_same_labels(net, tmp_path):
     assert (flipped == evaluation.predict(net, IMAGE, views)).mean() > 0.99
     with pytest.raises(CourseError, match="There is no engine"):
         evaluation.open_network(folder, engine="steam")
+
+
+def test_a_pruned_network_is_opened_by_its_folder(tmp_path, monkeypatch, net):
+    (tmp_path / "plan.json").write_text("{}")
+    monkeypatch.setattr(pruning, "load_pruned", lambda folder: net if folder == tmp_path else None)
+    assert evaluation.open_network(tmp_path).net is net
 
 
 def test_what_is_not_a_network(net, tmp_path):

@@ -12,10 +12,10 @@ from paddle import nn
 from helpers import models
 from helpers.deployment import Predictor
 from helpers.deployment.exports import DESCRIPTION
-from helpers.deployment.pixels import Workers, network_input
 from helpers.errors import CourseError
 from helpers.evaluation import upsample
 from helpers.evaluation.views import Views
+from helpers.pixels import Workers, network_input
 
 # Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
 PredictFn = Callable[[np.ndarray], np.ndarray]
@@ -113,7 +113,8 @@ def open_network(
 
     - a layer, such as `models.build` gives;
     - the name of a network together with `weights`, a .pdparams file;
-    - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them;
+    - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them, or that folder;
+    - the folder of a pruned network, as notebook 04 writes it;
     - the folder of an exported model, run by `engine` (default: that of `helpers.deployment.Predictor`);
     - a function from an image to train ids.
 
@@ -141,9 +142,14 @@ def open_network(
 
 
 def _load(source: str, weights: str | Path | None) -> nn.Layer:
-    from helpers.training import load_weights
+    from helpers.pruning import PLAN, load_pruned  # read when they are needed: PaddleSlim takes seconds
+    from helpers.training import WEIGHTS, load_weights
 
     path = Path(source)
+    if (path / PLAN).is_file():
+        return load_pruned(path)
+    if (path / WEIGHTS).is_file():
+        path = path / WEIGHTS
     if source in models.NAMES:
         if weights is None:
             raise CourseError(
@@ -159,8 +165,8 @@ def _load(source: str, weights: str | Path | None) -> nn.Layer:
         return load_weights(models.build(path.parent.name), path)
     if path.exists():
         raise CourseError(
-            f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor a .pdparams file: "
-            "export the network first (notebook 05), or give its weights."
+            f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor of a pruned one, which "
+            f"holds {PLAN}, nor a .pdparams file: export the network first (notebook 05), or give its weights."
         )
     raise CourseError(
         f"There is neither a network nor a file {source!r}: choose one of {', '.join(models.NAMES)}, a .pdparams file, "
