@@ -20,7 +20,7 @@ STD = (0.5, 0.5, 0.5)
 
 # PaddleSeg's transforms draw from the global generators of `random` and NumPy. Two loading threads at once, one of them
 # left over from an interrupted cell, would draw from each other's.
-_GENERATORS = threading.Lock()
+GENERATORS = threading.Lock()
 
 
 def normalise(image: np.ndarray) -> np.ndarray:
@@ -78,7 +78,7 @@ class TrainingSamples(paddle.io.Dataset):
         frame = self.frame(n)
         sample = {"img": read_image(frame), "label": read_label(frame), "gt_fields": ["label"]}
         entropy = np.random.SeedSequence((self.seed, 2, n)).generate_state(2)
-        with _GENERATORS:
+        with GENERATORS:
             saved = random.getstate(), np.random.get_state()
             random.seed(int(entropy[0]))
             np.random.seed(entropy[1])

@@ -24,6 +24,7 @@ def apply() -> None:
     """Patch PaddleSeg in this process; calling it again changes nothing."""
     patch_cross_entropy_loss()
     patch_rmi_loss()
+    patch_ohem_loss()
 
 
 def apply_to_paddleslim() -> None:
@@ -78,6 +79,18 @@ def patch_rmi_loss() -> None:
     from paddleseg.models.losses.rmi_loss import RMILoss
 
     _replace(RMILoss, "forward_sigmoid", _rmi_with_float_mask)
+
+
+def patch_ohem_loss() -> None:
+    """PaddleSeg's OhemCrossEntropyLoss adds an int64 mask to float32 probabilities.
+
+    What breaks: the same TypeError, as soon as there are more labelled pixels than `min_kept`.
+    Upstream: Paddle pull request 63842, as above; not reported for this loss.
+    Can go: with a PaddleSeg release newer than 2.8.0 that casts its masks.
+    """
+    from paddleseg.models.losses.ohem_cross_entropy_loss import OhemCrossEntropyLoss
+
+    _replace(OhemCrossEntropyLoss, "forward", _ohem_with_bool_masks)
 
 
 def import_paddleslim() -> None:
@@ -219,3 +232,25 @@ def _rmi_with_float_mask(self, logits_4D, labels_4D, do_rmi=False):
     one_hot.stop_gradient = True
     smallest = 1e-6  # upstream's _CLIP_MIN: keeps the covariance away from zero
     return self.rmi_lower_bound(one_hot, F.sigmoid(logits_4D) * mask.unsqueeze(1) + smallest)
+
+
+def _ohem_with_bool_masks(self, logit, label):
+    """`OhemCrossEntropyLoss.forward`: logits (N, C, H, W), labels (N, H, W) or (N, 1, H, W), returns a scalar.
+
+    Of the labelled pixels those count whose true class has a probability below `thresh`; where these are fewer than
+    `min_kept`, those up to the `min_kept`-th smallest probability.
+    """
+    label = label.reshape([logit.shape[0], *logit.shape[2:]]).astype("int64")  # (N, H, W)
+    labelled = label != self.ignore_index
+    with paddle.no_grad():
+        known = paddle.where(labelled, label, paddle.zeros_like(label))
+        probability = paddle.take_along_axis(F.softmax(logit, axis=1), known.unsqueeze(1), axis=1).squeeze(1)
+        probability = paddle.where(labelled, probability, paddle.full_like(probability, 2.0))
+        hard = labelled
+        if 0 < self.min_kept < int(labelled.sum()):
+            smallest = paddle.topk(probability.flatten(), self.min_kept, largest=False)[0][-1]
+            hard = labelled & (probability < paddle.clip(smallest, min=self.thresh))
+    counted = paddle.where(hard, label, paddle.full_like(label, self.ignore_index))
+    loss = F.cross_entropy(logit, counted, ignore_index=self.ignore_index, axis=1, reduction="none")
+    mask = hard.astype(loss.dtype)
+    return (loss.reshape(mask.shape) * mask).mean() / (mask.mean() + self.EPS)

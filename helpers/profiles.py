@@ -35,8 +35,9 @@ class Recipe:
     """How one network is trained: `optimiser` sgd (with momentum) or adamw, polynomial decay after a linear warm-up.
 
     `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
-    each output of the network, the main one first; `class_balance` is that of `helpers.training.class_weights`, 0 for
-    none.
+    each output of the network, the main one first; `losses` are names of `helpers.training.LOSSES` with their factors;
+    `class_balance` is that of `helpers.training.class_weights`, 0 for none; `validate_every` in iterations, 0 for
+    never; `amp` is mixed precision, on GPUs; `pretrained` starts from published ImageNet weights.
     """
 
     crop_hw: tuple[int, int]
@@ -55,6 +56,23 @@ class Recipe:
     jitter: float
     aux_weights: tuple[float, ...]
     class_balance: float
+    losses: tuple[tuple[str, float], ...]
+    validate_every: int
+    amp: bool
+    pretrained: bool
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """How far notebook 02 goes: `seeds` runs of each network, with the seed and those after it; `family` are the
+    networks whose latency at `latency_size_hw` (height, width) is measured; `loss_iterations` steps of fine-tuning, at
+    `loss_lr`, for each loss that is compared."""
+
+    seeds: int
+    family: tuple[str, ...]
+    latency_size_hw: tuple[int, int]
+    loss_iterations: int
+    loss_lr: float
 
 
 @dataclass(frozen=True)
@@ -84,7 +102,8 @@ class DeploySpec:
 
 @dataclass(frozen=True)
 class Profile:
-    """All that a notebook needs to know about how large to run. `finetune` is `fastscnn` with its own overrides."""
+    """All that a notebook needs to know about how large to run. `finetune` is `fastscnn` with its own overrides,
+    `networks` holds the recipes of networks that differ from `pair`."""
 
     name: str
     cell_timeout_s: int
@@ -94,8 +113,14 @@ class Profile:
     fastscnn: Recipe
     finetune: Recipe
     evaluate: EvaluateSpec
+    networks: dict[str, Recipe]
+    study: StudySpec
     prune: PruneSpec
     deploy: DeploySpec
+
+    def recipe(self, network: str) -> Recipe:
+        """How `network` is trained: its own recipe, else that of the pair."""
+        return self.fastscnn if network.startswith("fastscnn") else self.networks.get(network, self.pair)
 
 
 def profile_names(table: Path = TABLE) -> list[str]:
@@ -116,10 +141,15 @@ def load_profile(name: str, table: Path = TABLE) -> Profile:
         "fastscnn": Recipe,
         "finetune": Recipe,
         "evaluate": EvaluateSpec,
+        "study": StudySpec,
         "prune": PruneSpec,
         "deploy": DeploySpec,
     }
+    pair, networks = merged["pair"], merged.pop("networks")
     built = {key: _build(kind, merged.pop(key), f"[{name}.{key}]") for key, kind in sections.items()}
+    built["networks"] = {
+        network: _build(Recipe, _merge(pair, own), f"[{name}.networks.{network}]") for network, own in networks.items()
+    }
     return _build(Profile, {"name": name, **merged, **built}, f"[{name}]")
 
 
@@ -143,4 +173,11 @@ def _build(kind: type, values: dict[str, Any], where: str):
                 f"profiles.toml {where} has the unknown key {key!r}: "
                 + (f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}.")
             )
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+    lacking = [name for name in known if name not in values]
+    if lacking:
+        raise CourseError(f"profiles.toml {where} lacks the key {lacking[0]!r}: give it there or under [default].")
+    return kind(**{key: _frozen(value) for key, value in values.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(each) for each in value) if isinstance(value, list) else value

@@ -104,3 +104,130 @@ def test_outputs_have_the_size_of_the_image():
 def test_unknown_name():
     with pytest.raises(CourseError, match="'hrnet'.*uhrnet_w48"):
         models.build("hrnet")
+
+
+# One of each kind; the wider ones are built by the same code.
+KINDS = ["hrnet_w18_small_v1", "uhrnet_w18_small", "hrnet_w18_small_v1_ocr", "fastscnn"]
+KINDS += ["unet", "deeplabv3p", "pspnet", "icnet", "bisenetv2"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_is_counted_as_it_computes_and_trains_with_its_recipe(name):
+    """Convolutions counted by hooks, from the shapes that they really wrote; then one step of the published recipe."""
+    from helpers.profiles import load_profile
+    from helpers.training import segmentation_loss
+
+    net = models.build(name, seed=0)
+    net.eval()
+    counted = []
+
+    def hook(layer, inputs, output):
+        counted.append(int(np.prod(layer.weight.shape[1:])) * output.size)
+
+    hooks = [
+        layer.register_forward_post_hook(hook)
+        for layer_name, layer in net.named_sublayers()
+        if isinstance(layer, nn.Conv2D) and "auxlayer" not in layer_name
+    ]
+    assert net(paddle.zeros([1, 3, 64, 128]))[0].shape == [1, 19, 64, 128]
+    assert models.cost(net, (64, 128)).macs == sum(counted)
+    for each in hooks:
+        each.remove()
+
+    recipe = load_profile("cityscapes").recipe(name)
+    net.train()
+    outputs = net(paddle.rand([2, 3, 64, 64]))
+    assert len(outputs) == len(recipe.aux_weights)
+    label = paddle.randint(0, 19, [2, 64, 64])
+    loss = segmentation_loss(outputs, label, recipe.aux_weights, losses=recipe.losses)
+    loss.backward()
+    assert np.isfinite(loss.item())
+    assert bool((net.parameters()[0].grad != 0).any())
+
+
+def test_auxiliary_heads_are_no_part_of_the_cost():
+    """What only training needs: PSPNet's and ICNet's extra classifiers, BiSeNetV2's four; OCR's regions are needed."""
+    for name, parts in (("pspnet", ["auxlayer"]), ("icnet", ["auxlayer_"]), ("bisenetv2", ["aux_head1", "aux_head4"])):
+        net = models.build(name)
+        everything = sum(p.size for p in net.parameters() if not p.stop_gradient)
+        assert models.cost(net, (64, 64)).params < everything
+        assert models.cost(net, (64, 64), auxiliary=True).params == everything
+        names = [layer.name for layer in models.cost(net, (64, 64)).layers]
+        assert not any(part in layer for part in parts for layer in names)
+    ocr = models.cost(models.build("uhrnet_w18_small_ocr"), (64, 64))
+    assert any("aux_head" in layer.name for layer in ocr.layers)
+
+
+def test_icnet_has_three_resolutions_in_training_and_the_image_s_in_evaluation():
+    net = models.build("icnet", num_classes=7, seed=0)
+    net.train()
+    assert [output.shape for output in net(paddle.rand([2, 3, 64, 128]))] == [
+        [2, 7, 16, 32],
+        [2, 7, 8, 16],
+        [2, 7, 4, 8],
+    ]
+    net.eval()
+    assert [output.shape for output in net(paddle.rand([1, 3, 70, 130]))] == [[1, 7, 70, 130]]
+
+
+def test_icnet_s_deep_stages_work_at_a_thirty_second():
+    """The point of the design: the two last stages, which hold most of ResNet50, see a quarter of the image, 1/32."""
+    cost = models.cost(models.build("icnet"), (256, 512))
+    deep = [layer for layer in cost.layers if layer.name.startswith(("backbone.bb_2", "backbone.bb_3"))]
+    assert {layer.out_hw for layer in deep} == {(8, 16)}
+    alone = models.cost(models.build("pspnet"), (256, 512))
+    assert cost.gmacs < alone.gmacs / 5
+
+
+@pytest.mark.parametrize(
+    ("name", "strides", "channels"),
+    [
+        (
+            "hrnet_w18_small_v2",
+            {0: {2, 4}, 1: {4}, 2: {4, 8}, 3: {4, 8, 16}, 4: {4, 8, 16, 32}},
+            {(1, 4): 256, (2, 4): 18, (2, 8): 36, (4, 32): 144},
+        ),
+        (
+            "uhrnet_w18_small",
+            {
+                0: {2, 4}, 1: {4}, 2: {4, 8}, 3: {8, 16}, 4: {16, 32}, 5: {32, 64},
+                6: {16, 32}, 7: {8, 16}, 8: {4, 8}, 9: {4},
+            },
+            {(5, 64): 288, (5, 32): 144, (8, 4): 18},
+        ),
+    ],
+)  # fmt: skip
+def test_branches_as_the_papers_draw_them(name, strides, channels):
+    cost = models.cost(models.build(name), (512, 1024))
+    branches = models.branches(cost)
+    found = {}
+    for branch in branches:
+        found.setdefault(branch.stage, set()).add(branch.stride)
+    assert found == strides
+    place = {(branch.stage, branch.stride): branch for branch in branches}
+    assert {key: place[key].channels for key in channels} == channels
+    head = sum(layer.macs for layer in cost.layers if not layer.name.startswith("backbone."))
+    assert sum(branch.macs for branch in branches) + head == cost.macs
+
+
+def test_branches_of_another_network():
+    with pytest.raises(CourseError, match="no HRNet stages"):
+        models.branches(models.cost(models.build("fastscnn"), (64, 64)))
+
+
+def test_latency_is_a_median_between_its_limits_and_leaves_the_mode_alone():
+    net = models.build("fastscnn")
+    net.train()
+    middle, low, high = models.latency_ms(net, (64, 64), repeats=3)
+    assert 0 < low <= middle <= high and net.training
+
+
+def test_the_table_on_the_command_line(capsys, monkeypatch):
+    from helpers.models.__main__ import main
+
+    monkeypatch.setattr("sys.argv", ["models", "--size", "1024x2048", "--only", "fastscnn"])
+    assert main() == 0
+    assert "| Fast-SCNN | fastscnn | 1.40 | 7.2 |" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["models", "--size", "big"])
+    assert main() == 2
+    assert "write for example 512x1024" in capsys.readouterr().err

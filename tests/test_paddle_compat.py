@@ -16,7 +16,7 @@ UNPATCHED = """
 import contextlib, io, json, sys
 import helpers  # environment only
 import numpy as np, paddle
-from paddleseg.models.losses import CrossEntropyLoss, RMILoss
+from paddleseg.models.losses import CrossEntropyLoss, OhemCrossEntropyLoss, RMILoss
 found = {}
 
 def error_of(call):
@@ -30,6 +30,7 @@ logits, label = paddle.rand([1, 19, 16, 16]), paddle.zeros([1, 16, 16], "int64")
 found["cross_entropy"] = error_of(lambda: CrossEntropyLoss()(logits, label))
 found["cross_entropy_weighted"] = error_of(lambda: CrossEntropyLoss(weight=[1.0] * 19)(logits, label))
 found["rmi"] = error_of(lambda: RMILoss()(logits, label))
+found["ohem"] = error_of(lambda: OhemCrossEntropyLoss(min_kept=10)(logits, label))
 
 import matplotlib
 matplotlib.use("svg")
@@ -96,6 +97,7 @@ def patched():
         ("cross_entropy", "TypeError"),
         ("cross_entropy_weighted", "TypeError"),
         ("rmi", "TypeError"),
+        ("ohem", "TypeError"),
         ("backend", "agg"),
         ("to_static_name", "AttributeError"),
         ("left_static", True),
@@ -127,6 +129,17 @@ def cross_entropy(**options) -> float:
 def test_cross_entropy_by_hand():
     assert cross_entropy() == pytest.approx(sum(LOSSES.values()) / 3, rel=1e-5)
     assert cross_entropy(avg_non_ignore=False) == pytest.approx(sum(LOSSES.values()) / 4, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("thresh", "kept"), [(0.7, ["second", "last"]), (0.4, ["second"]), (0.9, ["first", "second", "last"])]
+)
+def test_ohem_by_hand(thresh, kept):
+    """The true classes have the probabilities 3/4, 1/4 and 1/2; those below the threshold count."""
+    from paddleseg.models.losses import OhemCrossEntropyLoss
+
+    loss = OhemCrossEntropyLoss(thresh, min_kept=1)(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL)).item()
+    assert loss == pytest.approx(np.mean([LOSSES[name] for name in kept]), rel=1e-4)
 
 
 def test_weighted_cross_entropy_by_hand():

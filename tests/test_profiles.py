@@ -42,3 +42,39 @@ def test_misspelt_key_is_named_with_what_was_meant(tmp_path):
     table.write_text(TABLE.read_text().replace("[smoke.pair]\n", "[smoke.pair]\nbatchsize = 2\n"))
     with pytest.raises(CourseError, match=r"\[smoke.pair\].*'batchsize'.*'batch_size'"):
         load_profile("smoke", table)
+
+
+@pytest.mark.parametrize("network", ["hrnet_w48", "uhrnet_w48", "uhrnet_w18_small", "uhrnet_w48_ocr"])
+def test_published_recipes_of_the_pair_and_ocr(network):
+    """PaddleSeg's configs/fcn and configs/ocrnet: 3 images on each of 4 GPUs, sgd, polynomial decay to zero."""
+    recipe = load_profile("cityscapes").recipe(network)
+    assert (recipe.crop_hw, recipe.batch_size, recipe.iterations) == ((512, 1024), 3, 120_000)
+    assert (recipe.optimiser, recipe.lr, recipe.min_lr, recipe.power) == ("sgd", 0.01, 0.0, 0.9)
+    assert (recipe.momentum, recipe.weight_decay, recipe.pretrained) == (0.9, 5e-4, True)
+    assert (recipe.scale_min, recipe.scale_max, recipe.scale_step, recipe.jitter) == (0.5, 2.0, 0.25, 0.4)
+    assert recipe.aux_weights == ((1.0, 0.4) if network.endswith("ocr") else (1.0,))
+    assert recipe.losses == (("cross_entropy", 1.0),)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_networks_in_the_table_exist(name):
+    from helpers.models import NAMES
+
+    profile = load_profile(name)
+    assert {*profile.models, *profile.networks, *profile.study.family} <= set(NAMES)
+    assert profile.recipe("fastscnn") is profile.fastscnn
+    assert profile.recipe("hrnet_w48") is profile.pair
+
+
+def test_misspelt_key_of_one_network(tmp_path):
+    table = tmp_path / "profiles.toml"
+    table.write_text(TABLE.read_text().replace("pspnet = { aux_weights", "pspnet = { aux_weight", 1))
+    with pytest.raises(CourseError, match=r"\[mini.networks.pspnet\].*'aux_weight'.*'aux_weights'"):
+        load_profile("mini", table)
+
+
+def test_key_that_is_missing_everywhere(tmp_path):
+    table = tmp_path / "profiles.toml"
+    table.write_text(TABLE.read_text().replace("seeds = 1\n", ""))
+    with pytest.raises(CourseError, match=r"\[mini.study\] lacks the key 'seeds'"):
+        load_profile("mini", table)

@@ -12,6 +12,7 @@ from helpers import training
 from helpers.cityscapes import index
 from helpers.errors import CourseError
 from helpers.profiles import load_profile
+from helpers.training import checkpoint, loop
 
 RECIPE = replace(load_profile("smoke").pair, crop_hw=(32, 64), batch_size=2, iterations=12, warmup=2, lr=0.05)
 
@@ -127,7 +128,7 @@ def test_same_seed_same_run(frames, tmp_path):
 @pytest.mark.parametrize("stop_at", [1, 3, 7])
 def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatch, stop_at):
     whole, expected = fit(frames, tmp_path / "whole")
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)  # after every iteration
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after every iteration
 
     class Interrupt(Exception):
         pass
@@ -147,11 +148,11 @@ def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatc
     net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
     assert history.loss == expected.loss and history.lr == expected.lr
     assert_same_weights(weights(net), weights(whole))
-    assert not (tmp_path / "cut" / training.CHECKPOINT).exists()
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [training.HISTORY, training.WEIGHTS]
 
 
-def test_checkpoint_of_another_run_is_not_continued(frames, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+def test_checkpoint_of_another_run_is_named_and_not_continued(frames, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
 
     def fail(outputs, label):
         fail.calls += 1
@@ -163,7 +164,9 @@ def test_checkpoint_of_another_run_is_not_continued(frames, tmp_path, monkeypatc
     with pytest.raises(RuntimeError):
         fit(frames, tmp_path, loss_fn=fail)
     other = replace(RECIPE, lr=0.01)
+    capsys.readouterr()
     _, history = fit(frames, tmp_path, recipe=other)
+    assert "another run (lr 0.05 instead of 0.01)" in capsys.readouterr().out
     _, expected = fit(frames, tmp_path / "fresh", recipe=other)
     assert history.loss == expected.loss
 
@@ -182,3 +185,145 @@ def test_weights_of_another_network(tmp_path):
         training.load_weights(TinyNet(), tmp_path / "five.pdparams")
     with pytest.raises(CourseError, match="no weights"):
         training.load_weights(TinyNet(), tmp_path / "none.pdparams")
+
+
+def cut_after(count, frames, folder, monkeypatch):
+    """A run with a checkpoint after every iteration that fails in iteration `count` + 1."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    calls = []
+
+    def loss_fn(outputs, label):
+        calls.append(1)
+        if len(calls) > count:
+            raise KeyboardInterrupt
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(frames, folder, loss_fn=loss_fn)
+    return sorted(folder.glob(checkpoint.PATTERN))
+
+
+@pytest.mark.parametrize("damage", ["short", "flipped", "empty"])
+def test_damaged_checkpoint_is_named_and_the_one_before_it_is_used(frames, tmp_path, monkeypatch, capsys, damage):
+    whole, expected = fit(frames, tmp_path / "whole")
+    kept = cut_after(5, frames, tmp_path / "cut", monkeypatch)
+    assert [path.name for path in kept] == ["checkpoint_00000004.pdckpt", "checkpoint_00000005.pdckpt"]
+    content = bytearray(kept[-1].read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    kept[-1].write_bytes({"short": content[:-1], "flipped": content, "empty": b""}[damage])
+    assert not checkpoint.is_whole(kept[-1]) and checkpoint.is_whole(kept[0])
+    net, history = fit(frames, tmp_path / "cut")
+    assert f"{kept[-1]} is damaged" in capsys.readouterr().out
+    assert history.loss == expected.loss
+    assert_same_weights(weights(net), weights(whole))
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(frames, tmp_path, monkeypatch, capsys):
+    for path in cut_after(3, frames, tmp_path, monkeypatch):
+        path.write_bytes(b"no checkpoint")
+    _, history = fit(frames, tmp_path)
+    assert capsys.readouterr().out.count("is damaged") == 2
+    assert len(history.loss) == RECIPE.iterations
+
+
+def test_random_states_of_python_and_numpy_are_continued(frames, tmp_path, monkeypatch):
+    """A loss that draws from them is continued with the numbers that would have come next."""
+    import random
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+
+    def drawing(stop, drawn):
+        def loss_fn(outputs, label):
+            if len(drawn) == stop:
+                raise KeyboardInterrupt
+            drawn.append((random.random(), np.random.rand()))
+            return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+        return loss_fn
+
+    random.seed(5), np.random.seed(6)
+    expected = []
+    fit(frames, tmp_path / "whole", loss_fn=drawing(-1, expected))
+    random.seed(5), np.random.seed(6)
+    drawn = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(frames, tmp_path / "cut", loss_fn=drawing(4, drawn))
+    random.seed(77), np.random.seed(77)
+    rest = []
+    fit(frames, tmp_path / "cut", loss_fn=drawing(-1, rest))
+    assert drawn + rest == expected
+
+
+def test_weights_that_are_not_finite_are_never_a_checkpoint(frames, tmp_path, monkeypatch):
+    """The loss may be finite and the step from it ruin the weights: the checkpoint before must stay the last."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    net, calls = tiny(), []
+
+    def loss_fn(outputs, label):
+        calls.append(1)
+        if len(calls) == 4:
+            net.head.bias.register_hook(lambda gradient: gradient * float("inf"))
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(CourseError, match="(?s)not finite at iteration 4 of 12.*last good checkpoint.*00000003"):
+        fit(frames, tmp_path, net=net, loss_fn=loss_fn)
+    assert [path.name for path in sorted(tmp_path.glob(checkpoint.PATTERN))][-1] == "checkpoint_00000003.pdckpt"
+
+
+def test_validation_keeps_the_best_weights_and_shows_the_network(frames, tmp_path):
+    recipe = replace(RECIPE, iterations=10, validate_every=4)
+    seen = []
+    net, history = fit(
+        frames,
+        tmp_path,
+        recipe=recipe,
+        val_frames=frames[:3],
+        watch=lambda count, net: seen.append((count, net.training)),
+    )
+    assert seen == [(4, False), (8, False), (10, False)]
+    assert history.validated == [4, 8, 10] and len(history.miou) == 3
+    best = training.load_weights(TinyNet(), tmp_path / training.BEST)
+    from helpers.cityscapes import read_image, read_label
+    from helpers.evaluation import confusion_matrix, predict, scores
+
+    matrix = sum(confusion_matrix(predict(best, read_image(f)), read_label(f)) for f in frames[:3])
+    assert scores(matrix).miou == pytest.approx(max(history.miou), abs=1e-12)
+    assert training.load_recipe(tmp_path)["lr"] == recipe.lr
+
+
+def test_validating_changes_nothing_of_the_training(frames, tmp_path):
+    plain, _ = fit(frames, tmp_path / "plain")
+    looked, _ = fit(frames, tmp_path / "looked", recipe=replace(RECIPE, validate_every=5), val_frames=frames[:2])
+    assert_same_weights(weights(plain), weights(looked))
+
+
+def test_scalars_are_written_for_visualdl(frames, tmp_path):
+    from visualdl import LogReader
+
+    _, history = fit(frames, tmp_path, scalars=True)
+    log = next((tmp_path / loop.SCALARS).iterdir())
+    told = LogReader(file_path=str(log)).get_data("scalar", "train/loss")
+    np.testing.assert_allclose([point.value for point in told], history.loss, rtol=1e-6)
+    assert [point.id for point in told] == list(range(1, RECIPE.iterations + 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 1000}, "batch of 1000 images is larger than the data.*batch_size"),
+        ({"crop_hw": (96, 64)}, "crop of 96 x 64.*frames of 64 x 128.*crop_hw"),
+        ({"losses": (("focal", 1.0),)}, "no loss 'focal'.*lovasz"),
+        ({"losses": (("dice", 0.0),)}, "no loss with a positive factor"),
+        ({"optimiser": "adam"}, "no optimiser 'adam'"),
+    ],
+)
+def test_recipes_that_cannot_work(frames, tmp_path, change, message):
+    with pytest.raises(CourseError, match=message):
+        fit(frames, tmp_path, recipe=replace(RECIPE, **change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_device_that_is_not_there(frames, tmp_path):
+    with pytest.raises(CourseError, match="no device 'gpu:7' here: choose auto or one of cpu"):
+        training.fit(tiny(), frames, RECIPE, seed=0, folder=tmp_path, device="gpu:7")

@@ -5,17 +5,23 @@ output first and auxiliary outputs after it.
 """
 
 from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost
-from helpers.models.networks import NAMES, build, title
+from helpers.models.latency import latency_ms
+from helpers.models.networks import NAMES, NETWORKS, build, title
 from helpers.models.quoted import QuotedCount, fastscnn_counts
+from helpers.models.structure import Branch, branches
 
 __all__ = [
     "AUXILIARY_PREFIXES",
     "NAMES",
+    "NETWORKS",
+    "Branch",
     "Cost",
     "LayerCost",
     "QuotedCount",
+    "branches",
     "build",
     "cost",
     "fastscnn_counts",
+    "latency_ms",
     "title",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
-# PaddleSeg's own names of the layers that exist for the auxiliary loss only.
+# PaddleSeg's own names of the layers that exist for the auxiliary loss only. OCR's `aux_head` is none of them: its
+# output goes into the main one.
 AUXILIARY_PREFIXES = ("auxlayer",)
+_AUXILIARY = re.compile(r"(^|\.)(auxlayer|aux_head\d)")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def cost(net: nn.Layer, size_hw: tuple[int, int], auxiliary: bool = False) -> Co
     """
 
     def counts(name: str) -> bool:
-        return auxiliary or not name.startswith(AUXILIARY_PREFIXES)
+        return auxiliary or not _AUXILIARY.search(name)
 
     params = sum(p.size for name, p in net.named_parameters() if not p.stop_gradient and counts(name))
     with _recorded_convolutions(net) as recorded:

@@ -54,3 +54,96 @@ def macs_by_resolution(
     ax.invert_yaxis()
     ax.legend(title="resolution", ncols=len(strides), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return ax
+
+
+def structure(
+    branches: Sequence, ax: Axes | None = None, title: str | None = None, total_macs: int | None = None
+) -> Axes:
+    """A network of stages drawn as boxes: stages from left to right, resolutions from high (top) to low.
+
+    `branches`: objects with `stage`, `stride`, `channels` and `macs` (`helpers.models.branches`). A box's colour and
+    the percentage in it are its share of `total_macs` (by default of their sum), the number above is its channels.
+    Solid lines lead to the next stage; dashed ones to a later stage that takes the resolution up again.
+    """
+    ax = ax or plt.subplots(figsize=(9, 3.4), layout="constrained")[1]
+    total = total_macs or sum(branch.macs for branch in branches)
+    strides = sorted({branch.stride for branch in branches})
+    stages = sorted({branch.stage for branch in branches})
+    place = {(b.stage, b.stride): (stages.index(b.stage), strides.index(b.stride)) for b in branches}
+    _connect(ax, place, stages, strides)
+    color = plt.get_cmap("YlOrRd")
+    largest = max(branch.macs for branch in branches)
+    for branch in branches:
+        x, y = place[branch.stage, branch.stride]
+        shade = branch.macs / largest
+        box = plt.Rectangle(
+            (x - 0.33, y - 0.27), 0.66, 0.54, facecolor=color(0.05 + 0.8 * shade), edgecolor="0.25", zorder=3
+        )
+        ax.add_patch(box)
+        ax.text(
+            x,
+            y,
+            f"{branch.macs / total:.0%}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            zorder=4,
+            color="white" if shade > 0.7 else "black",
+        )
+        ax.text(x, y - 0.3, str(branch.channels), ha="center", va="bottom", fontsize=7, color="0.25", zorder=4)
+    ax.set(
+        xlim=(-0.6, len(stages) - 0.4),
+        ylim=(len(strides) - 0.5, -0.75),
+        yticks=range(len(strides)),
+        yticklabels=[f"1/{stride}" for stride in strides],
+        xticks=range(len(stages)),
+        xticklabels=["stem" if stage == 0 else f"stage {stage}" for stage in stages],
+        ylabel="resolution",
+    )
+    ax.tick_params(length=0)
+    for side in ax.spines.values():
+        side.set_visible(False)
+    if title:
+        ax.set_title(title, fontsize=10)
+    return ax
+
+
+def _connect(ax: Axes, place: Mapping, stages: Sequence[int], strides: Sequence[int]) -> None:
+    for (stage, stride), (x, y) in place.items():
+        later = [each for each in stages[stages.index(stage) + 1 :] if (each, stride) in place]
+        if later and stages.index(later[0]) == x + 1:
+            ax.plot([x, x + 1], [y, y], color="0.6", linewidth=1, zorder=1)
+        elif later:
+            ax.plot([x, stages.index(later[0])], [y, y], color="0.6", linewidth=1, linestyle="--", zorder=1)
+        following = stages[x + 1] if x + 1 < len(stages) else None
+        for other in strides:  # the neighbouring resolution begins where the next stage has one that this one lacks
+            if (following, other) in place and (stage, other) not in place and abs(strides.index(other) - y) == 1:
+                ax.plot([x, x + 1], [y, strides.index(other)], color="0.6", linewidth=1, zorder=1)
+
+
+def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], ax: Axes | None = None) -> Axes:
+    """One line per name through its points (iterations, mIoU)."""
+    ax = ax or plt.subplots(figsize=(7, 3.0), layout="constrained")[1]
+    for name, (iterations, miou) in curves.items():
+        ax.plot(iterations, miou, marker="o", markersize=4, label=name)
+    ax.set(xlabel="iteration", ylabel="mIoU, validation", ylim=(0, None), xlim=(0, None))
+    ax.grid(alpha=0.3)
+    ax.legend()
+    return ax
+
+
+def class_bars(
+    values: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None, ylabel: str = "IoU"
+) -> Axes:
+    """Bars in groups, one group per class and one bar per name; NaN leaves a gap."""
+    ax = ax or plt.subplots(figsize=(9, 3.4), layout="constrained")[1]
+    width = 0.84 / len(values)
+    for number, (name, heights) in enumerate(values.items()):
+        left = np.arange(len(classes)) - 0.42 + width * (number + 0.5)
+        ax.bar(left, np.nan_to_num(np.asarray(heights, dtype=float)), width, label=name)
+    ax.set(ylabel=ylabel, xlim=(-0.6, len(classes) - 0.4), ylim=(0, None))
+    ax.set_xticks(range(len(classes)), classes)
+    ax.grid(axis="y", alpha=0.3)
+    ax.set_axisbelow(True)
+    ax.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return ax

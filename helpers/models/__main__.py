@@ -1,0 +1,56 @@
+"""The table of networks: `python -m helpers.models --size 512x1024` counts, `--latency` measures as well."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from helpers import models
+from helpers.devices import use_device
+from helpers.errors import CourseError
+from helpers.models.latency import latency_ms
+
+
+def main() -> int:
+    """Print the table as Markdown; exit code 2 with one sentence for a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.models", description=__doc__.splitlines()[0])
+    parser.add_argument("--size", default="512x1024", help="height x width in pixels of the image that is counted for")
+    parser.add_argument("--only", default="", help="names, comma between; all when empty")
+    parser.add_argument("--latency", action="store_true", help="measure the eager network too, in evaluation mode")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    try:
+        print_table(arguments)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def print_table(arguments: argparse.Namespace) -> None:
+    """One line per network, as soon as it is known."""
+    use_device(arguments.device)
+    size_hw = _size(arguments.size)
+    names = [name.strip() for name in arguments.only.split(",") if name.strip()] or list(models.NAMES)
+    head = ["network", "name", "parameters, million", f"conv GMACs at {size_hw[0]}x{size_hw[1]}"]
+    head += ["ms, median", "ms, from", "ms, to"] if arguments.latency else []
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head), flush=True)
+    for name in names:
+        net = models.build(name, seed=0)
+        cost = models.cost(net, size_hw)
+        row = [models.title(name), name, f"{cost.params / 1e6:.2f}", f"{cost.gmacs:.1f}"]
+        if arguments.latency:
+            row += [f"{value:.0f}" for value in latency_ms(net, size_hw, arguments.repeats)]
+        print("| " + " | ".join(row) + " |", flush=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise CourseError(f"The size {text!r} is not height x width: write for example 512x1024.")
+    return int(parts[0]), int(parts[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Train one network of a profile: `python -m helpers.training --profile cityscapes --model uhrnet_w48`.
+
+The same line under a launcher trains on many devices: `python -m paddle.distributed.launch --gpus 0,1,2,3 -m
+helpers.training ...`; on CPUs `--nproc_per_node 2 --backend gloo` instead of `--gpus`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from helpers import models
+from helpers.errors import CourseError
+from helpers.notebook import Notebook
+from helpers.training import fit
+from helpers.training.distributed import join
+
+
+def main() -> int:
+    """Exit code 0, or 2 with one sentence on standard error for a user's mistake."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.training", description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="mini", help="smoke, mini or cityscapes")
+    parser.add_argument("--model", required=True, help=f"one of {', '.join(models.NAMES)}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="auto", help="auto, cpu, gpu:0; under a launcher each process has its own")
+    parser.add_argument("--data-root", default="", help="empty: the profile's own data")
+    parser.add_argument("--output-dir", default="", help="empty: outputs/<profile>")
+    parser.add_argument("--workers", type=int, default=0, help="loading processes beside each training process")
+    arguments = parser.parse_args()
+    try:
+        train(arguments)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> None:
+    """Train as the command line says; raises CourseError."""
+    world = join(arguments.device)
+    place = {
+        "profile": arguments.profile,
+        "seed": arguments.seed,
+        "data_root": arguments.data_root,
+        "output_dir": arguments.output_dir,
+    }
+    if world.first:
+        Notebook("02", **place)  # generates MiniScapes, once
+    world.wait()
+    nb = Notebook("02", **place)
+    recipe = nb.profile.recipe(arguments.model)
+    net = models.build(arguments.model, seed=arguments.seed, pretrained=recipe.pretrained and world.first)
+    history = fit(
+        net,
+        nb.frames("train"),
+        recipe,
+        seed=arguments.seed,
+        folder=nb.path(f"02/{arguments.model}"),
+        device=arguments.device,
+        workers=arguments.workers,
+        name=models.title(arguments.model),
+        val_frames=nb.frames("val") if recipe.validate_every else None,
+        scalars=True,
+    )
+    if world.first:
+        last = f", mIoU {history.miou[-1]:.4f} on the validation frames" if history.miou else ""
+        print(f"{nb.caption}: loss {history.loss_around(first=False):.3f}{last}, in {nb.path('02')}/{arguments.model}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

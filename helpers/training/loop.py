@@ -1,0 +1,216 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+from PIL import Image
+
+from helpers.cityscapes import Frame
+from helpers.cpu_ops import fast_training
+from helpers.datasets import GENERATORS, training_batches
+from helpers.errors import CourseError
+from helpers.evaluation import scores
+from helpers.profiles import Recipe
+from helpers.progress import progress
+from helpers.training import checkpoint, distributed
+from helpers.training.distributed import World
+from helpers.training.history import BEST, WEIGHTS, History, save_history
+from helpers.training.losses import check_losses, class_weights, segmentation_loss
+from helpers.training.schedule import optimiser as build_optimiser
+from helpers.training.weights import save_weights
+
+CHECKPOINT_SECONDS = 60
+SCALARS = "visualdl"
+
+LossFn = Callable[[list[paddle.Tensor], paddle.Tensor], paddle.Tensor]
+
+
+def fit(
+    net: nn.Layer,
+    frames: list[Frame],
+    recipe: Recipe,
+    *,
+    seed: int,
+    folder: str | Path,
+    device: str = "auto",
+    workers: int = 0,
+    name: str = "training",
+    loss_fn: LossFn | None = None,
+    val_frames: list[Frame] | None = None,
+    watch: Callable[[int, nn.Layer], None] | None = None,
+    scalars: bool = False,
+) -> History:
+    """Train `net` in place and write `model.pdparams` and `history.json` into `folder`.
+
+    A checkpoint is written every minute; the same call on the same folder continues an interrupted run from it and
+    ends with the same weights. Earlier results in `folder` are replaced only when training has ended.
+    `loss_fn` maps (outputs, train ids) to a scalar; by default it is the recipe's mixture, see `segmentation_loss`.
+    Every `recipe.validate_every` iterations and at the end, `val_frames` are scored and the weights of the best score
+    so far kept as `best.pdparams`; then `watch` is called with the iteration and the network in evaluation mode.
+    `scalars` writes loss, learning rate and scores for VisualDL. Under `paddle.distributed.launch` every process calls
+    this alike: each takes `recipe.batch_size` images of every batch, and the first one writes the files.
+    Raises CourseError when the recipe does not fit the frames, and when the loss or a weight is not finite: then the
+    last good checkpoint stays.
+    """
+    world = distributed.join(device)
+    folder = Path(folder)
+    _check(recipe, frames, world)
+    say = print if world.first else _say_nothing
+    optimiser, schedule = build_optimiser(recipe, net)
+    half_precision = recipe.amp and paddle.get_device().startswith("gpu")
+    scaler = paddle.amp.GradScaler(enable=half_precision)
+    if world.first:
+        checkpoint.clear_unfinished(folder)
+    run = checkpoint.identity(net, frames, recipe, seed, world.size)
+    history = checkpoint.resume(folder, run, net, optimiser, scaler, say) or History()
+    done = len(history.loss)
+    distributed.agree(world, done, "the iteration to go on from")
+    distributed.broadcast(world, net)
+    schedule.step(done)
+    # A loss that was given may draw random numbers: no loading thread shall have its own states in place then.
+    undisturbed = contextlib.nullcontext() if loss_fn is None else GENERATORS
+    loss_fn = loss_fn or _recipe_loss(recipe, frames)
+
+    net.train()
+    started, saved = time.monotonic() - history.seconds, time.monotonic()
+    batches = training_batches(frames, recipe, seed, done, world.rank, world.size, workers)
+    with (
+        progress(total=recipe.iterations, initial=done, desc=name, unit="step", disable=not world.first) as bar,
+        fast_training(net),
+        distributed.synchronised_batch_norm(world, net),
+        _scalars(folder / SCALARS if scalars and world.first else None) as scalar,
+    ):
+        for iteration, (image, label) in enumerate(_timed(batches, history), start=done):
+            # Dropout draws from Paddle's generator: like the samples, a function of seed and iteration, so that a
+            # continued run needs no saved generator.
+            paddle.seed(int(np.random.SeedSequence((seed, iteration, world.rank)).generate_state(1)[0]))
+            with paddle.amp.auto_cast(enable=half_precision):
+                outputs = net(image)
+                with undisturbed:
+                    loss = loss_fn(outputs, label)
+            value = distributed.mean(world, loss.item())
+            if not math.isfinite(value):
+                raise _not_finite(f"The loss became {value}", iteration, recipe, folder)
+            scaler.scale(loss).backward()
+            distributed.average_gradients(world, net)
+            scaler.step(optimiser)
+            scaler.update()
+            optimiser.clear_grad()
+            history.loss.append(value)
+            history.lr.append(optimiser.get_lr())
+            schedule.step()
+            count = iteration + 1
+            history.seconds = time.monotonic() - started
+            scalar("train/loss", value, count)
+            scalar("train/lr", history.lr[-1], count)
+            bar.set_postfix(loss=f"{value:.3f}", refresh=False)
+            bar.update()
+            if recipe.validate_every and (count % recipe.validate_every == 0 or count == recipe.iterations):
+                _look(world, net, val_frames, folder, history, watch, scalar)
+                history.seconds = time.monotonic() - started
+            if time.monotonic() - saved > CHECKPOINT_SECONDS and world.first:
+                _require_finite(net, iteration, recipe, folder)
+                checkpoint.save(folder, run, net, optimiser, scaler, history)
+                saved = time.monotonic()
+    net.eval()
+    if world.first:
+        _require_finite(net, recipe.iterations - 1, recipe, folder)
+        save_weights(net, folder / WEIGHTS)
+        save_history(folder, history, run)
+        checkpoint.clear(folder)
+    world.wait()
+    return history
+
+
+def _check(recipe: Recipe, frames: list[Frame], world: World) -> None:
+    check_losses(recipe.losses)
+    if not frames:
+        raise CourseError("There is nothing to train on: the list of frames is empty.")
+    batch = recipe.batch_size * world.size
+    if batch > len(frames):
+        raise CourseError(
+            f"A batch of {batch} images is larger than the data, which has {len(frames)} frames: "
+            "lower `batch_size` in profiles.toml, or start fewer processes."
+        )
+    with Image.open(frames[0].image) as image:
+        width, height = image.size
+    if recipe.crop_hw[0] > height or recipe.crop_hw[1] > width:
+        raise CourseError(
+            f"The crop of {recipe.crop_hw[0]} x {recipe.crop_hw[1]} pixels is larger than the frames of {height} x "
+            f"{width}: lower `crop_hw` in profiles.toml."
+        )
+
+
+def _recipe_loss(recipe: Recipe, frames: list[Frame]) -> LossFn:
+    weights = paddle.to_tensor(class_weights(frames, recipe.class_balance))
+    return partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=weights, losses=recipe.losses)
+
+
+def _timed(batches: paddle.io.DataLoader, history: History) -> Iterator:
+    """The batches; what the loop waits for them is added to `history.waiting`."""
+    source = iter(batches)
+    while True:
+        begun = time.monotonic()
+        batch = next(source, None)
+        history.waiting += time.monotonic() - begun
+        if batch is None:
+            return
+        yield batch
+
+
+def _look(world, net, val_frames, folder, history, watch, scalar) -> None:
+    """Score the validation frames, keep the weights if they are the best so far, show them to `watch`."""
+    count = len(history.loss)
+    net.eval()
+    if val_frames:
+        matrix = distributed.evaluate(world, net, val_frames, desc=f"validating after {count}")
+        miou = scores(matrix).miou
+        best = max(history.miou, default=-1.0)
+        history.validated.append(count)
+        history.miou.append(miou)
+        scalar("val/miou", miou, count)
+        if world.first and miou > best:
+            save_weights(net, folder / BEST)
+    if watch is not None and world.first:
+        watch(count, net)
+    net.train()
+
+
+@contextlib.contextmanager
+def _scalars(folder: Path | None) -> Iterator[Callable[[str, float, int], None]]:
+    """A function (tag, value, iteration) that writes for VisualDL into `folder`; one that does nothing for None."""
+    if folder is None:
+        yield lambda tag, value, iteration: None
+        return
+    from visualdl import LogWriter  # takes a second to import
+
+    with LogWriter(logdir=str(folder)) as writer:
+        yield lambda tag, value, iteration: writer.add_scalar(tag=tag, value=value, step=iteration)
+
+
+def _require_finite(net: nn.Layer, iteration: int, recipe: Recipe, folder: Path) -> None:
+    for name, tensor in net.state_dict().items():
+        if not bool(paddle.isfinite(tensor).all()):
+            raise _not_finite(f"The weights {name} are not finite", iteration, recipe, folder)
+
+
+def _not_finite(what: str, iteration: int, recipe: Recipe, folder: Path) -> CourseError:
+    kept = sorted(folder.glob(checkpoint.PATTERN))
+    return CourseError(
+        f"{what} at iteration {iteration + 1} of {recipe.iterations}: try a learning rate below {recipe.lr} or a "
+        f"longer warm-up than {recipe.warmup} iterations"
+        + (f"; the last good checkpoint is {kept[-1]}." if kept else ".")
+    )
+
+
+def _say_nothing(*_: object) -> None:
+    """What processes other than the first print."""

@@ -1,0 +1,37 @@
+"""The learning rate of an iteration, and the optimiser that takes it."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+from helpers.errors import CourseError
+from helpers.profiles import Recipe
+
+
+def learning_rate(recipe: Recipe, iteration: int) -> float:
+    """The learning rate of an iteration, counted from 0: a linear rise over `warmup` iterations, then the polynomial
+
+    lr(i) = (lr - min_lr) * (1 - i / n) ** power + min_lr, where i and n do not count the warm-up.
+    """
+    if iteration < recipe.warmup:
+        return recipe.lr * (iteration + 1) / (recipe.warmup + 1)
+    left = 1 - (iteration - recipe.warmup) / (recipe.iterations - recipe.warmup)
+    return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
+
+
+def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer, paddle.optimizer.lr.LRScheduler]:
+    """The recipe's optimiser over the parameters of `net`, and its schedule, which counts the iterations.
+
+    Raises CourseError for an optimiser that is neither sgd nor adamw.
+    """
+    schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
+    if recipe.optimiser == "sgd":
+        made = paddle.optimizer.Momentum(
+            schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
+        )
+    elif recipe.optimiser == "adamw":
+        made = paddle.optimizer.AdamW(schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
+    else:
+        raise CourseError(f"There is no optimiser {recipe.optimiser!r}: write sgd or adamw in profiles.toml.")
+    return made, schedule

@@ -1,0 +1,97 @@
+"""Recorded training runs as curves that can be chosen, coloured by what differs, and smoothed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from helpers.errors import CourseError
+
+QUANTITIES = {"training loss": "loss", "mIoU, validation": "miou", "learning rate": "lr"}
+SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")
+
+
+class RunBrowser(ipywidgets.VBox):
+    """`runs`: objects like `helpers.training.recorded.Run`.
+
+    Controls: `quantity` (what is drawn), `colour` (the setting that gives the colour), `chosen` (which runs), `smooth`
+    (iterations to average the loss over). `picture` holds the figure as PNG, `table` the final values as HTML.
+    """
+
+    def __init__(self, runs: Sequence[Any], caption: str = ""):
+        if not runs:
+            raise CourseError("There is no recorded run to compare: train a network first.")
+        self.runs, self.caption = list(runs), caption
+        names = [run.name for run in self.runs]
+        differing = [key for key in SETTINGS if len({_text(run.settings.get(key)) for run in self.runs}) > 1]
+        self.quantity = ipywidgets.Dropdown(options=list(QUANTITIES), description="show")
+        self.colour = ipywidgets.Dropdown(options=differing or ["network"], description="colour by")
+        self.smooth = ipywidgets.IntSlider(20, 1, 50, description="smooth", continuous_update=False)
+        self.chosen = ipywidgets.SelectMultiple(
+            options=names, value=names, rows=min(12, len(names)), description="runs", layout={"width": "420px"}
+        )
+        self.picture = ipywidgets.Image(format="png", width=640)
+        self.table = ipywidgets.HTML()
+        for control in (self.quantity, self.colour, self.smooth, self.chosen):
+            control.observe(self._draw, names="value")
+        controls = ipywidgets.VBox([self.quantity, self.colour, self.smooth, self.chosen])
+        super().__init__([ipywidgets.HBox([controls, self.picture], layout={"flex_flow": "row wrap"}), self.table])
+        self._draw()
+
+    def _draw(self, _change: object = None) -> None:
+        runs = [run for run in self.runs if run.name in self.chosen.value]
+        figure = Figure(figsize=(7.5, 4.4), dpi=100, layout="constrained")
+        FigureCanvasAgg(figure)
+        ax = figure.add_subplot()
+        key, kind = self.colour.value, QUANTITIES[self.quantity.value]
+        values = list(dict.fromkeys(_text(run.settings.get(key)) for run in self.runs))
+        told = set()
+        for run in runs:
+            value = _text(run.settings.get(key))
+            x, y = self._curve(run, kind)
+            label = f"{key} {value}" if value not in told else None
+            told.add(value)
+            ax.plot(x, y, color=f"C{values.index(value) % 10}", marker="o" if kind == "miou" else None, label=label)
+        ax.set(xlabel="iteration", ylabel=self.quantity.value, ylim=(0, None))
+        ax.grid(alpha=0.3)
+        if told:
+            ax.legend(fontsize=8)
+        figure.supxlabel(self.caption, fontsize=8, color="0.35")
+        written = io.BytesIO()
+        figure.savefig(written, format="png")
+        self.picture.value = written.getvalue()
+        self.table.value = _table(runs)
+
+    def _curve(self, run: Any, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        if kind == "miou":
+            return np.asarray(run.validated), np.asarray(run.miou)
+        values = np.asarray(getattr(run, kind), dtype=float)
+        width = max(1, min(self.smooth.value if kind == "loss" else 1, len(values)))
+        mean = np.convolve(values, np.full(width, 1 / width), mode="valid")
+        return np.arange(width, len(values) + 1), mean
+
+
+def _table(runs: Sequence[Any]) -> str:
+    rows = "".join(
+        f"<tr><td style='text-align:left'>{run.name}</td><td>{np.mean(run.loss[-20:]):.3f}</td>"
+        f"<td>{run.miou[-1]:.3f}</td></tr>"
+        if len(run.miou)
+        else f"<tr><td style='text-align:left'>{run.name}</td><td>{np.mean(run.loss[-20:]):.3f}</td><td></td></tr>"
+        for run in runs
+    )
+    head = "<tr><th style='text-align:left'>run</th><th>loss, last 20</th><th>mIoU, last</th></tr>"
+    return f"<table style='border-spacing:1em 0'>{head}{rows}</table>"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)):
+        return " + ".join(f"{factor:g} {name}" if factor != 1 else str(name) for name, factor in value)
+    if isinstance(value, (list, tuple)):
+        return " x ".join(str(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
