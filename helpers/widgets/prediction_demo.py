@@ -19,7 +19,7 @@ from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture
 
-WIDTH = 1024  # pixels of the picture that is sent
+WIDTH = 1024  # pixels of the picture that is sent, at most; small frames are enlarged by a whole factor
 LARGEST = 1024 * 2048  # pixels that are predicted; a larger upload is shrunk, as a demo should answer in seconds
 LABEL = "label"  # what can be chosen beside the networks when the frame has one
 
@@ -30,7 +30,7 @@ class PredictionDemo(widgets.VBox):
     Controls: `number` (of the frame), `upload`, `left` and `right` (a network, or the label), `wipe` (share of the
     width that shows `left`), `opacity`, `switches` (ClassSwitches); shown: `picture`, `status` (what was predicted, how
     long it took, or what is wrong with an upload), `under` (what each says at the pointer). Each network predicts a
-    picture once, when it is first shown.
+    picture once, when it is first shown; at its very first, twice, since what is compiled then is not what it takes.
     """
 
     def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame]):
@@ -41,9 +41,12 @@ class PredictionDemo(widgets.VBox):
         if LABEL in networks:
             raise CourseError(f"A network cannot be called {LABEL!r} here: that is the name of the label.")
         self._networks, self._frames = dict(networks), list(frames)
+        self._warm: set[str] = set()
         names = list(networks)
         self.number = widgets.IntSlider(0, min=0, max=len(frames) - 1, description="frame", continuous_update=False)
-        self.upload = widgets.FileUpload(accept="image/*", multiple=False, description="your own picture")
+        self.upload = widgets.FileUpload(
+            accept="image/*", multiple=False, description="your own picture", layout=widgets.Layout(width="14em")
+        )
         self.left = widgets.Dropdown(options=names, value=names[0], description="left")
         self.right = widgets.Dropdown(options=names, value=names[-1], description="right")
         self.wipe = widgets.FloatSlider(
@@ -162,6 +165,9 @@ class PredictionDemo(widgets.VBox):
             return self._truth
         if name not in self._predicted:
             self.status.value = f"{escape(name)} is predicting …"
+            if name not in self._warm:
+                self._networks[name](self._image)
+                self._warm.add(name)
             started = time.perf_counter()
             labels = self._networks[name](self._image)
             self._predicted[name] = labels, time.perf_counter() - started
@@ -170,9 +176,9 @@ class PredictionDemo(widgets.VBox):
     def _draw(self) -> None:
         if any(name != LABEL and name not in self._predicted for name in (self.left.value, self.right.value)):
             return  # a network that failed on this picture; the status says why
-        image = _shrink(self._image, cv2.INTER_AREA)
+        image = _fit(self._image, cv2.INTER_AREA)
         left, right = (
-            overlay(image, self.switches.keep(_shrink(self._labels_of(name), cv2.INTER_NEAREST)), self.opacity.value)
+            overlay(image, self.switches.keep(_fit(self._labels_of(name), cv2.INTER_NEAREST)), self.opacity.value)
             for name in (self.left.value, self.right.value)
         )
         cut = round(self.wipe.value * image.shape[1])
@@ -194,8 +200,9 @@ class PredictionDemo(widgets.VBox):
 _HINT = "Point at the picture, or click, to see what each says there."
 
 
-def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:
+def _fit(array: np.ndarray, interpolation: int) -> np.ndarray:
     height, width = array.shape[:2]
     if width <= WIDTH:
-        return array
+        factor = max(1, min(WIDTH // width, WIDTH // height))
+        return array.repeat(factor, axis=0).repeat(factor, axis=1)
     return cv2.resize(array, (WIDTH, max(1, round(height * WIDTH / width))), interpolation=interpolation)

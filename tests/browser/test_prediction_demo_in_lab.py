@@ -81,9 +81,9 @@ def test_wipe_pointer_and_upload(page, tmp_path):
     Image.fromarray(np.full((30, 90, 3), 200, np.uint8)).save(tmp_path / "mine.png")
     upload(page, tmp_path / "mine.png")
     page.get_by_text("mine.png, 90 x 30").wait_for()
-    page.wait_for_function("() => document.querySelector('img.course-picture').naturalWidth === 90")
+    page.wait_for_function("() => document.querySelector('img.course-picture').naturalWidth === 990")
 
     (tmp_path / "notes.txt").write_text("no picture")
     upload(page, tmp_path / "notes.txt")
     page.get_by_text("notes.txt is no picture that can be read").wait_for()
-    assert page.evaluate("() => document.querySelector('img.course-picture').naturalWidth") == 90
+    assert page.evaluate("() => document.querySelector('img.course-picture').naturalWidth") == 990
