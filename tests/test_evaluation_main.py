@@ -34,7 +34,7 @@ def test_predict(place, tmp_path, capsys):
     files = [str(tmp_path / "mine.jpg"), str(tmp_path / "notes.png")]
     assert main(["predict", network[0], *files, "--to", str(tmp_path / "out"), *network[1:]]) == 1
     said = capsys.readouterr()
-    assert "notes.png is no picture" in said.err and "1 pictures predicted" in said.out
+    assert "notes.png is no picture" in said.err and "predicted: 1;" in said.out
     sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").iterdir()}
     assert sizes == {f"mine_{kind}.png": (80, 48) for kind in ("trainIds", "color", "overlay")}
 

@@ -69,7 +69,8 @@ def test_what_is_not_a_network(net, tmp_path):
     training.save_weights(net, file)
     (tmp_path / "empty").mkdir()
     for source, more, sentence in [
-        ("hrnet", {}, "neither a network nor a file 'hrnet'"),
+        ("fastscn", {}, "neither a network nor a file 'fastscn': did you mean fastscnn"),
+        ("outputs/nowhere", {}, "neither a network nor a file 'outputs/nowhere': give a .pdparams file"),
         ("fastscnn", {}, "without weights"),
         ("hrnet_w18_small_v1", {"weights": file}, "another network"),
         (file, {}, "does not say which network"),

@@ -119,7 +119,7 @@ def _predict(options: argparse.Namespace) -> int:
     written = predict_files(network, options.pictures, options.to, options.opacity)
     for sentence in written.refused.values():
         print(f"left out: {sentence}", file=sys.stderr)
-    print(f"{len(written.files)} pictures predicted: train ids, colours and overlay are in {options.to}")
+    print(f"predicted: {len(written.files)}; train ids, colours and overlays are in {options.to}")
     return 1 if written.refused else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -168,9 +169,10 @@ def _load(source: str, weights: str | Path | None) -> nn.Layer:
             f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor of a pruned one, which "
             f"holds {PLAN}, nor a .pdparams file: export the network first (notebook 05), or give its weights."
         )
+    close = get_close_matches(source, models.NAMES, n=1)
     raise CourseError(
-        f"There is neither a network nor a file {source!r}: choose one of {', '.join(models.NAMES)}, a .pdparams file, "
-        "or the folder of an exported model."
+        f"There is neither a network nor a file {source!r}: "
+        + (f"did you mean {close[0]}?" if close else "give a .pdparams file, or the folder of an exported model.")
     )
 
 
