@@ -191,7 +191,7 @@ def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
     state = model.get("state", {})
     kind = model.get("model_name", "")
     found = []
-    if kind == "ImageModel":
+    if kind == "ImageModel" or state.get("_anywidget_id", "").endswith(".Picture"):  # helpers.widgets.picture
         for buffer in model.get("buffers", []):
             content = buffer["data"]
             if base64.b64decode(content):

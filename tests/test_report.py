@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 
 from helpers import report
+from helpers.widgets.picture import Picture
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -109,6 +112,25 @@ def test_a_widget_leaves_its_picture_and_texts(build):
     text = build({"01_a": [code({view: {"model_id": "box"}, "text/plain": "VBox()"})]}, {"widgets": state})
     assert text.count(PIXEL) == 1 and "19 &lt; 20" in text
     assert "script" not in Page(text).tags
+
+
+def test_the_picture_of_a_demo_is_in_the_report(build):
+    """The saved state of the course's own picture widget, as `Picture` itself writes it."""
+    demo = Picture()
+    demo.show(np.zeros((2, 2, 3), np.uint8), "png")
+    state = demo.get_state()
+    picture = base64.b64encode(state.pop("value")).decode()
+    models = {
+        "demo": {
+            "model_name": state["_model_name"],
+            "state": state,
+            "buffers": [{"data": picture, "encoding": "base64", "path": ["value"]}],
+        }
+    }
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "demo"}}
+    saved = {"application/vnd.jupyter.widget-state+json": {"state": models, "version_major": 2, "version_minor": 0}}
+    text = build({"01_a": [code({**view, "text/plain": "Picture()"})]}, {"widgets": saved})
+    assert f"data:image/png;base64,{picture}" in text
 
 
 def test_the_head_says_what_ran_where(build):
