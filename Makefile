@@ -17,7 +17,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reference lab test bench lint format clean-notebooks lock clean
+.PHONY: help setup run reference lab test bench lite lint format clean-notebooks lock clean
 
 help: ## this list
 	@echo "make TARGET [NAME=value ...]"
@@ -44,6 +44,9 @@ test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smok
 
 bench: $(READY) ## measure speed, writes outputs/bench.json: ONLY=deploy for a part
 	@$(PY) -m helpers.bench $(if $(ONLY),--only "$(ONLY)")
+
+lite: $(READY) ## convert an export for phones with Paddle Lite: MODEL=outputs/mini/05/fastscnn
+	@$(PY) -m helpers.deployment.lite "$(or $(MODEL),outputs/mini/05/fastscnn)"
 
 lint: $(READY) ## ruff on code and notebooks
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check --quiet .

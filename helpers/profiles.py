@@ -93,11 +93,17 @@ class PruneSpec:
 
 @dataclass(frozen=True)
 class DeploySpec:
-    """Frame size (height, width) and number of runs for the latency measurement."""
+    """Frame size (height, width) and number of runs for the latency measurement.
+
+    `frames`: how many validation frames agreement and mIoU are counted on, at most; `networks`: those of notebook 02
+    that are deployed beside the two Fast-SCNNs.
+    """
 
     size_hw: tuple[int, int]
     warmup: int
     repeats: int
+    frames: int
+    networks: tuple[str, ...]
 
 
 @dataclass(frozen=True)

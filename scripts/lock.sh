@@ -13,8 +13,8 @@ trap 'rm -rf "$tools"' EXIT
 "$tools/venv/bin/python" -m pip install --quiet --disable-pip-version-check "uv==$uv_version"
 
 cp requirements.lock "$tools/requirements.lock" 2>/dev/null || true
-"$tools/venv/bin/uv" pip compile pyproject.toml --group dev --universal --python-version 3.10 --generate-hashes \
-    --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet ${UPGRADE:+--upgrade} \
+"$tools/venv/bin/uv" pip compile pyproject.toml --group dev --extra engines --universal --python-version 3.10 \
+    --generate-hashes --no-annotate --no-emit-index-url --custom-compile-command "make lock" --quiet ${UPGRADE:+--upgrade} \
     --output-file "$tools/requirements.lock"
 mv "$tools/requirements.lock" requirements.lock
 echo "requirements.lock is written; \`make test\` shows whether the course runs with it."

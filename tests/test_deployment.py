@@ -14,6 +14,7 @@ from helpers.datasets import normalise
 from helpers.deployment import ALL_ENGINES, Latency, Predictor, agreement, eager, export, exports, measure
 from helpers.deployment.paddle_engine import PaddleRunner
 from helpers.errors import CourseError
+from helpers.models import build
 from helpers.pruning import prune
 
 EXACT = [
@@ -49,6 +50,17 @@ def test_engine_agrees_with_the_network(net, folder, engine):
         assert both.shape == (2, 64, 96)
         for frame, labels in zip(batch, both, strict=True):
             assert_same_labels(labels, net, frame)
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "uhrnet_w18_small"])
+def test_other_networks_deploy(name, tmp_path):
+    network = build(name, seed=5)
+    network.eval()
+    exported = export(network, tmp_path / name, network=name)
+    frame = frames(64, 97)[0]
+    for engine in EXACT:
+        with Predictor(exported, engine) as predictor:
+            assert_same_labels(predictor(frame), network, frame)
 
 
 def test_bfloat16_agrees_roughly(net, folder):

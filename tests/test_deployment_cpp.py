@@ -1,6 +1,5 @@
 """The C++ program, built against the installed package: the same labels as in Python."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from helpers.errors import CourseError
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory) -> Path:
-    if any(shutil.which(tool) is None for tool in ("cmake", "g++", "make")):
+    if cpp.missing_tools():
         pytest.skip("no C++ compiler here")
     return cpp.build(tmp_path_factory.mktemp("build"))
 

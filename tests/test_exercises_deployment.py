@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers.exercises.deployment import check_agreement, check_to_network
+from helpers.exercises.deployment import check_agreement, check_floor, check_to_network
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "05_deploy.ipynb"
 
@@ -24,6 +24,7 @@ def solutions() -> dict:
 def test_solutions_in_the_notebook_pass(solutions):
     assert check_to_network(solutions["to_network"]).solved
     assert check_agreement(solutions["share_of_equal_labels"]).solved
+    assert check_floor(solutions["floor_ms"]).solved
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,7 @@ def choose(
     names = [name for name in available() if name != "onnxruntime" or size_hw in exported.onnx]
     reference = labels_by("eager")(frame)
     agreements, latencies = {}, {}
-    for name in progress(
-        names, desc="choosing an engine", unit="engine"
-    ):  # one after the other, so that only one holds memory
+    for name in progress(names, desc="choosing an engine", unit="engine"):
         call = labels_by(name)
         agreements[name] = agreement(call(frame), reference)
         latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS, show=False)[name].median_ms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import sysconfig
 import tempfile
 from dataclasses import dataclass
@@ -26,16 +27,25 @@ ENGINES = {
 }
 
 
+def missing_tools() -> list[str]:
+    """What a build needs and this machine lacks."""
+    missing = [tool for tool in ("cmake", "g++", "make") if shutil.which(tool) is None]
+    places = (Path("/usr"), Path("/usr/local"), Path(sys.prefix), Path(sys.base_prefix))
+    if not any((place / "include" / "png.h").is_file() for place in places):
+        missing.append("libpng-dev")
+    return missing
+
+
 def build(folder: str | Path) -> Path:
     """Build the program in `folder` with the libraries of the installed Python package; returns the program.
 
     Raises CourseError when a tool is missing or the build fails.
     """
-    missing = [tool for tool in ("cmake", "g++", "make") if shutil.which(tool) is None]
+    missing = missing_tools()
     if missing:
         raise CourseError(
-            f"Building the C++ program needs {', '.join(missing)} (Debian, Ubuntu: apt-get install cmake g++ make "
-            "libpng-dev)."
+            f"Building the C++ program needs {', '.join(missing)}: install them (Debian, Ubuntu: apt-get install "
+            "cmake g++ make libpng-dev)."
         )
     library = _python_library()
     wheel = Path(paddle.__file__).resolve().parent

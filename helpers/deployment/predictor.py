@@ -71,6 +71,13 @@ class Predictor:
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """Normalised images float32 (N, 3, H, W) to logits (N, 19, H, W). Raises CourseError for a graph of labels."""
+        logits = self.raw(x)
+        if self.export.graph == "coarse":
+            logits = bilinear(paddle.to_tensor(logits), list(x.shape[2:]), self.export.align_corners).numpy()
+        return logits
+
+    def raw(self, x: np.ndarray) -> np.ndarray:
+        """Normalised images float32 (N, 3, H, W) to what the graph gives: with "coarse" logits (N, 19, h, w)."""
         if self.export.graph == "labels":
             raise CourseError(
                 f"{self.export.folder} gives labels: export the network with graph='logits' or 'coarse' for logits."
@@ -83,10 +90,7 @@ class Predictor:
             )
         if self.engine == "auto":
             raise CourseError("Which engine runs is chosen on the first frame: call the predictor with a frame first.")
-        logits = self._open()(np.ascontiguousarray(x))
-        if self.export.graph == "coarse":
-            logits = bilinear(paddle.to_tensor(logits), list(x.shape[2:]), self.export.align_corners).numpy()
-        return logits
+        return self._open()(np.ascontiguousarray(x))
 
     def clone(self) -> Predictor:
         """Another predictor for another thread: the same export, engine and threads; weights shared if possible."""

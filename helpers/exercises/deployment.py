@@ -34,6 +34,19 @@ def check_to_network(function: Callable) -> Result:
     )
 
 
+def check_floor(function: Callable) -> Result:
+    """`function(gmacs, gflops_per_s)`: the fewest milliseconds that so many multiply-accumulates can take."""
+    hint = "A multiply-accumulate is two operations, and a second has 1000 milliseconds."
+    return check(
+        function,
+        [
+            Case("1 GMAC at 100 GFLOP/s", (1.0, 100.0), equals(20.0), hint),
+            Case("no work", (0.0, 100.0), equals(0.0)),
+            Case("Fast-SCNN, 7.25 GMAC, at 290 GFLOP/s", (7.25, 290.0), equals(50.0), hint),
+        ],
+    )
+
+
 def check_agreement(function: Callable) -> Result:
     """`function(labels, reference)`: two integer arrays (H, W) to the share of pixels that are equal, 0 to 1."""
     labels = np.uint8([[1, 2], [3, 4]])

@@ -1,0 +1,112 @@
+"""From a frame of 1024 x 2048 to its labels: eager, every engine, pruned, and other engines called without Paddle.
+
+All take turns in one run. `deploy.ms.<engine>`: medians. `deploy.speedup.best` and `.fp32`: eager over the fastest
+engine of Paddle Inference, in any precision and in float32; `.pruned_best`: eager over the fastest on the network with
+51 % fewer multiply-accumulates. `deploy.roofline_ratio`: the fastest over the time that its operations take at the
+measured peak of its precision. `deploy.vs_direct` and `.fp32`: Paddle Inference over the faster of OpenVINO and ONNX
+Runtime, which get the same weights and share the steps before and after the network. `deploy.fused_argmax_ms`: 19 x 128
+x 256 logits to labels. `deploy.memory_growth_mb`: what 900 frames add to the memory that the first 100 took.
+A ratio stands with its spread, (largest - smallest) / median over the turns.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from helpers import models, pixels
+from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, available, eager, export, machine, measure
+from helpers.pruning import prune
+from helpers.runtime import usable_cores
+
+SIZE_HW = (1024, 2048)
+WARMUP, REPEATS = 1, 7
+CUT = 0.51
+FRAMES_HW, FRAMES = (512, 1024), 1000  # for the growth of memory
+
+
+def run(folder: Path) -> dict[str, float]:
+    """Measure with random weights, on which speed does not depend."""
+    net = models.build("fastscnn", seed=0)
+    net.eval()
+    pruned, _ = prune(net, CUT, SIZE_HW)
+    pruned.eval()
+    direct = [name for name in available() if ALL_ENGINES[name].package]
+    whole = export(net, folder / "whole", network="fastscnn", onnx_hw=[SIZE_HW] if "onnxruntime" in direct else [])
+    half = export(pruned, folder / "pruned", network="fastscnn")
+    calls: dict[str, Callable] = {"eager": eager(net), "pruned_eager": eager(pruned)}
+    calls |= {name: Predictor(whole, name) for name in (*ENGINES, *direct)}
+    calls |= {f"pruned_{name}": Predictor(half, name) for name in ENGINES}
+    frame = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
+    measured = measure(calls, frame, warmup=WARMUP, repeats=REPEATS)
+    numbers = {f"deploy.ms.{name.replace('-', '_')}": latency.median_ms for name, latency in measured.items()}
+    numbers |= {
+        f"deploy.ms.{name.replace('-', '_')}.spread": _spread(latency.runs_ms) for name, latency in measured.items()
+    }
+    numbers |= _ratios(measured, direct)
+    peaks = machine.measure_peaks()
+    best = _fastest(measured, list(ENGINES))
+    precision = "float32" if ENGINES[best].exact else "bfloat16"
+    numbers["deploy.roofline_ratio"] = measured[best].median_ms / peaks.floor_ms(models.cost(net, SIZE_HW), precision)
+    numbers |= {f"deploy.peak_gflops.{name}": value for name, value in peaks.gflops.items()}
+    numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms()
+    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[best])
+    for call in calls.values():
+        if isinstance(call, Predictor):
+            call.close()
+    return numbers
+
+
+def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]:
+    exact = [name for name in ENGINES if ENGINES[name].exact]
+    pruned = [f"pruned_{name}" for name in ENGINES]
+    sides = {
+        "speedup.best": ("eager", _fastest(measured, list(ENGINES))),
+        "speedup.fp32": ("eager", _fastest(measured, exact)),
+        "speedup.pruned_best": ("eager", _fastest(measured, pruned)),
+    }
+    if direct:
+        exact_direct = [name for name in direct if ALL_ENGINES[name].exact]
+        sides["vs_direct"] = (_fastest(measured, list(ENGINES)), _fastest(measured, direct))
+        sides["vs_direct.fp32"] = (_fastest(measured, exact), _fastest(measured, exact_direct))
+    numbers = {}
+    for name, (above, below) in sides.items():
+        turns = np.divide(measured[above].runs_ms, measured[below].runs_ms)
+        numbers[f"deploy.{name}"] = measured[above].median_ms / measured[below].median_ms
+        numbers[f"deploy.{name}.spread"] = _spread(turns)
+    return numbers
+
+
+def _fastest(measured: dict[str, Latency], names: list[str]) -> str:
+    return min(names, key=lambda name: measured[name].median_ms)
+
+
+def _spread(values) -> float:
+    return float((np.max(values) - np.min(values)) / np.median(values))
+
+
+def _fused_argmax_ms() -> float:
+    logits = np.random.default_rng(0).normal(size=(1, 19, SIZE_HW[0] // 8, SIZE_HW[1] // 8)).astype(np.float32)
+    workers = pixels.Workers(usable_cores())
+    times = []
+    for _ in range(30):
+        started = time.perf_counter()
+        pixels.labels_of(logits, SIZE_HW, False, workers)
+        times.append(1000 * (time.perf_counter() - started))
+    workers.close()
+    return float(np.median(times))
+
+
+def _memory_growth_mb(predict: Callable) -> float:
+    frames = np.random.default_rng(1).integers(0, 256, (4, *FRAMES_HW, 3), dtype=np.uint8)
+    process = psutil.Process()
+    early = 0
+    for number in range(FRAMES):
+        predict(frames[number % len(frames)])
+        if number == FRAMES // 10:
+            early = process.memory_info().rss
+    return (process.memory_info().rss - early) / 1e6

@@ -1,0 +1,85 @@
+"""Serve labels live: choose frame, network, engine and threads; see the labels and the milliseconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import ipywidgets as widgets
+import numpy as np
+
+from helpers.deployment import ALL_ENGINES, Predictor, available
+from helpers.errors import CourseError
+from helpers.plotting.base import overlay
+from helpers.runtime import usable_cores
+from helpers.widgets.picture import Picture
+
+RUNS = 3  # of which the median is told
+
+
+class DeployDemo(widgets.VBox):
+    """Labels of `images`, uint8 (H, W, 3) each, by the exported networks in `folders`, name to folder.
+
+    Controls: `number` (of the image), `network`, `engine`, `threads`, `opacity`; shown: `picture`, `told`. `labels` and
+    `latency_ms` are those of the picture. Predictors are kept, so the second choice of an engine is quick; `close_all`
+    frees them.
+    """
+
+    def __init__(self, folders: Mapping[str, str | Path], images: Sequence[np.ndarray], engine: str = "paddle-onednn"):
+        if not folders or not len(images):
+            raise CourseError("The demo needs at least one exported network and one image: give both.")
+        self._folders, self._images = dict(folders), list(images)
+        self._predictors: dict[tuple[str, str, int], Predictor] = {}
+        self.labels: np.ndarray | None = None
+        self.latency_ms = float("nan")
+        wide = {"style": {"description_width": "5em"}}
+        self.number = widgets.IntSlider(0, 0, len(images) - 1, description="frame", continuous_update=False, **wide)
+        self.network = widgets.Dropdown(options=list(self._folders), description="network", **wide)
+        engines = [(ALL_ENGINES[name].title, name) for name in available() if name != "onnxruntime"]
+        self.engine = widgets.Dropdown(options=engines, value=engine, description="engine", **wide)
+        cores = usable_cores()
+        self.threads = widgets.IntSlider(cores, 1, cores, description="threads", continuous_update=False, **wide)
+        self.opacity = widgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="opacity", **wide)
+        self.picture, self.told = Picture(alt="the frame with its labels"), widgets.HTML()
+        for control in (self.number, self.network, self.engine, self.threads):
+            control.observe(lambda _: self._predict(), "value")
+        self.opacity.observe(lambda _: self._draw(), "value")
+        self._predict()
+        rows = [widgets.HBox([self.number, self.threads]), widgets.HBox([self.network, self.engine]), self.opacity]
+        super().__init__([*rows, self.picture, self.told])
+
+    def close_all(self) -> None:
+        """Free the engines; the next choice opens one again."""
+        for predictor in self._predictors.values():
+            predictor.close()
+        self._predictors.clear()
+
+    def _predict(self) -> None:
+        image = self._images[self.number.value]
+        key = self.network.value, self.engine.value, self.threads.value
+        self.told.value = "…"
+        try:
+            if key not in self._predictors:
+                self._predictors[key] = Predictor(self._folders[key[0]], key[1], key[2])
+            predictor = self._predictors[key]
+            predictor(image)  # the first one prepares for this size
+            times = []
+            for _ in range(RUNS):
+                started = time.perf_counter()
+                self.labels = predictor(image)
+                times.append(1000 * (time.perf_counter() - started))
+        except CourseError as error:
+            self.told.value = f"<b>{error}</b>"
+            return
+        self.latency_ms = float(np.median(times))
+        height, width = image.shape[:2]
+        self.told.value = (
+            f"<b>{self.latency_ms:.1f} ms</b> from frame to labels, {1000 / self.latency_ms:.0f} frames a second "
+            f"({width} x {height}, median of {RUNS})"
+        )
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.labels is not None:
+            self.picture.show(overlay(self._images[self.number.value], self.labels, self.opacity.value))

@@ -1,0 +1,67 @@
+"""The deployment demo in JupyterLab: another network, another engine, labels and milliseconds follow."""
+
+from __future__ import annotations
+
+import pytest
+
+pytestmark = pytest.mark.timeout(900)
+
+# Two networks that see one class everywhere: the colour on the screen tells which one has answered.
+SOURCE = """
+import numpy as np
+import paddle
+from paddle import nn
+from helpers.deployment import export
+from helpers.widgets.deploy_demo import DeployDemo
+
+
+class Always(nn.Layer):
+    def __init__(self, train_id):
+        super().__init__()
+        self.conv = nn.Conv2D(3, 19, 1)
+        bias = np.zeros(19, np.float32)
+        bias[train_id] = 100
+        self.conv.bias.set_value(bias)
+
+    def forward(self, x):
+        return [self.conv(x)]
+
+
+folders = {{
+    name: export(Always(train_id), {root!r} + "/" + name.replace(" ", "_"), network=name)
+    for name, train_id in {{"all road": 0, "all sky": 10}}.items()
+}}
+demo = DeployDemo(folders, [np.full((64, 128, 3), 90, np.uint8)])
+demo.opacity.value = 1.0
+demo
+"""
+COLOUR = """() => {
+  const picture = document.querySelector("img.course-picture");
+  const canvas = document.createElement("canvas");
+  canvas.width = picture.naturalWidth; canvas.height = picture.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.drawImage(picture, 0, 0);
+  return [...context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data.slice(0, 3)];
+}"""
+
+
+def wait_for_colour(page, wanted):
+    """Until the middle of the picture has this colour, but for JPEG."""
+    page.wait_for_function(f"wanted => ({COLOUR})().every((part, c) => Math.abs(part - wanted[c]) < 12)", arg=wanted)
+
+
+def test_network_and_engine_are_chosen(run_cell, tmp_path):
+    page = run_cell(SOURCE.format(root=str(tmp_path)))
+    page.locator("img.course-picture").wait_for()
+    wait_for_colour(page, [128, 64, 128])
+    page.get_by_text("frames a second (128 x 64, median of 3)").wait_for()
+
+    page.locator(".widget-dropdown", has=page.get_by_text("network", exact=True)).locator("select").select_option(
+        "all sky"
+    )
+    wait_for_colour(page, [70, 130, 180])
+
+    engine = page.locator(".widget-dropdown", has=page.get_by_text("engine", exact=True)).locator("select")
+    engine.select_option("Paddle Inference, OpenVINO")
+    page.get_by_text("frames a second (128 x 64, median of 3)").wait_for()
+    wait_for_colour(page, [70, 130, 180])
