@@ -23,7 +23,7 @@ from helpers.errors import CourseError
     ],
 )
 def test_published_costs(name, size_hw, gmacs, params_million):
-    cost = models.cost(models.build(name), size_hw)
+    cost = models.count(name, size_hw)
     assert cost.gmacs == pytest.approx(gmacs, abs=0.06 if gmacs > 8 else 0.0005)
     assert cost.params / 1e6 == pytest.approx(params_million, abs=0.11)
 
@@ -213,6 +213,11 @@ def test_branches_as_the_papers_draw_them(name, strides, channels):
 def test_branches_of_another_network():
     with pytest.raises(CourseError, match="no HRNet stages"):
         models.branches(models.cost(models.build("fastscnn"), (64, 64)))
+
+
+def test_counting_by_name_needs_no_weights_and_building_still_draws_them():
+    assert models.count("fastscnn", (64, 64)) == models.cost(models.build("fastscnn"), (64, 64))
+    assert models.build("fastscnn", seed=0).classifier.conv.weight.std().item() > 0
 
 
 def test_latency_is_a_median_between_its_limits_and_leaves_the_mode_alone():

@@ -6,7 +6,7 @@ output first and auxiliary outputs after it.
 
 from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost
 from helpers.models.latency import latency_ms
-from helpers.models.networks import NAMES, NETWORKS, build, title
+from helpers.models.networks import NAMES, NETWORKS, build, count, title
 from helpers.models.quoted import QuotedCount, fastscnn_counts
 from helpers.models.structure import Branch, branches
 
@@ -21,6 +21,7 @@ __all__ = [
     "branches",
     "build",
     "cost",
+    "count",
     "fastscnn_counts",
     "latency_ms",
     "title",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import paddle
 from paddle import nn
+from paddle.nn.initializer.kaiming import MSRAInitializer
+from paddle.nn.initializer.normal import NormalInitializer
 from paddleseg.models import FCN, BiSeNetV2, DeepLabV3P, FastSCNN, OCRNet, PSPNet, UNet, backbones
 
 from helpers.cityscapes import NUM_CLASSES
 from helpers.errors import CourseError
 from helpers.models import pretrained as imagenet
+from helpers.models.counting import Cost, cost
 from helpers.models.icnet import ICNet
 from helpers.models.quoted import build_2020
 
@@ -134,6 +137,26 @@ def build(name: str, num_classes: int = NUM_CLASSES, seed: int | None = None, pr
             )
         imagenet.load_backbone(net.backbone, network.imagenet)
     return net
+
+
+def count(name: str, size_hw: tuple[int, int], num_classes: int = NUM_CLASSES) -> Cost:
+    """The cost of the network `name` for one image of `size_hw` pixels, without drawing its weights, which would take
+    most of the time: 250 million random numbers for the W48 pair."""
+    with _undrawn_weights():
+        return cost(build(name, num_classes), size_hw)
+
+
+@contextlib.contextmanager
+def _undrawn_weights() -> Iterator[None]:
+    drawing = [NormalInitializer, MSRAInitializer]
+    originals = [each.forward for each in drawing]
+    for each in drawing:
+        each.forward = lambda self, tensor, block=None: tensor
+    try:
+        yield
+    finally:
+        for each, original in zip(drawing, originals, strict=True):
+            each.forward = original
 
 
 def _lookup(name: str) -> Network:

@@ -145,5 +145,5 @@ def class_bars(
     ax.set_xticks(range(len(classes)), classes)
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
-    ax.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    ax.legend(fontsize=8, ncols=min(6, len(values)), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return ax
