@@ -136,7 +136,7 @@ def _cross_entropy(logits, label, weights, ignore, gradient):  # (N, C, P), (N, 
             true = label[image, start + i]
             if true != ignore:
                 weight = weights[true]
-                losses[chunk] += weight * (np.log(total[i]) + top[i] - logits[image, true, start + i])
+                losses[chunk] += weight * (np.log(total[i]) + (top[i] - logits[image, true, start + i]))
                 factor[i] = weight / (total[i] * norm)
         for c in range(classes):
             gradient[image, c, start:stop] *= factor

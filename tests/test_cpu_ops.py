@@ -110,7 +110,7 @@ def test_cross_entropy_equals_paddles(n, classes, size, seed):
         (3 * loss).backward()
         results.append((loss.item(), x.grad.numpy()))
     (ours, our_gradient), (theirs, their_gradient) = results
-    assert ours == pytest.approx(theirs, rel=1e-5)
+    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)  # a loss near 0 is what is left of numbers near 1
     np.testing.assert_allclose(our_gradient, their_gradient, atol=1e-5)
 
 
