@@ -210,7 +210,7 @@ def test_measuring_takes_turns():
     order = []
     frame = frames(2, 2)[0]
     calls = {"a": lambda x: order.append(("a", x is frame)), "b": lambda x: order.append(("b", x is frame))}
-    latencies = measure(calls, frame, warmup=1, repeats=2)
+    latencies = measure(calls, frame, warmup=1, repeats=2, pause_s=0)
     assert order == [("a", True), ("b", True)] * 3
     assert [len(latency.runs_ms) for latency in latencies.values()] == [2, 2]
     with pytest.raises(CourseError, match="at least one run, not 0"):

@@ -39,17 +39,26 @@ class Latency:
 
 
 def measure(
-    calls: Mapping[str, Callable[[np.ndarray], Any]], frame: np.ndarray, *, warmup: int, repeats: int, show: bool = True
+    calls: Mapping[str, Callable[[np.ndarray], Any]],
+    frame: np.ndarray,
+    *,
+    warmup: int,
+    repeats: int,
+    show: bool = True,
+    pause_s: float = 0.25,
 ) -> dict[str, Latency]:
     """Time `call(frame)` for each of `calls`, in turns: a busy moment of the machine then meets all of them alike.
 
-    The first `warmup` turns are not counted; `repeats` turns are. `show` draws a bar.
+    The first `warmup` turns are not counted; `repeats` turns are. Before one that follows another comes a pause of
+    `pause_s` seconds: OpenMP's threads spin for 0.2 s after their work is done (KMP_BLOCKTIME) and would take a core
+    from whoever comes next. `show` draws a bar.
     """
     if repeats < 1:
         raise CourseError(f"Measuring needs at least one run, not {repeats}.")
     runs: dict[str, list[float]] = {name: [] for name in calls}
     for turn in progress(range(warmup + repeats), desc="measuring", unit="turn", disable=not show):
         for name, call in calls.items():
+            time.sleep(pause_s if len(calls) > 1 else 0)
             started = time.perf_counter()
             call(frame)
             if turn >= warmup:
