@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -70,7 +71,7 @@ class DeployDemo(widgets.VBox):
                 self.labels = predictor(image)
                 times.append(1000 * (time.perf_counter() - started))
         except CourseError as error:
-            self.told.value = f"<b>{error}</b>"
+            self.told.value = f"<b>{escape(str(error))}</b>"
             return
         self.latency_ms = float(np.median(times))
         height, width = image.shape[:2]
