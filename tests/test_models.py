@@ -73,7 +73,7 @@ def test_counting_leaves_the_network_as_it_was():
 
 
 def test_shares_by_stride_add_up():
-    share = models.cost(models.build("uhrnet_w18_small"), (512, 1024)).share_by_stride()
+    share = models.count("uhrnet_w18_small", (512, 1024)).share_by_stride()
     assert set(share) == {2, 4, 8, 16, 32, 64}
     assert sum(share.values()) == pytest.approx(1)
 
@@ -154,7 +154,7 @@ def test_auxiliary_heads_are_no_part_of_the_cost():
         assert models.cost(net, (64, 64), auxiliary=True).params == everything
         names = [layer.name for layer in models.cost(net, (64, 64)).layers]
         assert not any(part in layer for part in parts for layer in names)
-    ocr = models.cost(models.build("uhrnet_w18_small_ocr"), (64, 64))
+    ocr = models.count("uhrnet_w18_small_ocr", (64, 64))
     assert any("aux_head" in layer.name for layer in ocr.layers)
 
 
@@ -172,10 +172,10 @@ def test_icnet_has_three_resolutions_in_training_and_the_image_s_in_evaluation()
 
 def test_icnet_s_deep_stages_work_at_a_thirty_second():
     """The point of the design: the two last stages, which hold most of ResNet50, see a quarter of the image, 1/32."""
-    cost = models.cost(models.build("icnet"), (256, 512))
+    cost = models.count("icnet", (256, 512))
     deep = [layer for layer in cost.layers if layer.name.startswith(("backbone.bb_2", "backbone.bb_3"))]
     assert {layer.out_hw for layer in deep} == {(8, 16)}
-    alone = models.cost(models.build("pspnet"), (256, 512))
+    alone = models.count("pspnet", (256, 512))
     assert cost.gmacs < alone.gmacs / 5
 
 
@@ -198,7 +198,7 @@ def test_icnet_s_deep_stages_work_at_a_thirty_second():
     ],
 )  # fmt: skip
 def test_branches_as_the_papers_draw_them(name, strides, channels):
-    cost = models.cost(models.build(name), (512, 1024))
+    cost = models.count(name, (512, 1024))
     branches = models.branches(cost)
     found = {}
     for branch in branches:
