@@ -1,7 +1,7 @@
 """Train one network of a profile: `python -m helpers.training --profile cityscapes --model uhrnet_w48`.
 
-The same line under a launcher trains on many devices: `python -m paddle.distributed.launch --gpus 0,1,2,3 -m
-helpers.training ...`; on CPUs `--nproc_per_node 2 --backend gloo` instead of `--gpus`.
+A launcher trains on many devices; it takes the file, since it does not know `-m`: `python -m paddle.distributed.launch
+--gpus 0,1,2,3 helpers/training/__main__.py ...`; on CPUs `--nproc_per_node 2 --backend gloo` instead of `--gpus`.
 """
 
 from __future__ import annotations
