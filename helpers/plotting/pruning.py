@@ -80,3 +80,93 @@ def macs_per_layer(
     ax.set(ylabel="million MACs", xlim=(-0.7, len(before) - 0.3))
     ax.legend(frameon=False)
     return ax
+
+
+def short_name(layer: str) -> str:
+    """A layer's name with the parts that say least left out: "bottleneck1.0.block.0", "classifier.dsconv1"."""
+    dropped = {"_conv", "piontwise_conv", "global_feature_extractor", "learning_to_downsample", "conv_bn_relu2"}
+    parts = [part for part in layer.split(".") if part not in dropped]
+    return ".".join(parts) or layer
+
+
+def channels_left(
+    names: Sequence[str], before: Sequence[int], after: Sequence[int], ax: Axes | None = None, align: int = 1
+) -> Axes:
+    """Channels of each group, in the network's order, before and after; each bar says how many stay.
+
+    Those that are no multiple of `align` are hatched.
+    """
+    ax = ax or plt.subplots(figsize=(10, 4.2), layout="constrained")[1]
+    x = np.arange(len(names))
+    ax.bar(x, before, color="0.86", label="goes")
+    bars = ax.bar(x, after, color=KEPT, label="stays")
+    for bar, count in zip(bars, after, strict=True):
+        if align > 1 and count % align:
+            bar.set_hatch("////")
+            bar.set_edgecolor("white")
+        ax.text(bar.get_x() + bar.get_width() / 2, count, str(count), ha="center", va="bottom", fontsize=7)
+    ax.set_xticks(x, [short_name(name) for name in names], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    ax.set(ylabel="channels", xlim=(-0.7, len(names) - 0.3))
+    ax.legend(frameon=False, ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | None = None, named: int = 6) -> Axes:
+    """Relative loss of score against the share of filters that goes, a line per group; the `named` worst are told."""
+    ax = ax or plt.subplots(figsize=(8.5, 4.2), layout="constrained")[1]
+    worst = sorted(curves, key=lambda name: -max(curves[name].values()))[:named]
+    for name, curve in curves.items():
+        points = sorted({0.0: 0.0, **curve}.items())
+        told = name in worst
+        ax.plot(
+            *zip(*points, strict=True),
+            color=f"C{worst.index(name)}" if told else "0.75",
+            linewidth=1.8 if told else 0.8,
+            zorder=2 if told else 1,
+            marker="o" if told else None,
+            markersize=3,
+            label=short_name(name) if told else None,
+        )
+    ax.axhline(0, color="0.4", linewidth=0.6)
+    ax.set(xlabel="share of the group's filters that goes", ylabel="relative loss of mIoU", xlim=(0, None))
+    ax.legend(frameon=False, fontsize=8, title="most sensitive", title_fontsize=8, loc="upper left")
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def against_cut(
+    lines: Mapping[str, Sequence[tuple[float, float]]], ylabel: str, ax: Axes | None = None, level: float | None = None
+) -> Axes:
+    """A quantity against the cut, one line per name: (cut, value) pairs; `level` is that of the unpruned network."""
+    ax = ax or plt.subplots(figsize=(7, 3.8), layout="constrained")[1]
+    if level is not None:
+        ax.axhline(level, color="0.4", linewidth=0.8, linestyle="--", label="unpruned")
+    for name, points in lines.items():
+        ax.plot(*zip(*sorted(points), strict=True), marker="o", label=name)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.set(xlabel="multiply-accumulates removed", ylabel=ylabel, ylim=(0, None))
+    ax.legend(frameon=False, fontsize=8)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def counts_apart(counts: Mapping[str, Sequence[tuple[str, int]]], ax: Axes | None = None) -> Axes:
+    """Counts taken apart: a row per name, stacked from its (reason, amount) parts; what is left out lies left of 0."""
+    ax = ax or plt.subplots(figsize=(9.5, 3.4), layout="constrained")[1]
+    reasons = list(dict.fromkeys(reason for parts in counts.values() for reason, _ in parts))
+    colours = plt.get_cmap("tab20")
+    for row, parts in enumerate(counts.values()):
+        ends = {True: 0.0, False: 0.0}
+        for reason, amount in parts:
+            giga = amount / 1e9
+            ax.barh(row, giga, left=ends[giga > 0], color=colours(reasons.index(reason)), height=0.65)
+            ends[giga > 0] += giga
+        total = sum(amount for _, amount in parts) / 1e9
+        ax.text(ends[True] + 0.05, row, f"{total:.3f}", va="center", fontsize=9)
+    ax.set_yticks(range(len(counts)), list(counts), fontsize=8)
+    ax.invert_yaxis()
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.set(xlabel="10^9", xlim=(None, 9.2))
+    handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(reasons))]
+    ax.legend(handles, reasons, frameon=False, fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.2))
+    return ax

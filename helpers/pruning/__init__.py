@@ -8,6 +8,8 @@ which differ from process to process (Paddle issue 32739).
 """
 
 from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
+from helpers.pruning.finetune import distilled, refresh_statistics, rewound
+from helpers.pruning.latency import LatencyModel, fit_latency
 from helpers.pruning.plan import (
     PLAN,
     WEIGHTS,
@@ -18,6 +20,7 @@ from helpers.pruning.plan import (
     load_pruned,
     save_pruned,
 )
+from helpers.pruning.sensitivity import sensitivity
 
 __all__ = [
     "CRITERIA",
@@ -26,12 +29,18 @@ __all__ = [
     "WEIGHTS",
     "Analysis",
     "Group",
+    "LatencyModel",
     "Plan",
     "apply_plan",
+    "distilled",
     "filter_norms",
     "filters_left",
+    "fit_latency",
     "load_pruned",
     "make_plan",
     "prune",
+    "refresh_statistics",
+    "rewound",
     "save_pruned",
+    "sensitivity",
 ]

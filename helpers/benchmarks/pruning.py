@@ -1,0 +1,64 @@
+"""How much faster a pruned Fast-SCNN is, for frames of Cityscapes' size with the argmax in the graph.
+
+The same 51 % of the multiply-accumulates go in multiples of 16 channels ("aligned", what the course uses) or not
+("any"); besides, 70 % go. Weights are random: they do not change the time. `prune.latency_ratio.onednn`: aligned over
+unpruned in Paddle Inference with oneDNN; `prune.latency_ratio.best`: in the engine that runs the unpruned network
+fastest. Beside each stand its two sides in ms and its spread, (third - first quartile) / median of the single turns.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from helpers.deployment import ENGINES, Predictor, export, measure
+from helpers.models import build
+from helpers.pruning import Analysis, Plan, apply_plan
+
+SIZE_HW = (1024, 2048)
+CUT, DEEP_CUT, ALIGN = 0.51, 0.7, 16
+WARMUP, REPEATS = 3, 15
+ONEDNN = "paddle-onednn"
+
+
+def run(folder: Path) -> dict[str, float]:
+    """Export four networks into `folder`, choose the fastest engine, measure all in turns."""
+    folder = Path(folder)
+    analysis = Analysis(build("fastscnn", seed=0), SIZE_HW)
+    plans: dict[str, Plan | None] = {
+        "before": None,
+        "aligned": analysis.plan_for(CUT, align=ALIGN),
+        "any": analysis.plan_for(CUT),
+        "deep": analysis.plan_for(DEEP_CUT, align=ALIGN),
+    }
+    for name, plan in plans.items():
+        net = build("fastscnn", seed=0)
+        net.eval()
+        export(net if plan is None else apply_plan(net, plan), folder / name, network="fastscnn")
+    frame = np.random.default_rng(0).integers(0, 256, (*SIZE_HW, 3), dtype=np.uint8)
+    best = _fastest(folder / "before", frame)
+    numbers = {f"prune.cut.{name}": plan.cut for name, plan in plans.items() if plan is not None}
+    for engine, told in ((ONEDNN, "onednn"), (best, "best")):
+        predictors = {name: Predictor(folder / name, engine) for name in plans}
+        runs = measure(predictors, frame, warmup=WARMUP, repeats=REPEATS)
+        for predictor in predictors.values():
+            predictor.close()
+        numbers |= {f"prune.ms.{told}.{name}": latency.median_ms for name, latency in runs.items()}
+        before = np.array(runs["before"].runs_ms)
+        for name, suffix in (("aligned", ""), ("any", ".any"), ("deep", ".deep")):
+            ratios = np.array(runs[name].runs_ms) / before
+            low, high = np.quantile(ratios, [0.25, 0.75])
+            numbers[f"prune.latency_ratio.{told}{suffix}"] = float(median(ratios))
+            numbers[f"prune.latency_ratio.{told}{suffix}.spread"] = float((high - low) / median(ratios))
+    return numbers
+
+
+def _fastest(exported: Path, frame: np.ndarray) -> str:
+    predictors = {name: Predictor(exported, name) for name in ENGINES}
+    runs = measure(predictors, frame, warmup=2, repeats=5)
+    for predictor in predictors.values():
+        predictor.close()
+    print("fastest engine:", min(runs, key=lambda name: runs[name].median_ms))
+    return min(runs, key=lambda name: runs[name].median_ms)

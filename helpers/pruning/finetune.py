@@ -1,0 +1,117 @@
+"""Win accuracy back after pruning: batch norm's statistics, learning-rate rewinding, distillation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from helpers.cityscapes import Frame
+from helpers.datasets import training_batches
+from helpers.errors import CourseError
+from helpers.profiles import Recipe
+from helpers.progress import progress
+from helpers.training import class_weights, learning_rate, segmentation_loss
+
+LossFn = Callable[[list[paddle.Tensor], paddle.Tensor], paddle.Tensor]
+
+
+def rewound(recipe: Recipe, iterations: int) -> Recipe:
+    """The last `iterations` of `recipe` as a recipe of their own, to train a pruned network with.
+
+    Learning-rate rewinding (Renda et al. 2020, arXiv:2003.02389): go back in the schedule, not in the weights. With
+    polynomial decay the end of a schedule is a schedule of the same form, from the learning rate that it starts at.
+    """
+    if not 0 < iterations <= recipe.iterations - recipe.warmup:
+        raise CourseError(
+            f"Rewinding by {iterations} iterations is not possible: the schedule has "
+            f"{recipe.iterations - recipe.warmup} after its warm-up."
+        )
+    start = learning_rate(recipe, recipe.iterations - iterations)
+    return replace(recipe, iterations=iterations, lr=start, warmup=0)
+
+
+@contextmanager
+def distilled(
+    student: nn.Layer,
+    teacher: nn.Layer,
+    frames: list[Frame],
+    recipe: Recipe,
+    *,
+    share: float = 0.5,
+    temperature: float = 1.0,
+    stride: int = 8,
+) -> Iterator[LossFn]:
+    """Inside, a loss for `training.fit(student, ..., loss_fn=...)` that also pulls the student towards the teacher.
+
+    The loss is (1 - share) times the recipe's own, plus `share` times the cross-entropy between the two softmaxes at
+    `temperature`, times its square (Hinton et al. 2015, arXiv:1503.02531). A pixel weighs there what the recipe gives
+    the classes that the teacher sees in it. Only every `stride`-th pixel is compared: both networks work at 1/8 of the
+    size, and what lies in between is interpolated.
+    """
+    if not 0 <= share <= 1:
+        raise CourseError(f"The teacher's share of the loss must lie between 0 and 1, not {share}.")
+    balance = paddle.to_tensor(class_weights(frames, recipe.class_balance))
+    hard = partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=balance)
+    seen: list[paddle.Tensor] = []
+    # The loss is given outputs and labels; the teacher needs the images, which pass here.
+    hook = student.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
+    picked = (slice(None), slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
+
+    def loss_fn(outputs: list[paddle.Tensor], label: paddle.Tensor) -> paddle.Tensor:
+        image = seen.pop()
+        seen.clear()
+        with paddle.no_grad():
+            target = F.softmax(teacher(image)[0][picked] / temperature, axis=1)  # (N, 19, H / stride, W / stride)
+            weight = (target * balance.reshape([1, -1, 1, 1])).sum(axis=1)
+        own = F.log_softmax(outputs[0][picked] / temperature, axis=1)
+        soft = -((target * own).sum(axis=1) * weight).sum() / weight.sum() * temperature**2
+        return (1 - share) * hard(outputs, label) + share * soft
+
+    was_training = teacher.training
+    teacher.eval()
+    try:
+        yield loss_fn
+    finally:
+        hook.remove()
+        if was_training:
+            teacher.train()
+
+
+def refresh_statistics(net: nn.Layer, frames: list[Frame], recipe: Recipe, *, batches: int, seed: int = 0) -> nn.Layer:
+    """Estimate batch norm's means and variances anew from `batches` of crops; no weight changes. Returns `net`.
+
+    After pruning they belong to maps that are gone: mean and variance of what is left differ.
+    """
+    norms = [layer for layer in net.sublayers() if isinstance(layer, nn.BatchNorm2D)]
+    sums = [[np.zeros(norm._mean.shape), np.zeros(norm._variance.shape)] for norm in norms]
+    momentum = [norm._momentum for norm in norms]
+    was_training = net.training
+    net.train()
+    try:
+        for norm in norms:
+            norm._momentum = 0.0  # the statistics of this batch alone
+        chosen = replace(recipe, iterations=max(batches, recipe.iterations))
+        batch = islice(training_batches(frames, chosen, seed), batches)
+        with paddle.no_grad():
+            for image, _ in progress(batch, desc="batch norm", total=batches, unit="batch"):
+                net(image)
+                for total, norm in zip(sums, norms, strict=True):
+                    total[0] += norm._mean.numpy()
+                    total[1] += norm._variance.numpy()
+    finally:
+        for norm, value in zip(norms, momentum, strict=True):
+            norm._momentum = value
+        if not was_training:
+            net.eval()
+    for (mean, variance), norm in zip(sums, norms, strict=True):
+        norm._mean.set_value((mean / batches).astype(np.float32))
+        norm._variance.set_value((variance / batches).astype(np.float32))
+    return net

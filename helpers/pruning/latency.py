@@ -1,0 +1,101 @@
+"""Latency as a function of channel counts, fitted to a few networks that were measured on this machine.
+
+Why not multiply-accumulates alone: an engine works on blocks of 8 or 16 channels, so a layer of 17 costs what one of 32
+does; a depthwise layer is bound by memory; and some time does not depend on channels at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import nnls
+
+from helpers.errors import CourseError
+from helpers.files import read_json, write_json
+from helpers.pruning.analysis import Analysis
+from helpers.pruning.plan import Plan
+
+_BLOCKS = (1, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """Milliseconds of a network: constant + dense * MACs + depthwise * MACs + moved * values read and written.
+
+    All counts are those of channels rounded up to multiples of `block`; the factors are at least 0. `engine` is where
+    it was measured, `error` the largest relative error on the networks that it was fitted to.
+    """
+
+    engine: str
+    block: int
+    factors: tuple[float, float, float, float]
+    error: float
+
+    def of(self, analysis: Analysis) -> Callable[[np.ndarray], float]:
+        """Predicted ms as a function of the channels of each group that stay, for `Analysis.plan_for(measure=...)`."""
+        return lambda kept: float(np.dot(_features(analysis, kept, self.block), self.factors))
+
+    def predict(self, analysis: Analysis, plan: Plan) -> float:
+        """Predicted ms of the network that `plan` leaves."""
+        return self.of(analysis)(kept_channels(plan))
+
+    def save(self, path: str | Path) -> None:
+        """Write as JSON."""
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: str | Path) -> LatencyModel:
+        """Read what `save` wrote. Raises CourseError when it is not there."""
+        if not Path(path).is_file():
+            raise CourseError(f"There is no latency model at {path}: measure some networks first (notebook 04).")
+        content = read_json(path)
+        return cls(**{**content, "factors": tuple(content["factors"])})
+
+
+def fit_latency(analysis: Analysis, measured_ms: Sequence[tuple[Plan | None, float]], engine: str) -> LatencyModel:
+    """Fit a model to networks whose latency was measured: pairs of (plan, ms), None for the unpruned network.
+
+    Least squares of relative errors with factors of at least 0, for each block size; the best one stays.
+    Raises CourseError for fewer than four networks.
+    """
+    if len(measured_ms) < 4:
+        raise CourseError(f"A latency model has four factors: measure at least four networks, not {len(measured_ms)}.")
+    ms = np.array([value for _, value in measured_ms])
+    whole = np.array([group.channels for group in analysis.coupled])
+    kept = [whole if plan is None else kept_channels(plan) for plan, _ in measured_ms]
+    models = []
+    for block in _BLOCKS:
+        rows = np.array([_features(analysis, each, block) for each in kept]) / ms[:, np.newaxis]
+        scale = rows.max(axis=0)
+        factors = nnls(rows / scale, np.ones(len(ms)))[0] / scale
+        residual = rows @ factors - 1
+        models.append((float(np.square(residual).sum()), block, factors, float(np.abs(residual).max())))
+    _, block, factors, error = min(models, key=lambda each: each[0])
+    return LatencyModel(engine, block, tuple(float(factor) for factor in factors), error)
+
+
+def kept_channels(plan: Plan) -> np.ndarray:
+    """Channels of each group that stay: int64 (groups,)."""
+    return np.array([len(group.kept) for group in plan.groups])
+
+
+def _features(analysis: Analysis, kept: np.ndarray, block: int) -> np.ndarray:
+    """1, and billions of: dense MACs, depthwise MACs, values moved; float64 (4,)."""
+    dense = depthwise = moved = 0.0
+    for layer, (filters, inputs, _) in zip(analysis.layers, analysis.layers_after(kept), strict=True):
+        pixels, taps = np.prod(layer.out_hw), np.prod(layer.kernel_hw)
+        written = _up(filters, block)
+        if layer.groups == 1:
+            dense += pixels * taps * written * _up(inputs, block)
+            moved += pixels * (written + _up(inputs, block))
+        else:
+            depthwise += pixels * taps * written
+            moved += pixels * 2 * written
+    return np.array([1.0, dense / 1e9, depthwise / 1e9, moved / 1e9])
+
+
+def _up(channels: int, block: int) -> int:
+    return -(-channels // block) * block

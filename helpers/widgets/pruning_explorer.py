@@ -1,0 +1,75 @@
+"""Move a cut, see at once which channels stay, what that costs, and how long the network would take. No training."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import ipywidgets as widgets
+from matplotlib.figure import Figure
+
+from helpers.errors import CourseError
+from helpers.plotting.pruning import channels_left
+from helpers.pruning import CRITERIA, Analysis, Plan
+from helpers.pruning.latency import LatencyModel
+
+
+class PruningExplorer(widgets.VBox):
+    """Plans for a network.
+
+    Controls: `criterion`, `cut` (share of the multiply-accumulates that goes), `align` (channels are multiples of it).
+    Shown: `picture` (PNG bytes in `.value`), `told` (numbers, or why there is no such plan). `plan` is the plan, or
+    None. `latency` are models of `helpers.pruning.latency`, fitted on this machine; without any, no time is told.
+    """
+
+    def __init__(self, analysis: Analysis, latency: Sequence[LatencyModel] = (), cut: float = 0.5):
+        self._analysis, self._latency = analysis, tuple(latency)
+        self._whole = analysis.plan(0.0)
+        self.criterion = widgets.ToggleButtons(options=list(CRITERIA), description="criterion")
+        self.criterion.style.button_width = "5em"
+        self.cut = widgets.FloatSlider(
+            cut, min=0.05, max=0.9, step=0.01, description="cut", readout_format=".0%", continuous_update=False
+        )
+        self.align = widgets.ToggleButtons(options=[("any", 1), ("8", 8), ("16", 16)], description="multiples of")
+        self.align.style.button_width = "4em"
+        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self.told = widgets.HTML()
+        self.plan: Plan | None = None
+        for control in (self.criterion, self.cut, self.align):
+            control.observe(lambda _: self._show(), "value")
+        self._show()
+        super().__init__([self.criterion, widgets.HBox([self.cut, self.align]), self.told, self.picture])
+
+    def _show(self) -> None:
+        try:
+            self.plan = self._analysis.plan_for(self.cut.value, criterion=self.criterion.value, align=self.align.value)
+        except CourseError as error:
+            self.plan = None
+            self.told.value = f"<b>{error}</b>"
+            return
+        self.told.value = self._numbers(self.plan)
+        self.picture.value = self._draw(self.plan)
+
+    def _numbers(self, plan: Plan) -> str:
+        told = [
+            f"<b>{plan.macs_after / 1e9:.2f}</b> of {plan.macs_before / 1e9:.2f} GMACs stay, "
+            f"{plan.cut:.1%} go, at {plan.size_hw[0]} x {plan.size_hw[1]}"
+        ]
+        for model in self._latency:
+            now, before = (model.predict(self._analysis, each) for each in (plan, self._whole))
+            told.append(f"{model.engine}: predicted <b>{now:.0f} ms</b>, {now / before:.2f} of {before:.0f} ms")
+        return "<br>".join(told)
+
+    def _draw(self, plan: Plan) -> bytes:
+        figure = Figure(figsize=(10, 4.2), layout="constrained")
+        channels_left(
+            [group.name for group in plan.groups],
+            [group.channels for group in plan.groups],
+            [len(group.kept) for group in plan.groups],
+            figure.add_subplot(),
+            align=16,
+        )
+        figure.supxlabel("hatched: no multiple of 16", fontsize=8, color="0.35")
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=90)
+        return data.getvalue()
