@@ -7,7 +7,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers.exercises.pruning import check_kept_filters, check_macs
+from helpers.exercises.pruning import check_aligned_macs, check_kept_filters, check_macs
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "04_prune_fastscnn.ipynb"
 
@@ -24,6 +24,7 @@ def solutions() -> dict:
 def test_solutions_in_the_notebook_pass(solutions):
     assert check_macs(solutions["macs"]).solved
     assert check_kept_filters(solutions["kept_filters"]).solved
+    assert check_aligned_macs(solutions["aligned_macs"]).solved
 
 
 def test_an_empty_body_is_told():
@@ -53,3 +54,16 @@ def test_wrong_counts(wrong, hint):
 def test_wrong_rankings(wrong, hint):
     result = check_kept_filters(wrong)
     assert not result.solved and hint in result.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda i, o, b: i * o,
+        lambda i, o, b: -(-i * o // b) * b,
+        lambda i, o, b: (i // b + 1) * (o // b + 1) * b * b,
+    ],
+)
+def test_wrong_blocks(wrong):
+    result = check_aligned_macs(wrong)
+    assert not result.solved and "next multiple" in result.message

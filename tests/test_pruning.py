@@ -116,6 +116,49 @@ def test_filter_norms_by_hand():
     np.testing.assert_allclose(filter_norms(nn.Sequential(layer))["0"], [2, 0.25])
 
 
+BANK = {  # one input channel, 1x2 kernels: where the criteria disagree
+    "l1": ([3, 3], [5, 0], [3, -3.5], [0, 0.1]),
+    "l2": ([3, 3], [5, 0], [3, -3.5], [0, 0.1]),
+    "fpgm": ([9, 9], [1, 1], [1.1, 1], [1, 1.1]),
+}
+
+
+@pytest.mark.parametrize(
+    ("criterion", "kept"),
+    [
+        ("l1", (0, 2)),  # norms 6, 5, 6.5, 0.1
+        ("l2", (1, 2)),  # norms 4.24, 5, 4.61, 0.1
+        ("fpgm", None),  # the sum of distances to all other filters
+    ],
+)
+def test_criteria_by_hand(criterion, kept):
+    chain = nn.Sequential(nn.Conv2D(3, 1, 1), nn.Conv2D(1, 4, (1, 2)), nn.Conv2D(4, 2, 1))
+    chain[1].weight.set_value(np.array(BANK[criterion], np.float32).reshape(4, 1, 1, 2))
+    plan = Analysis(chain, (16, 16), "chain").plan({"1": 0.5}, criterion=criterion)
+    group = next(group for group in plan.groups if group.name == "1")
+    if criterion == "fpgm":
+        values = np.array(BANK[criterion])
+        distances = np.linalg.norm(values[:, None] - values[None], axis=2).sum(axis=1)
+        kept = tuple(np.sort(np.argsort(distances)[2:]))
+    assert group.kept == kept and plan.criterion == criterion
+
+
+def test_chance_is_a_control_that_repeats(analysis):
+    one, same, other = (analysis.plan(0.5, criterion="random", seed=seed) for seed in (1, 1, 2))
+    assert one == same and one.groups[0].kept != other.groups[0].kept
+    l1 = analysis.plan(0.5)
+    assert [len(g.kept) for g in one.groups] == [len(g.kept) for g in l1.groups] and one.macs_after == l1.macs_after
+
+
+def test_unknown_criterion_and_layer(analysis):
+    with pytest.raises(CourseError, match="'taylor'.*l1, l2, fpgm, random"):
+        analysis.plan(0.5, criterion="taylor")
+    with pytest.raises(CourseError, match="no prunable layer 'classifier.conv'"):
+        analysis.plan({"classifier.conv": 0.5})
+    with pytest.raises(CourseError, match="must lie between 0 and 1, not 1.5"):
+        analysis.plan(1.5)
+
+
 @pytest.mark.parametrize("align", [1, 8, 16])
 @pytest.mark.parametrize("cut", [0.3, 0.51, 0.7])
 def test_cut_is_reached_within_half_a_percent(analysis, cut, align):

@@ -58,3 +58,17 @@ def check_kept_filters(function: Callable) -> Result:
             ),
         ],
     )
+
+
+def check_aligned_macs(function: Callable) -> Result:
+    """`function(in_channels, out_channels, block)` to the multiply-accumulates of a 1x1 convolution in whole blocks."""
+    whole = "Round each of the two channel counts up to the next multiple of the block, then multiply."
+    return check(
+        function,
+        [
+            Case("16 to 32 channels in blocks of 16, which fit", (16, 32, 16), equals(512), whole),
+            Case("17 to 32 channels in blocks of 16", (17, 32, 16), equals(1024), whole),
+            Case("3 to 19 channels in blocks of 8", (3, 19, 8), equals(192), whole),
+            Case("5 to 7 channels in blocks of 1", (5, 7, 1), equals(35), whole),
+        ],
+    )

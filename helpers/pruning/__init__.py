@@ -9,7 +9,7 @@ which differ from process to process (Paddle issue 32739).
 
 from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
-from helpers.pruning.latency import LatencyModel, fit_latency
+from helpers.pruning.latency import LatencyModel, fit_latency, measure_plans
 from helpers.pruning.plan import (
     PLAN,
     WEIGHTS,
@@ -20,7 +20,7 @@ from helpers.pruning.plan import (
     load_pruned,
     save_pruned,
 )
-from helpers.pruning.sensitivity import sensitivity
+from helpers.pruning.sensitivity import quick_miou, sensitivity
 
 __all__ = [
     "CRITERIA",
@@ -38,7 +38,9 @@ __all__ = [
     "fit_latency",
     "load_pruned",
     "make_plan",
+    "measure_plans",
     "prune",
+    "quick_miou",
     "refresh_statistics",
     "rewound",
     "save_pruned",

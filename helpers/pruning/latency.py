@@ -6,17 +6,21 @@ does; a depthwise layer is bound by memory; and some time does not depend on cha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from paddle import nn
 from scipy.optimize import nnls
 
+from helpers.deployment import Latency, Predictor, export, measure
 from helpers.errors import CourseError
 from helpers.files import read_json, write_json
+from helpers.progress import progress
 from helpers.pruning.analysis import Analysis
-from helpers.pruning.plan import Plan
+from helpers.pruning.plan import Plan, apply_plan
 
 _BLOCKS = (1, 4, 8, 16, 32)
 
@@ -99,3 +103,31 @@ def _features(analysis: Analysis, kept: np.ndarray, block: int) -> np.ndarray:
 
 def _up(channels: int, block: int) -> int:
     return -(-channels // block) * block
+
+
+def measure_plans(
+    net: nn.Layer,
+    plans: Mapping[str, Plan | None],
+    folder: str | Path,
+    *,
+    engine: str,
+    size_hw: tuple[int, int],
+    warmup: int,
+    repeats: int,
+) -> dict[str, Latency]:
+    """Latency of `net` after each plan (None: unpruned), from a frame of `size_hw` to its labels, measured in turns.
+
+    Each is exported into a folder of its name in `folder`. Weights do not change the time: none needs to be trained.
+    """
+    frame = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    folder = Path(folder)
+    for name, plan in progress(plans.items(), desc="exporting", unit="network"):
+        pruned = copy.deepcopy(net) if plan is None else apply_plan(copy.deepcopy(net), plan)
+        pruned.eval()
+        export(pruned, folder / name, network="fastscnn" if plan is None else plan.network)
+    predictors = {name: Predictor(folder / name, engine) for name in plans}
+    try:
+        return measure(predictors, frame, warmup=warmup, repeats=repeats)
+    finally:
+        for predictor in predictors.values():
+            predictor.close()
