@@ -40,6 +40,17 @@ def test_every_control_changes_the_plan_and_the_picture(explorer):
     assert [len(g.kept) for g in explorer.plan.groups] == [len(g.kept) for g in plans[-1].groups]
 
 
+def test_with_sensitivity_curves_the_allocation_can_be_chosen(analysis, explorer):
+    assert explorer.allocation.options == ("same share",)
+    curves = {g.master: {0.8: 0.01 if "block" in g.master else 0.9} for g in analysis.coupled}
+    explorer = PruningExplorer(analysis, curves=curves)
+    before = explorer.plan
+    explorer.allocation.value = "same loss"
+    assert explorer.plan.allocation == "sensitivity" and explorer.plan.cut >= 0.5
+    bottlenecks = [row for row, group in enumerate(analysis.coupled) if "block" in group.master]
+    assert all(len(explorer.plan.groups[row].kept) < len(before.groups[row].kept) for row in bottlenecks)
+
+
 def test_a_cut_that_cannot_be_reached_is_told(explorer):
     explorer.align.value = 16
     picture = explorer.picture.value

@@ -68,6 +68,8 @@ def distilled(
     def loss_fn(outputs: list[paddle.Tensor], label: paddle.Tensor) -> paddle.Tensor:
         image = seen.pop()
         seen.clear()
+        if share == 0:
+            return hard(outputs, label)
         with paddle.no_grad():
             target = F.softmax(teacher(image)[0][picked] / temperature, axis=1)  # (N, 19, H / stride, W / stride)
             weight = (target * balance.reshape([1, -1, 1, 1])).sum(axis=1)
@@ -85,10 +87,13 @@ def distilled(
             teacher.train()
 
 
-def refresh_statistics(net: nn.Layer, frames: list[Frame], recipe: Recipe, *, batches: int, seed: int = 0) -> nn.Layer:
+def refresh_statistics(
+    net: nn.Layer, frames: list[Frame], recipe: Recipe, *, batches: int, seed: int = 0, desc: str = "batch norm"
+) -> nn.Layer:
     """Estimate batch norm's means and variances anew from `batches` of crops; no weight changes. Returns `net`.
 
-    After pruning they belong to maps that are gone: mean and variance of what is left differ.
+    After pruning they belong to maps that are gone: mean and variance of what is left differ. With an empty `desc`
+    there is no progress bar.
     """
     norms = [layer for layer in net.sublayers() if isinstance(layer, nn.BatchNorm2D)]
     sums = [[np.zeros(norm._mean.shape), np.zeros(norm._variance.shape)] for norm in norms]
@@ -101,7 +106,7 @@ def refresh_statistics(net: nn.Layer, frames: list[Frame], recipe: Recipe, *, ba
         chosen = replace(recipe, iterations=max(batches, recipe.iterations))
         batch = islice(training_batches(frames, chosen, seed), batches)
         with paddle.no_grad():
-            for image, _ in progress(batch, desc="batch norm", total=batches, unit="batch"):
+            for image, _ in progress(batch, desc=desc, total=batches, unit="batch") if desc else batch:
                 net(image)
                 for total, norm in zip(sums, norms, strict=True):
                     total[0] += norm._mean.numpy()

@@ -11,22 +11,35 @@ from matplotlib.figure import Figure
 from helpers.errors import CourseError
 from helpers.plotting.pruning import channels_left
 from helpers.pruning import CRITERIA, Analysis, Plan
+from helpers.pruning.analysis import Curves
 from helpers.pruning.latency import LatencyModel
+
+UNIFORM, SENSITIVITY = "same share", "same loss"
 
 
 class PruningExplorer(widgets.VBox):
     """Plans for a network.
 
-    Controls: `criterion`, `cut` (share of the multiply-accumulates that goes), `align` (channels are multiples of it).
+    Controls: `criterion`, `allocation` (the same share from every group or, where `curves` of `pruning.sensitivity` are
+    given, the same loss), `cut` (share of the multiply-accumulates that goes), `align` (channels are multiples of it).
     Shown: `picture` (PNG bytes in `.value`), `told` (numbers, or why there is no such plan). `plan` is the plan, or
     None. `latency` are models of `helpers.pruning.latency`, fitted on this machine; without any, no time is told.
     """
 
-    def __init__(self, analysis: Analysis, latency: Sequence[LatencyModel] = (), cut: float = 0.5):
-        self._analysis, self._latency = analysis, tuple(latency)
+    def __init__(
+        self,
+        analysis: Analysis,
+        latency: Sequence[LatencyModel] = (),
+        curves: Curves | None = None,
+        cut: float = 0.5,
+    ):
+        self._analysis, self._latency, self._curves = analysis, tuple(latency), curves
         self._whole = analysis.plan(0.0)
         self.criterion = widgets.ToggleButtons(options=list(CRITERIA), description="criterion")
         self.criterion.style.button_width = "5em"
+        self.allocation = widgets.ToggleButtons(
+            options=[UNIFORM, SENSITIVITY] if curves else [UNIFORM], description="allocation"
+        )
         self.cut = widgets.FloatSlider(
             cut, min=0.05, max=0.9, step=0.01, description="cut", readout_format=".0%", continuous_update=False
         )
@@ -35,14 +48,21 @@ class PruningExplorer(widgets.VBox):
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         self.told = widgets.HTML()
         self.plan: Plan | None = None
-        for control in (self.criterion, self.cut, self.align):
+        for control in (self.criterion, self.allocation, self.cut, self.align):
             control.observe(lambda _: self._show(), "value")
         self._show()
-        super().__init__([self.criterion, widgets.HBox([self.cut, self.align]), self.told, self.picture])
+        super().__init__(
+            [self.criterion, self.allocation, widgets.HBox([self.cut, self.align]), self.told, self.picture]
+        )
 
     def _show(self) -> None:
         try:
-            self.plan = self._analysis.plan_for(self.cut.value, criterion=self.criterion.value, align=self.align.value)
+            self.plan = self._analysis.plan_for(
+                self.cut.value,
+                criterion=self.criterion.value,
+                curves=self._curves if self.allocation.value == SENSITIVITY else None,
+                align=self.align.value,
+            )
         except CourseError as error:
             self.plan = None
             self.told.value = f"<b>{error}</b>"
