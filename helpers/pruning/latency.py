@@ -63,10 +63,10 @@ def fit_latency(analysis: Analysis, measured_ms: Sequence[tuple[Plan | None, flo
     """Fit a model to networks whose latency was measured: pairs of (plan, ms), None for the unpruned network.
 
     Least squares of relative errors with factors of at least 0, for each block size; the best one stays.
-    Raises CourseError for fewer than four networks.
+    Raises CourseError for fewer than three networks.
     """
-    if len(measured_ms) < 4:
-        raise CourseError(f"A latency model has four factors: measure at least four networks, not {len(measured_ms)}.")
+    if len(measured_ms) < 3:
+        raise CourseError(f"A latency model needs at least three measured networks, not {len(measured_ms)}.")
     ms = np.array([value for _, value in measured_ms])
     whole = np.array([group.channels for group in analysis.coupled])
     kept = [whole if plan is None else kept_channels(plan) for plan, _ in measured_ms]

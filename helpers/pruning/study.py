@@ -1,0 +1,171 @@
+"""What notebook 04 does once, for several seeds and ways to fine-tune: `python -m helpers.pruning.study --seeds 0,1,2`.
+
+Each seed trains its own Fast-SCNN, measures sensitivity, prunes by the profile's cut with each of PLANS, and fine-tunes
+with each of WAYS for the profile's number of steps. Every number is written to <folder>/study.json as soon as it is
+there, and a run that was killed continues. The last lines are means over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+from paddle import nn
+
+from helpers import evaluation, models, training
+from helpers.cityscapes import Frame
+from helpers.errors import CourseError
+from helpers.files import read_json, write_json
+from helpers.notebook import Notebook
+from helpers.profiles import Profile, Recipe
+from helpers.pruning.analysis import Analysis
+from helpers.pruning.finetune import distilled, refresh_statistics, rewound
+from helpers.pruning.plan import Plan, apply_plan
+from helpers.pruning.sensitivity import quick_miou, sensitivity
+
+# How the channels that go are chosen: options of Analysis.plan_for.
+PLANS: dict[str, dict] = {
+    "kept": {"curves": True, "align": True},  # the one of the notebook
+    "unaligned": {"curves": True},
+    "uniform": {},
+    "random": {"curves": True, "align": True, "criterion": "random"},
+}
+
+
+def _small(profile: Profile, steps: int) -> Recipe:
+    return replace(profile.fastscnn, iterations=steps, lr=profile.fastscnn.lr / 10, warmup=0)
+
+
+# How the network is fine-tuned: a recipe for so many steps, and the teacher's share of the loss.
+WAYS: dict[str, tuple[Callable[[Profile, int], Recipe], float]] = {
+    "rewound": (lambda profile, steps: rewound(profile.fastscnn, steps), 0.0),
+    "small": (_small, 0.0),  # a tenth of the learning rate: plain fine-tuning
+    "distilled": (lambda profile, steps: rewound(profile.fastscnn, steps), 0.5),
+}
+
+
+class Study:
+    """The numbers of one profile, in `folder`/study.json: "<seed>.<what>" to mIoU."""
+
+    def __init__(self, folder: Path, profile: Profile, train: list[Frame], val: list[Frame], device: str = "auto"):
+        self.folder, self.profile, self.device = Path(folder), profile, device
+        self.train, self.val = train, val
+        self.path = self.folder / "study.json"
+        self.numbers: dict[str, float] = read_json(self.path) if self.path.is_file() else {}
+
+    def number(self, name: str, network: Callable[[], nn.Layer]) -> float:
+        """The mIoU kept under `name`, or that of `network()`, which is then kept."""
+        if name not in self.numbers:
+            self.numbers[name] = float(evaluation.evaluate(network(), self.val, desc=name).scores.miou)
+            write_json(self.path, self.numbers)
+        print(f"{name:<32} {self.numbers[name]:.4f}", flush=True)
+        return self.numbers[name]
+
+    def run(self, seed: int, plans: list[str], ways: list[str]) -> None:
+        """Measure what is not measured yet of `seed`."""
+        spec = self.profile.prune
+        folder = self.folder / f"seed{seed}"
+        net = self._trained(seed, folder / "unpruned")
+        self.number(f"{seed}.unpruned", lambda: net)
+        analysis = Analysis(net, spec.report_size_hw)
+        few = self.val[: spec.sensitivity_frames]
+        curves = sensitivity(
+            net,
+            analysis,
+            lambda network: quick_miou(self._refreshed(network), few),
+            folder / "sensitivity.json",
+            ratios=spec.sensitivity_ratios,
+            on=", ".join(frame.stem for frame in few),
+        )
+        for name in plans:
+            given = PLANS[name]
+            plan = analysis.plan_for(
+                spec.cut,
+                criterion=given.get("criterion", "l1"),
+                curves=curves if "curves" in given else None,
+                align=spec.align if "align" in given else 1,
+                seed=seed,
+            )
+            pruned = apply_plan(copy.deepcopy(net), plan)
+            self.number(f"{seed}.{name}.raw", lambda pruned=pruned: pruned)
+            self.number(f"{seed}.{name}.refreshed", lambda pruned=pruned: self._refreshed(pruned))
+            for way in ways:
+                self.number(
+                    f"{seed}.{name}.{way}",
+                    lambda plan=plan, way=way, name=name: self._tuned(net, plan, way, seed, folder / f"{name}_{way}"),
+                )
+
+    def _trained(self, seed: int, folder: Path) -> nn.Layer:
+        net = models.build("fastscnn", seed=seed)
+        if (folder / training.WEIGHTS).is_file():
+            return training.load_weights(net, folder / training.WEIGHTS)
+        training.fit(net, self.train, self.profile.fastscnn, seed=seed, folder=folder, device=self.device)
+        return net
+
+    def _refreshed(self, network: nn.Layer) -> nn.Layer:
+        batches = self.profile.prune.refresh_batches
+        return refresh_statistics(copy.deepcopy(network), self.train, self.profile.finetune, batches=batches, desc="")
+
+    def _tuned(self, net: nn.Layer, plan: Plan, way: str, seed: int, folder: Path) -> nn.Layer:
+        make, share = WAYS[way]
+        recipe = make(self.profile, self.profile.finetune.iterations)
+        pruned = apply_plan(copy.deepcopy(net), plan)
+        with distilled(pruned, net, self.train, recipe, share=share) if share else nullcontext() as loss_fn:
+            training.fit(
+                pruned,
+                self.train,
+                recipe,
+                seed=seed + 1,
+                folder=folder,
+                device=self.device,
+                name=folder.name,
+                loss_fn=loss_fn,
+            )
+        return pruned
+
+
+def summary(numbers: dict[str, float]) -> dict[str, tuple[float, float, int]]:
+    """For each measured thing: mean mIoU, mean difference to the unpruned network of the same seed, number of seeds."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for name, value in numbers.items():
+        seed, _, what = name.partition(".")
+        found.setdefault(what, []).append((value, value - numbers[f"{seed}.unpruned"]))
+    return {what: (mean(v for v, _ in each), mean(d for _, d in each), len(each)) for what, each in found.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="mini")
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--plans", default="kept", help=f"comma between, of {', '.join(PLANS)}")
+    parser.add_argument("--ways", default="rewound", help=f"comma between, of {', '.join(WAYS)}")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--output-dir", default="")
+    given = parser.parse_args()
+    try:
+        for names, known, kind in ((given.plans, PLANS, "plan"), (given.ways, WAYS, "way")):
+            for name in names.split(","):
+                if name not in known:
+                    raise CourseError(f"There is no {kind} {name!r}: choose from {', '.join(known)}.")
+        nb = Notebook("04", profile=given.profile, device=given.device, output_dir=given.output_dir)
+        study = Study(nb.folder("04/study"), nb.profile, nb.frames("train"), nb.frames("val"), given.device)
+        for seed in map(int, given.seeds.split(",")):
+            study.run(seed, given.plans.split(","), given.ways.split(","))
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'against unpruned':>18} {'seeds':>6}")
+    for what, (value, difference, seeds) in summary(study.numbers).items():
+        print(f"{what:<24} {value:8.4f} {difference:+18.4f} {seeds:6d}")
+    print(f"written to {study.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

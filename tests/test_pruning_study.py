@@ -1,0 +1,41 @@
+from dataclasses import replace
+
+import pytest
+from tiny_cityscapes import write_set
+
+from helpers.cityscapes import index
+from helpers.profiles import load_profile
+from helpers.pruning.study import Study, summary
+
+
+@pytest.fixture
+def study(tmp_path):
+    root = write_set(tmp_path / "set")
+    profile = load_profile("smoke")
+    small = {"crop_hw": (32, 64), "iterations": 2, "warmup": 0}
+    profile = replace(
+        profile,
+        fastscnn=replace(profile.fastscnn, **small),
+        finetune=replace(profile.finetune, **{**small, "iterations": 1}),
+        prune=replace(profile.prune, report_size_hw=(64, 128)),
+    )
+    return Study(tmp_path / "study", profile, index(root, "train"), index(root, "val"), device="cpu")
+
+
+def test_a_seed_is_measured_once(study, monkeypatch):
+    # A network of two steps scores too little to lose anything: sensitivity is tested elsewhere.
+    flat = lambda net, analysis, *rest, **more: {group.master: {0.5: 0.1, 0.9: 0.2} for group in analysis.coupled}  # noqa: E731
+    monkeypatch.setattr("helpers.pruning.study.sensitivity", flat)
+    study.run(0, ["kept"], ["distilled"])
+    names = {"0.unpruned", "0.kept.raw", "0.kept.refreshed", "0.kept.distilled"}
+    assert set(study.numbers) == names and study.path.is_file()
+
+    again = Study(study.folder, study.profile, study.train, study.val, device="cpu")
+    monkeypatch.setattr("helpers.evaluation.evaluate", None)  # nothing is measured twice
+    again.run(0, ["kept"], ["distilled"])
+    assert again.numbers == study.numbers
+
+
+def test_summary_by_hand():
+    numbers = {"0.unpruned": 0.40, "0.kept.rewound": 0.39, "1.unpruned": 0.42, "1.kept.rewound": 0.43}
+    assert summary(numbers)["kept.rewound"] == pytest.approx((0.41, 0.0, 2))
