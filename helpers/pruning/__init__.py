@@ -16,7 +16,6 @@ from helpers.pruning.plan import (
     Group,
     Plan,
     apply_plan,
-    filters_left,
     load_pruned,
     save_pruned,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "apply_plan",
     "distilled",
     "filter_norms",
-    "filters_left",
     "fit_latency",
     "load_pruned",
     "make_plan",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -136,18 +135,6 @@ def load_pruned(folder: str | Path) -> nn.Layer:
     """
     plan = Plan.load(Path(folder) / PLAN)
     return load_weights(apply_plan(build(plan.network), plan), Path(folder) / WEIGHTS)
-
-
-def filters_left(plan: Plan) -> dict[str, int]:
-    """Filters that each convolution with a group of its own or of others has after pruning, by layer name."""
-    removed: dict[str, int] = defaultdict(int)
-    total: dict[str, int] = {}
-    for group in plan.groups:
-        for member in group.members:
-            if member.axis == 0 and member.tensor.endswith(".weight"):
-                removed[member.tensor.removesuffix(".weight")] += member.width * (group.channels - len(group.kept))
-                total[member.tensor.removesuffix(".weight")] = member.length
-    return {name: total[name] - gone for name, gone in removed.items()}
 
 
 class _Operator:
