@@ -35,7 +35,7 @@ def rewound(recipe: Recipe, iterations: int) -> Recipe:
             f"{recipe.iterations - recipe.warmup} after its warm-up."
         )
     start = learning_rate(recipe, recipe.iterations - iterations)
-    return replace(recipe, iterations=iterations, lr=start, warmup=0)
+    return replace(recipe, iterations=iterations, lr=start, warmup=0, pretrained=False)
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def distilled(
     if not 0 <= share <= 1:
         raise CourseError(f"The teacher's share of the loss must lie between 0 and 1, not {share}.")
     balance = paddle.to_tensor(class_weights(frames, recipe.class_balance))
-    hard = partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=balance)
+    hard = partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=balance, losses=recipe.losses)
     seen: list[paddle.Tensor] = []
     # The loss is given outputs and labels; the teacher needs the images, which pass here.
     hook = student.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
