@@ -36,8 +36,9 @@ def test_curves_are_the_loss_of_the_score(net, analysis, tmp_path):
     curves = sensitivity(net, analysis, Counting(net), tmp_path / "curves.json", ratios=(0.5,))
     assert list(curves) == [group.master for group in analysis.coupled]
     assert all(list(curve) == [0.5] and 0 < curve[0.5] < 0.5 for curve in curves.values())
-    first = analysis.coupled[0]  # 16 of 32 filters of 27 weights, bias, two of batch norm, and what reads them
-    gone = 16 * (27 + 3) + 16 * (9 + 3) + 16 * 48
+    first = analysis.coupled[0]  # 16 of 32 filters go
+    convolution, depthwise, reader = 27 + 1, 9 + 1, 48  # weights and bias; each norm has four numbers
+    gone = 16 * (convolution + 4 + depthwise + 4 + reader)
     assert curves[first.master][0.5] == pytest.approx(gone / Counting(net).whole, rel=1e-6)
 
 
