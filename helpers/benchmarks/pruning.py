@@ -1,9 +1,11 @@
 """How much faster a pruned Fast-SCNN is, for frames of Cityscapes' size with the argmax in the graph.
 
-The same 51 % of the multiply-accumulates go in multiples of 16 channels ("aligned", what the course uses) or not
-("any"); besides, 70 % go. Weights are random: they do not change the time. `prune.latency_ratio.onednn`: aligned over
+51 % of the multiply-accumulates go, the same share from every group, in multiples of 16 channels ("aligned") or not
+("any"); or 70 %, aligned ("deep"); or as the plan says that notebook 04 kept at profile mini ("kept", where there is
+one). Weights are random: they do not change the time. `prune.latency_ratio.onednn`: kept (without one, aligned) over
 unpruned in Paddle Inference with oneDNN; `prune.latency_ratio.best`: in the engine that runs the unpruned network
-fastest. Beside each stand its two sides in ms and its spread, (third - first quartile) / median of the single turns.
+fastest; with the name of another plan at the end, that one over unpruned. Beside each stand its two sides in ms and its
+spread, (third - first quartile) / median of the single turns.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ import numpy as np
 
 from helpers.deployment import ENGINES, Predictor, measure
 from helpers.models import build
+from helpers.notebook import PROJECT
 from helpers.pruning import Analysis, Plan, measure_plans
 
 SIZE_HW = (1024, 2048)
 CUT, DEEP_CUT, ALIGN = 0.51, 0.7, 16
 WARMUP, REPEATS = 3, 15
 ONEDNN = "paddle-onednn"
+KEPT = PROJECT / "outputs" / "mini" / "04" / "pruned" / "plan.json"
 
 
 def run(folder: Path) -> dict[str, float]:
@@ -34,6 +38,10 @@ def run(folder: Path) -> dict[str, float]:
         "any": analysis.plan_for(CUT),
         "deep": analysis.plan_for(DEEP_CUT, align=ALIGN),
     }
+    if KEPT.is_file():
+        plans["kept"] = Plan.load(KEPT)
+    else:
+        print(f"no plan at {KEPT}: the ratios without a name are those of the plan aligned", flush=True)
     times = {"size_hw": SIZE_HW, "warmup": WARMUP, "repeats": REPEATS}
     measured = {ONEDNN: measure_plans(net, plans, folder, engine=ONEDNN, **times)}
     best = _fastest(folder / "before")
@@ -44,7 +52,8 @@ def run(folder: Path) -> dict[str, float]:
         runs = measured[engine]
         numbers |= {f"prune.ms.{told}.{name}": latency.median_ms for name, latency in runs.items()}
         before = np.array(runs["before"].runs_ms)
-        for name, suffix in (("aligned", ""), ("any", ".any"), ("deep", ".deep")):
+        named = {f".{name}": name for name, plan in plans.items() if plan is not None}
+        for suffix, name in {"": "kept" if "kept" in plans else "aligned", **named}.items():
             ratios = np.array(runs[name].runs_ms) / before
             low, high = np.quantile(ratios, [0.25, 0.75])
             numbers[f"prune.latency_ratio.{told}{suffix}"] = float(median(ratios))
