@@ -88,16 +88,17 @@ class PruneSpec:
     """What notebook 04 prunes, and how much it spends on its curves.
 
     `cut`: share of multiply-accumulates to remove, at least, one of `cuts`, those of the table; `report_size_hw`: input
-    size they are counted at; `align`: channels are multiples of it; `latency_cut`: share of the time to save;
-    `teacher_share` of the loss in fine-tuning. For the curves: `criteria`, `curve_cuts`, `curve_frames` of val,
-    `curve_iterations` of fine-tuning for the cuts other than `cut`, `refresh_batches` for batch norm's statistics;
-    `sensitivity_ratios` of filters and `sensitivity_frames` of val.
+    size they are counted at; `align`: channels are multiples of it, but in the plans for `unaligned_cuts`, made for
+    comparison; `latency_cut`: share of the time to save; `teacher_share` of the loss in fine-tuning. For the curves:
+    `criteria`, `curve_cuts`, `curve_frames` of val, `curve_iterations` of fine-tuning for the cuts other than `cut`,
+    `refresh_batches` for batch norm's statistics; `sensitivity_ratios` of filters and `sensitivity_frames` of val.
     """
 
     cut: float
     cuts: tuple[float, ...]
     report_size_hw: tuple[int, int]
     align: int
+    unaligned_cuts: tuple[float, ...]
     latency_cut: float
     teacher_share: float
     criteria: tuple[str, ...]
