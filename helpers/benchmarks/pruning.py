@@ -18,7 +18,7 @@ import numpy as np
 from helpers.deployment import ENGINES, Predictor, measure
 from helpers.models import build
 from helpers.notebook import PROJECT
-from helpers.pruning import Analysis, Plan, measure_plans
+from helpers.pruning import Analysis, Plan, export_plans, measure_exports
 
 SIZE_HW = (1024, 2048)
 CUT, DEEP_CUT, ALIGN = 0.51, 0.7, 16
@@ -43,10 +43,9 @@ def run(folder: Path) -> dict[str, float]:
     else:
         print(f"no plan at {KEPT}: the ratios without a name are those of the plan aligned", flush=True)
     times = {"size_hw": SIZE_HW, "warmup": WARMUP, "repeats": REPEATS}
-    measured = {ONEDNN: measure_plans(net, plans, folder, engine=ONEDNN, **times)}
-    best = _fastest(folder / "before")
-    if best not in measured:
-        measured[best] = measure_plans(net, plans, folder, engine=best, **times)
+    folders = export_plans(net, plans, folder)
+    best = _fastest(folders["before"])
+    measured = {engine: measure_exports(folders, engine=engine, **times) for engine in {ONEDNN, best}}
     numbers = {f"prune.cut.{name}": plan.cut for name, plan in plans.items() if plan is not None}
     for engine, told in ((ONEDNN, "onednn"), (best, "best")):
         runs = measured[engine]

@@ -9,7 +9,7 @@ which differ from process to process (Paddle issue 32739).
 
 from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
-from helpers.pruning.latency import LatencyModel, fit_latency, measure_plans
+from helpers.pruning.latency import LatencyModel, export_plans, fit_latency, measure_exports
 from helpers.pruning.plan import (
     PLAN,
     WEIGHTS,
@@ -32,11 +32,12 @@ __all__ = [
     "Plan",
     "apply_plan",
     "distilled",
+    "export_plans",
     "filter_norms",
     "fit_latency",
     "load_pruned",
     "make_plan",
-    "measure_plans",
+    "measure_exports",
     "prune",
     "quick_miou",
     "refresh_statistics",

@@ -105,27 +105,25 @@ def _up(channels: int, block: int) -> int:
     return -(-channels // block) * block
 
 
-def measure_plans(
-    net: nn.Layer,
-    plans: Mapping[str, Plan | None],
-    folder: str | Path,
-    *,
-    engine: str,
-    size_hw: tuple[int, int],
-    warmup: int,
-    repeats: int,
-) -> dict[str, Latency]:
-    """Latency of `net` after each plan (None: unpruned), from a frame of `size_hw` to its labels, measured in turns.
-
-    Each is exported into a folder of its name in `folder`. Weights do not change the time: none needs to be trained.
-    """
-    frame = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
-    folder = Path(folder)
+def export_plans(net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | Path) -> dict[str, Path]:
+    """Export `net` after each plan (None: unpruned) into a folder of the plan's name in `folder`; returns the folders."""
+    folders = {}
     for name, plan in progress(plans.items(), desc="exporting", unit="network"):
         pruned = copy.deepcopy(net) if plan is None else apply_plan(copy.deepcopy(net), plan)
         pruned.eval()
-        export(pruned, folder / name, network="fastscnn" if plan is None else plan.network)
-    predictors = {name: Predictor(folder / name, engine) for name in plans}
+        folders[name] = export(pruned, Path(folder) / name, network="fastscnn" if plan is None else plan.network)
+    return folders
+
+
+def measure_exports(
+    folders: Mapping[str, Path], *, engine: str, size_hw: tuple[int, int], warmup: int, repeats: int
+) -> dict[str, Latency]:
+    """Latency of each export, from a frame of `size_hw` to its labels, measured in turns.
+
+    Weights do not change the time: none of the networks needs to be trained.
+    """
+    frame = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    predictors = {name: Predictor(folder, engine) for name, folder in folders.items()}
     try:
         return measure(predictors, frame, warmup=warmup, repeats=repeats)
     finally:
