@@ -106,7 +106,7 @@ def _up(channels: int, block: int) -> int:
 
 
 def export_plans(net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | Path) -> dict[str, Path]:
-    """Export `net` after each plan (None: unpruned) into a folder of the plan's name in `folder`; returns the folders."""
+    """Export `net` after each plan (None: unpruned) into a folder of its name in `folder`; returns these."""
     folders = {}
     for name, plan in progress(plans.items(), desc="exporting", unit="network"):
         pruned = copy.deepcopy(net) if plan is None else apply_plan(copy.deepcopy(net), plan)
