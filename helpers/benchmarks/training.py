@@ -97,7 +97,7 @@ class _Child:
         environment = dict(os.environ)
         if side == "plain":  # as if this project had never set them
             environment = {name: value for name, value in environment.items() if name not in settings()}
-            environment["GLOG_minloglevel"] = "2"
+            environment |= {"GLOG_minloglevel": "2", "PYTHONWARNINGS": "ignore"}
         self.process = subprocess.Popen(
             [sys.executable, *command],
             cwd=PROJECT,
@@ -119,7 +119,7 @@ class _Child:
         print(steps, file=self.process.stdin, flush=True)
         wait = 0.0
         for line in self.process.stdout:
-            word, *values = line.split()
+            word, *values = line.split() or [""]  # the bar prints empty lines
             if word == "wait":
                 wait = float(values[0])
             if word == "seconds":
