@@ -35,6 +35,7 @@ from helpers.evaluation.networks import Network
 SIZE_HW = (1024, 2048)
 FRAMES = 6
 ROUNDS = 5
+PAUSE_S = 0.25  # OpenMP's threads spin for 0.2 s after their work and would take a core from whoever comes next
 PLAIN = Path(__file__).resolve().parents[2] / "scripts" / "plain_evaluation.py"
 
 
@@ -51,18 +52,22 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     exported = deployment.export(net, folder / "exported", network="fastscnn", graph="coarse")
     eager = evaluation.open_network(weights)
     engine = _fastest(exported, read_image(pairs[0]))
-    seconds: dict[str, list[float]] = {name: [] for name in ("plain", "eager", "engine", "eager.alone", "engine.alone")}
+    seconds: dict[str, list[float]] = {name: [] for name in ("plain", "eager", "eager.alone", "engine", "engine.alone")}
     stages: dict[str, list[dict[str, float]]] = {"plain": [], "eager": [], "engine": []}
     ious: dict[str, np.ndarray] = {}
     with _plain(weights, pairs) as plain:
+        ways = {
+            "plain": plain,
+            "eager": lambda: _ours(eager, pairs),
+            "eager.alone": lambda: _alone(eager, pairs),
+            "engine": lambda: _ours(engine, pairs),
+            "engine.alone": lambda: _alone(engine, pairs),
+        }
         for turn in range(rounds + 1):  # the first one warms up
-            found = {
-                "plain": plain(),
-                "eager": _ours(eager, pairs),
-                "eager.alone": _alone(eager, pairs),
-                "engine": _ours(engine, pairs),
-                "engine.alone": _alone(engine, pairs),
-            }
+            found = {}
+            for name, once in ways.items():
+                time.sleep(PAUSE_S)
+                found[name] = once()
             if turn:
                 for name, (times, matrix) in found.items():
                     seconds[name].append(times["total"])
