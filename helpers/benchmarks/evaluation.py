@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -49,7 +50,9 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     net = _network(pairs[0])
     weights = folder / "fastscnn" / training.WEIGHTS
     training.save_weights(net, weights)
-    exported = deployment.export(net, folder / "exported", network="fastscnn", graph="coarse")
+    # ONNX is one way of several, and its converter an option.
+    onnx_hw = [size_hw] if find_spec("paddle2onnx") and find_spec("onnxruntime") else []
+    exported = deployment.export(net, folder / "exported", network="fastscnn", onnx_hw=onnx_hw)
     eager = evaluation.open_network(weights)
     engine = _fastest(exported, read_image(pairs[0]))
     seconds: dict[str, list[float]] = {name: [] for name in ("plain", "eager", "eager.alone", "engine", "engine.alone")}
@@ -104,7 +107,7 @@ def _fastest(exported: Path, frame: np.ndarray) -> Network:
     """The exported model with the engine that is fastest here, of those that compute in 32 bits."""
     best, least = None, float("inf")
     for engine in deployment.available():
-        if not deployment.ALL_ENGINES[engine].exact:
+        if not deployment.ALL_ENGINES[engine].exact or (engine == "onnxruntime" and not find_spec("paddle2onnx")):
             continue
         network = evaluation.open_network(exported, engine=engine)
         times = [_seconds(lambda network=network: network(frame)) for _ in range(4)][1:]
