@@ -25,11 +25,15 @@ from helpers.files import atomic_path
 
 TOLERANCE = 1e-4  # of the largest logit
 _PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
-# In a child process: the converter is C++ that calls abort() where it does not know an operator.
+# In a child process: the converter is C++ that calls abort() where it does not know an operator. And without its
+# default optimiser, polygraphy: paddle2onnx 2.1 lets that install packages, among them another NumPy, into the
+# environment it runs in (convert.py sets POLYGRAPHY_AUTOINSTALL_DEPS). The engines fold constants themselves.
 _CONVERT = """
 import sys
 import paddle2onnx
-paddle2onnx.export(sys.argv[1], sys.argv[2], sys.argv[3], opset_version=13, enable_onnx_checker=True)
+paddle2onnx.export(
+    sys.argv[1], sys.argv[2], sys.argv[3], opset_version=13, enable_onnx_checker=True, optimize_tool="none"
+)
 """
 
 
