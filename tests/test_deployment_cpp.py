@@ -46,5 +46,5 @@ def test_bad_input_is_told_in_a_sentence(program, folder, tmp_path):
 
 def test_missing_tools_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CourseError, match="needs cmake, g\\+\\+, make .*apt-get install"):
+    with pytest.raises(CourseError, match="needs cmake, g\\+\\+, make: .*apt-get install"):
         cpp.build(tmp_path)
