@@ -91,7 +91,9 @@ def test_metrics_that_do_not_depend_on_training(metrics):
 
 def test_metrics_are_in_their_ranges(metrics):
     for name, value in metrics.items():
-        if name.split(".")[-1] in ("miou", "acc") or name.startswith("04.miou."):
+        if name.startswith("03.difference."):
+            assert -1 <= value <= 1, name
+        elif name.split(".")[-1] in ("miou", "acc") or name.startswith("04.miou."):
             assert 0 <= value <= 1, name
         if is_time(name):
             assert value > 0, name
