@@ -46,7 +46,7 @@ def test_every_control_changes_the_picture(browser):
         (browser.city, "bochum"),
         (browser.split, "val"),
         (browser.opacity, 0.9),
-        (browser.switches[CLASSES.index("sky")], False),
+        (browser.switches.boxes[CLASSES.index("sky")], False),
         (browser.view, "labels"),
         (browser.view, "image"),
     ]:
@@ -70,12 +70,12 @@ def test_labels_are_exact_and_switches_take_classes_away(browser):
     assert browser.picture.format == "png"
     label = cityscapes.read_label(browser.frame)
     np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
-    browser.all_off.click()
+    browser.switches.all_off.click()
     assert not shown(browser).any()
     sky = CLASSES.index("sky")
-    browser.switches[sky].value = True
+    browser.switches.boxes[sky].value = True
     np.testing.assert_array_equal(shown(browser), np.where((label == sky)[..., None], PALETTE[sky], 0))
-    browser.all_on.click()
+    browser.switches.all_on.click()
     np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
 
 

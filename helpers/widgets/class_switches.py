@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import ipywidgets as widgets
 import numpy as np
 import traitlets
 
 from helpers.cityscapes import CLASSES, IGNORE, PALETTE
+from helpers.widgets.quiet import Quiet
 
 
-class ClassSwitches(widgets.VBox):
+class ClassSwitches(Quiet, widgets.VBox):
     """`boxes`, one for each class, `all_on`, `all_off`. `on` holds the names that are on and can be observed."""
 
     on = traitlets.Tuple()
@@ -30,9 +28,7 @@ class ClassSwitches(widgets.VBox):
         ]
         self.all_on = widgets.Button(description="all classes", layout=widgets.Layout(width="auto"))
         self.all_off = widgets.Button(description="none", layout=widgets.Layout(width="auto"))
-        self._quiet = False
-        for box in self.boxes:
-            box.observe(lambda _: self._read(), "value")
+        self._listen(self._read, *self.boxes)
         self.all_on.on_click(lambda _: self._set_all(True))
         self.all_off.on_click(lambda _: self._set_all(False))
         grid = widgets.GridBox(
@@ -50,19 +46,10 @@ class ClassSwitches(widgets.VBox):
         return table[train_ids]
 
     def _read(self) -> None:
-        if not self._quiet:
-            self.on = tuple(name for name, box in zip(CLASSES, self.boxes, strict=True) if box.value)
+        self.on = tuple(name for name, box in zip(CLASSES, self.boxes, strict=True) if box.value)
 
     def _set_all(self, value: bool) -> None:
         with self._quietly():
             for box in self.boxes:
                 box.value = value
         self._read()
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False

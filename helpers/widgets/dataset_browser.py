@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE, Frame, colorize, index, read_image, splits
+from helpers.cityscapes import IGNORE, LABELS, Frame, colorize, index, read_image, splits
 from helpers.cityscapes.annotations import read_annotations
 from helpers.errors import CourseError
 from helpers.plotting.base import overlay
+from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture
+from helpers.widgets.quiet import Quiet
 
 WIDTH = 1024  # pixels of the picture that is sent; a larger frame is shrunk for the screen, not for the pointer
 _BY_ID = {label.id: label for label in LABELS}
 
 
-class DatasetBrowser(widgets.VBox):
+class DatasetBrowser(Quiet, widgets.VBox):
     """A window on the frames in `root`. All splits that have frames can be chosen.
 
-    Controls: `split`, `city`, `number` (of the frame in its city), `view`, `opacity`, `switches` (one for each class),
-    `all_on`, `all_off`; shown: `picture`, `stem`, `under` (what is at the pointer). `frame` is the one shown.
+    Controls: `split`, `city`, `number` (of the frame in its city), `view`, `opacity`, `switches` (ClassSwitches);
+    shown: `picture`, `stem`, `under` (what is at the pointer). `frame` is the one shown.
     """
 
     def __init__(self, root: str | Path):
@@ -36,26 +36,12 @@ class DatasetBrowser(widgets.VBox):
         self.number = widgets.IntSlider(min=0, max=0, description="frame")
         self.view = widgets.ToggleButtons(options=["image", "overlay", "labels"], value="overlay", description="view")
         self.opacity = widgets.FloatSlider(0.5, min=0, max=1, step=0.05, description="opacity")
-        self.switches = [
-            widgets.Checkbox(
-                value=True,
-                indent=False,
-                description=f'<span style="color:rgb{tuple(map(int, PALETTE[i]))}">■</span> {name}',
-                description_allow_html=True,
-                layout=widgets.Layout(width="auto"),
-            )
-            for i, name in enumerate(CLASSES)
-        ]
-        self.all_on = widgets.Button(description="all classes", layout=widgets.Layout(width="auto"))
-        self.all_off = widgets.Button(description="none", layout=widgets.Layout(width="auto"))
+        self.switches = ClassSwitches()
         self.picture = Picture()
         self.stem = widgets.HTML()
         self.under = widgets.HTML(_HINT)
         self._connect()
         self._choose_split()
-        grid = widgets.GridBox(
-            self.switches, layout=widgets.Layout(grid_template_columns="repeat(auto-fill, 9em)", width="100%")
-        )
         super().__init__(
             [
                 widgets.HBox([self.split, self.city]),
@@ -63,8 +49,7 @@ class DatasetBrowser(widgets.VBox):
                 widgets.HBox([self.view, self.opacity]),
                 self.picture,
                 self.under,
-                widgets.HBox([self.all_on, self.all_off]),
-                grid,
+                self.switches,
             ]
         )
 
@@ -87,27 +72,12 @@ class DatasetBrowser(widgets.VBox):
         return ", ".join(parts)
 
     def _connect(self) -> None:
-        self._quiet = False
         self._listen(self._choose_split, self.split)
         self._listen(self._choose_city, self.city)
         self._listen(self._load, self.number)
-        self._listen(self._draw, self.view, self.opacity, *self.switches)
+        self._listen(self._draw, self.view, self.opacity)
+        self._listen(self._draw, self.switches, names="on")
         self._listen(self._point, self.picture, names=["pointer", "clicked"])
-        self.all_on.on_click(lambda _: self._switch_all(True))
-        self.all_off.on_click(lambda _: self._switch_all(False))
-
-    def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
-        for control in controls:
-            control.observe(lambda _: None if self._quiet else react(), names)
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        """Set controls without one picture for each of them."""
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
 
     def _choose_split(self) -> None:
         with self._quietly():
@@ -121,12 +91,6 @@ class DatasetBrowser(widgets.VBox):
             self.number.value = 0
             self.number.max = len(self._in_city) - 1
         self._load()
-
-    def _switch_all(self, on: bool) -> None:
-        with self._quietly():
-            for switch in self.switches:
-                switch.value = on
-        self._draw()
 
     def _load(self) -> None:
         frame = self.frame
@@ -146,8 +110,7 @@ class DatasetBrowser(widgets.VBox):
         if self.view.value == "image" or self._labels is None:
             self.picture.show(self._image)
             return
-        on = np.array([*(switch.value for switch in self.switches), *[False] * (256 - len(CLASSES))])
-        labels = np.where(on[self._labels], self._labels, IGNORE)
+        labels = self.switches.keep(self._labels)
         if self.view.value == "labels":
             self.picture.show(colorize(labels), "png")
         else:

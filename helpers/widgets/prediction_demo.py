@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import cv2
@@ -18,13 +17,14 @@ from helpers.evaluation.pictures import read_picture
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture
+from helpers.widgets.quiet import Quiet
 
 WIDTH = 1024  # pixels of the picture that is sent, at most; small frames are enlarged by a whole factor
 LARGEST = 1024 * 2048  # pixels that are predicted; a larger upload is shrunk, as a demo should answer in seconds
 LABEL = "label"  # what can be chosen beside the networks when the frame has one
 
 
-class PredictionDemo(widgets.VBox):
+class PredictionDemo(Quiet, widgets.VBox):
     """A window on what `networks`, name to prediction function, say of `frames` and of uploaded pictures.
 
     Controls: `number` (of the frame), `upload`, `left` and `right` (a network, or the label), `wipe` (share of the
@@ -80,25 +80,12 @@ class PredictionDemo(widgets.VBox):
         return {name: CLASSES[each] if each < len(CLASSES) else "not evaluated" for name, each in ids.items()}
 
     def _connect(self) -> None:
-        self._quiet = False
         self._listen(self._choose_frame, self.number)
         self._listen(self._take_upload, self.upload)
         self._listen(self._show, self.left, self.right)
         self._listen(self._draw, self.wipe, self.opacity)
         self._listen(self._draw, self.switches, names="on")
         self._listen(self._point, self.picture, names=["pointer", "clicked"])
-
-    def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
-        for control in controls:
-            control.observe(lambda _: None if self._quiet else react(), names)
-
-    @contextmanager
-    def _quietly(self) -> Iterator[None]:
-        self._quiet = True
-        try:
-            yield
-        finally:
-            self._quiet = False
 
     def _choose_frame(self) -> None:
         frame = self._frames[self.number.value]

@@ -1,0 +1,26 @@
+"""What the demos share: react to controls, but not while the demo itself sets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import ipywidgets as widgets
+
+
+class Quiet:
+    """To be inherited beside a widget. `_listen` calls a function when controls change, unless inside `_quietly`."""
+
+    _quiet = False
+
+    def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
+        for control in controls:
+            control.observe(lambda _: None if self._quiet else react(), names)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False
