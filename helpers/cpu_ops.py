@@ -2,7 +2,8 @@
 
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
 bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
-on one thread. Depthwise convolutions are the other third (`helpers.depthwise`). Batch norm and ReLU in one pass over
+on one thread. Depthwise convolutions are the other third (`helpers.depthwise`), and in the HRNets the dense ones
+(`helpers.dense_conv`). Batch norm and ReLU in one pass over
 each channel, on all cores, were tried as well: 393 ms became 381, which was not worth a file. On a GPU none of it
 matters.
 """
@@ -19,7 +20,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from helpers import depthwise
+from helpers import dense_conv, depthwise
 from helpers.depthwise import as_array
 
 _CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
@@ -174,6 +175,8 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
     # mean. So the bias moves into the running mean, and as zero it need not be added while training: its gradient is
     # zero too.
     for block in net.sublayers(include_self=True):
+        if isinstance(block, nn.Conv2D) and block.bias is None:
+            block.forward = partial(_convolve_without_bias, block)
         convolution, norm = getattr(block, "_conv", None), getattr(block, "_batch_norm", None)
         if isinstance(convolution, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D):
             if convolution.bias is not None:
@@ -188,6 +191,9 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
 
 
 def _convolve_without_bias(layer: nn.Conv2D, x: paddle.Tensor) -> paddle.Tensor:
-    if depthwise.fits(layer) and x.dtype == paddle.float32:
-        return depthwise.depthwise_conv(x, layer.weight, layer._stride[0])
+    if x.dtype == paddle.float32:
+        if depthwise.fits(layer):
+            return depthwise.depthwise_conv(x, layer.weight, layer._stride[0])
+        if dense_conv.fits(layer, x):
+            return dense_conv.dense_conv(x, layer.weight, layer._stride[0], layer._padding)
     return F.conv2d(x, layer.weight, None, layer._stride, layer._padding, layer._dilation, layer._groups)

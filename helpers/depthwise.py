@@ -8,6 +8,7 @@ feature map fits the cache, and every loop runs along a row, so that the compile
 from __future__ import annotations
 
 import ctypes
+from math import prod
 
 import numba
 import numpy as np
@@ -18,10 +19,17 @@ from paddle import nn
 def fits(layer: nn.Layer) -> bool:
     """Whether `depthwise_conv` can stand in for this layer: one 3x3 filter a channel, padding 1, stride 1 or 2."""
     return (
-        isinstance(layer, nn.Conv2D)
+        has_geometry(layer)
         and layer._in_channels == layer._out_channels == layer._groups > 1
-        and list(layer._kernel_size) == [3, 3]
         and _pair(layer._padding) == [1, 1]
+    )
+
+
+def has_geometry(layer: nn.Layer) -> bool:
+    """Whether this layer is a convolution by 3x3 filters with zero padding, stride 1 or 2 and no dilation."""
+    return (
+        isinstance(layer, nn.Conv2D)
+        and list(layer._kernel_size) == [3, 3]
         and _pair(layer._dilation) == [1, 1]
         and _pair(layer._stride) in ([1, 1], [2, 2])
         and layer._padding_mode == "zeros"
@@ -61,8 +69,9 @@ def as_array(tensor: paddle.Tensor) -> np.ndarray:
     """The memory of a float32 CPU tensor as an array, valid as long as the tensor; `Tensor.numpy()` would copy it."""
     if not tensor.is_contiguous():
         raise ValueError(f"expected a contiguous tensor, got strides {tensor.strides} for shape {tensor.shape}")
-    memory = (ctypes.c_float * tensor.size).from_address(tensor.data_ptr())
-    return np.frombuffer(memory, np.float32).reshape(tensor.shape)
+    shape = tensor.shape
+    memory = (ctypes.c_float * prod(shape)).from_address(tensor.data_ptr())
+    return np.frombuffer(memory, np.float32).reshape(shape)
 
 
 @numba.njit(fastmath=True, inline="always")
