@@ -2,12 +2,12 @@
 
 Paddle's eager kernel (3.2.2) first copies every pixel nine times into a matrix, on one thread, and then multiplies; for
 256 to 18 channels of 32x64 pixels it reaches 10 GFLOP/s where the matrix product alone reaches 100. `FLAGS_use_mkldnn`
-does not lead it to oneDNN. Here nothing is copied nine times: in a plane that is stored row after row, with one zero
-between the rows, a step to a neighbour is an offset, so each of the nine taps is one matrix product of its weights with
-the same plane read from another offset. The products are those of the MKL library inside Paddle's wheel, one thread each,
-and the pieces are shared out among the cores.
+does not lead it to oneDNN. Here nothing is copied nine times: the pictures of a batch lie one below the other, row
+after row, with one row and one column of zeros between them, so a step to a neighbour is an offset in memory, and each
+of the nine taps is one matrix product of its weights with the same memory read from that offset. The products are those
+of the MKL library inside Paddle's wheel, one thread each, and the pieces are shared out among the cores.
 
-A stride of 2 splits the plane into four, by odd and even rows and columns; within each of them the stride is 1.
+A stride of 2 splits each picture into four, by odd and even rows and columns; within each of them the stride is 1.
 """
 
 from __future__ import annotations
@@ -83,135 +83,136 @@ class _DenseConv(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x: paddle.Tensor, weight: paddle.Tensor, stride: int, before_hw: list[int]) -> paddle.Tensor:
         n, channels, height, width = x.shape
-        filters = weight.shape[0]
-        out_height, out_width = -(-height // stride), -(-width // stride)
-        pitch = out_width + 1
-        rows = out_height + 2 // stride
-        planes = np.empty((n, channels, stride * stride * rows * pitch + pitch), np.float32)
-        _split(as_array(x.contiguous()), stride, *before_hw, rows, pitch, planes)
-        taps = np.ascontiguousarray(as_array(weight).reshape(filters, channels, 9).transpose(2, 0, 1))
-        offsets = _offsets(stride, rows, pitch)
-        y = paddle.empty([n, filters, out_height, out_width])
-        _sum_of_taps(planes, taps, offsets, pitch, as_array(y))
-        ctx.saved = planes, taps, offsets, pitch, rows, stride, before_hw, (height, width)
+        out_hw = [-(-height // stride), -(-width // stride)]
+        rows, pitch = out_hw[0] + 1, out_hw[1] + 1
+        planes = np.empty((channels, stride * stride, (n * rows + 2) * pitch + 2), np.float32)
+        y = paddle.empty([n, weight.shape[0], *out_hw])
+        _forward(as_array(x.contiguous()), as_array(weight), stride, *before_hw, planes, as_array(y))
+        ctx.save_for_backward(weight)
+        ctx.saved = planes, stride, before_hw, x.shape
         return y
 
     @staticmethod
     def backward(ctx, upstream: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        planes, taps, offsets, pitch, rows, stride, before_hw, (height, width) = ctx.saved
-        n, filters, out_height, out_width = upstream.shape
-        channels = planes.shape[1]
-        gradient = np.empty((n, filters, (out_height + 3) * pitch), np.float32)
-        _split(as_array(upstream.contiguous()), 1, 1, 1, out_height + 2, pitch, gradient)
-
-        to_taps = np.empty((9, filters, channels), np.float32)
-        _gradient_of_taps(planes, offsets, gradient, pitch + 1, out_height * pitch, to_taps)
-        to_weight = np.ascontiguousarray(to_taps.transpose(1, 2, 0)).reshape(filters, channels, 3, 3)
-
-        to_x = paddle.empty([n, channels, height, width])
-        transposed = np.ascontiguousarray(taps.transpose(0, 2, 1))
-        for dy in range(stride):
-            for dx in range(stride):
-                used = [(y, x) for y in range(dy, 3, stride) for x in range(dx, 3, stride)]
-                picked = np.ascontiguousarray(transposed[[y * 3 + x for y, x in used]])
-                back = 2 // stride
-                offset = np.array([(back - y // stride) * pitch + back - x // stride for y, x in used])
-                if stride == 1:
-                    _sum_of_taps(gradient, picked, offset, pitch, as_array(to_x))
-                else:
-                    part = np.empty((n, channels, rows, pitch), np.float32)
-                    _sum_of_taps(gradient, picked, offset, pitch, part)
-                    _merge(part, dy, dx, *before_hw, as_array(to_x))
-        return to_x, paddle.to_tensor(to_weight)
+        (weight,) = ctx.saved_tensor()
+        planes, stride, before_hw, shape = ctx.saved
+        to_x, to_weight = paddle.empty(shape), paddle.empty(weight.shape)
+        _backward(
+            planes,
+            as_array(weight),
+            stride,
+            *before_hw,
+            as_array(upstream.contiguous()),
+            as_array(to_x),
+            as_array(to_weight),
+        )
+        return to_x, to_weight
 
 
-@lru_cache(maxsize=256)
-def _offsets(stride: int, rows: int, pitch: int) -> np.ndarray:
-    """int64 (9,): where in `_split`'s planes the tap (dy, dx) of the first output pixel reads."""
-    return np.array(
-        [
-            ((dy % stride) * stride + dx % stride) * rows * pitch + dy // stride * pitch + dx // stride
-            for dy in range(3)
-            for dx in range(3)
-        ]
-    )
+@numba.njit(cache=True)
+def _forward(x, weight, stride, before_y, before_x, planes, y):
+    filters, channels = weight.shape[:2]
+    rows, pitch = y.shape[2] + 1, y.shape[3] + 1
+    _split(x, stride, before_y, before_x, rows, pitch, planes)
+    taps, starts = np.empty((9, filters, channels), np.float32), np.empty(9, np.int64)
+    for dy in range(3):
+        for dx in range(3):
+            taps[dy * 3 + dx] = weight[:, :, dy, dx]
+            starts[dy * 3 + dx] = _start(dy, dx, stride, pitch, planes)
+    _sum_of_taps(planes, taps, starts, rows, pitch, 1, 0, 0, y)
+
+
+@numba.njit(cache=True)
+def _backward(planes, weight, stride, before_y, before_x, upstream, to_x, to_weight):
+    filters, channels = weight.shape[:2]
+    n, _, height, width = upstream.shape
+    rows, pitch = height + 1, width + 1
+    gradient = np.empty((filters, 1, (n * rows + 2) * pitch + 2), np.float32)
+    _split(upstream, 1, 1, 1, rows, pitch, gradient)
+    _gradient_of_taps(planes, gradient, stride, pitch, n * rows * pitch, to_weight)
+    for dy in range(stride):
+        for dx in range(stride):
+            # The pixels of x in one plane have met the taps (dy, dx), (dy + stride, dx) and so on.
+            high, wide = (2 - dy) // stride + 1, (2 - dx) // stride + 1
+            taps, starts = np.empty((high * wide, channels, filters), np.float32), np.empty(high * wide, np.int64)
+            for i in range(high):
+                for k in range(wide):
+                    taps[i * wide + k] = weight[:, :, dy + i * stride, dx + k * stride].T
+                    starts[i * wide + k] = (2 // stride - i) * pitch + 2 // stride - k
+            first_y, first_x = (dy - before_y, dx - before_x) if stride == 2 else (0, 0)
+            _sum_of_taps(gradient, taps, starts, rows, pitch, stride, first_y, first_x, to_x)
+
+
+@numba.njit(cache=True)
+def _start(dy, dx, stride, pitch, planes):
+    # Where in the memory of one channel the tap (dy, dx) of the first output pixel reads.
+    return (dy % stride * stride + dx % stride) * planes.shape[2] + dy // stride * pitch + dx // stride
 
 
 @numba.njit(parallel=True, cache=True)
 def _split(x, stride, before_y, before_x, rows, pitch, planes):
-    # (N, C, H, W) to (N, C, stride^2 planes of rows x pitch, and zeros): element (a, b) of plane (dy, dx) is the pixel
-    # (a * stride + dy - before_y, b * stride + dx - before_x), or zero outside of the picture.
+    # x (N, C, H, W) to planes (C, stride^2, N pictures of rows x pitch, and zeros): element (a, b) in plane (dy, dx) is
+    # the pixel (a * stride + dy - before_y, b * stride + dx - before_x), or zero outside of the picture.
     n, channels, height, width = x.shape
-    for job in numba.prange(n * channels):
-        image, c = job // channels, job % channels
-        out = planes[image, c]
-        out[:] = 0
+    for c in numba.prange(channels):
+        planes[c] = 0
         for dy in range(stride):
             for dx in range(stride):
+                out = planes[c, dy * stride + dx]
                 first = 1 if dx < before_x else 0  # column -1 is outside
-                for a in range(rows):
-                    y = a * stride + dy - before_y
-                    if 0 <= y < height:
-                        line = x[image, c, y, first * stride + dx - before_x :: stride]
-                        start = ((dy * stride + dx) * rows + a) * pitch + first
-                        out[start : start + line.size] = line
+                for image in range(n):
+                    for a in range(rows):
+                        y = a * stride + dy - before_y
+                        if 0 <= y < height:
+                            line = x[image, c, y, first * stride + dx - before_x :: stride]
+                            start = (image * rows + a) * pitch + first
+                            out[start : start + line.size] = line
 
 
 @numba.njit(parallel=True, cache=True)
-def _merge(part, dy, dx, before_y, before_x, x):
-    # The inverse of `_split` for one of four planes.
-    n, channels, height, width = x.shape
-    for job in numba.prange(n * channels):
-        image, c = job // channels, job % channels
-        first = 1 if dx < before_x else 0
-        for a in range(part.shape[2]):
-            y = a * 2 + dy - before_y
-            if 0 <= y < height:
-                line = x[image, c, y, first * 2 + dx - before_x :: 2]
-                line[:] = part[image, c, a, first : first + line.size]
-
-
-@numba.njit(parallel=True, cache=True)
-def _sum_of_taps(planes, taps, offsets, pitch, out):
-    # out[n, o, y, x] = sum over t and c of taps[t, o, c] * planes[n, c, offsets[t] + y * pitch + x]
-    n, channels, size = planes.shape
-    filters = taps.shape[1]
-    rows, columns = out.shape[2], out.shape[3]
+def _sum_of_taps(planes, taps, starts, rows, pitch, step, first_y, first_x, out):
+    # For the element (a, b) of each picture of rows x pitch: the sum over t and c of taps[t, :, c] times what lies in
+    # planes[c] at starts[t] from it. It goes to the pixel (a * step + first_y, b * step + first_x) of out (N, O, H, W).
+    count, filters, channels = taps.shape
+    channel_size = planes.shape[1] * planes.shape[2]
+    lines = out.shape[0] * rows
     high = max(1, _TILE // pitch)
-    tiles = (rows + high - 1) // high
-    for job in numba.prange(n * tiles):
+    skipped = 1 if first_x < 0 else 0
+    for job in numba.prange((lines + high - 1) // high):
         before = _set_threads(1)
-        image, top = job // tiles, job % tiles * high
-        here = min(high, rows - top)
+        top = job * high
+        here = min(high, lines - top)
         length = here * pitch
         sums = np.empty((filters, length), np.float32)
-        for t in range(offsets.size):
-            start = image * channels * size + offsets[t] + top * pitch
+        for t in range(count):
             _sgemm(
                 _ROW_MAJOR, _PLAIN, _PLAIN, filters, length, channels,
                 1, taps.ctypes.data + 4 * t * filters * channels, channels,
-                planes.ctypes.data + 4 * start, size,
+                planes.ctypes.data + 4 * (starts[t] + top * pitch), channel_size,
                 0 if t == 0 else 1, sums.ctypes.data, length,
             )  # fmt: skip
-        for o in range(filters):
-            for y in range(here):
-                out[image, o, top + y] = sums[o, y * pitch : y * pitch + columns]
+        for i in range(here):
+            image, y = (top + i) // rows, (top + i) % rows * step + first_y
+            if 0 <= y < out.shape[2]:
+                for o in range(filters):
+                    line = out[image, o, y, skipped * step + first_x :: step]
+                    line[:] = sums[o, i * pitch + skipped : i * pitch + skipped + line.size]
         _set_threads(before)
 
 
 @numba.njit(parallel=True, cache=True)
-def _gradient_of_taps(planes, offsets, gradient, start, length, out):
-    # out[t, o, c] = sum over n and i of gradient[n, o, start + i] * planes[n, c, offsets[t] + i]; the gradient is zero
-    # between its rows. One job sums over all images, in order, so the result does not depend on the number of threads.
-    n, channels, size = planes.shape
-    filters, wide = gradient.shape[1], gradient.shape[2]
-    for t in numba.prange(offsets.size):
+def _gradient_of_taps(planes, gradient, stride, pitch, length, to_weight):
+    # to_weight[:, c, dy, dx] = the sum over all pixels of the gradient times what the tap (dy, dx) read in planes[c].
+    # One job sums over all of them, so the result does not depend on the number of threads.
+    channels, filters = planes.shape[0], gradient.shape[0]
+    for t in numba.prange(9):
         before = _set_threads(1)
-        for image in range(n):
-            _sgemm(
-                _ROW_MAJOR, _PLAIN, _TRANSPOSED, filters, channels, length,
-                1, gradient.ctypes.data + 4 * (image * filters * wide + start), wide,
-                planes.ctypes.data + 4 * (image * channels * size + offsets[t]), size,
-                0 if image == 0 else 1, out.ctypes.data + 4 * t * filters * channels, channels,
-            )  # fmt: skip
+        sums = np.empty((filters, channels), np.float32)
+        _sgemm(
+            _ROW_MAJOR, _PLAIN, _TRANSPOSED, filters, channels, length,
+            1, gradient.ctypes.data + 4 * (pitch + 1), gradient.shape[2],
+            planes.ctypes.data + 4 * _start(t // 3, t % 3, stride, pitch, planes), planes.shape[1] * planes.shape[2],
+            0, sums.ctypes.data, channels,
+        )  # fmt: skip
+        to_weight[:, :, t // 3, t % 3] = sums
         _set_threads(before)
