@@ -1,5 +1,7 @@
 """Faster equals: same values and gradients as the operators they stand for."""
 
+from contextlib import nullcontext
+
 import numba
 import numpy as np
 import paddle
@@ -70,6 +72,30 @@ def test_training_step_is_equal(net):
         # The biases that were left out have no gradient but rounding.
         expected = fast_gradients.get(name, np.zeros_like(gradient))
         np.testing.assert_allclose(gradient, expected, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "uhrnet_w18_small", "fastscnn"])
+def test_our_kernels_in_a_whole_network(name):
+    """In float32, where they are used; above they are not."""
+    paddle.seed(0)
+    net = models.build(name, seed=0)
+    x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
+    found = []
+    for how in (nullcontext, lambda: cpu_ops.fast_training(net), lambda: cpu_ops.fast_convolutions(net)):
+        with how():
+            net.eval()  # no dropout
+            image = x.clone()
+            image.stop_gradient = False
+            logits = net(image)[0]
+            (logits * upstream).sum().backward()
+            found.append((logits.numpy(), image.grad.numpy()))
+            net.clear_gradients()
+    logits, gradient = found[0]
+    for other_logits, other_gradient in found[1:]:
+        np.testing.assert_allclose(logits, other_logits, atol=1e-5 * np.abs(logits).max())
+        # Rounding takes some values across the kink of a ReLU, and then a patch of the gradient changes.
+        assert np.linalg.norm(gradient - other_gradient) < 1e-2 * np.linalg.norm(gradient)
+    assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
 
 
 def test_evaluation_is_equal_afterwards(net):
