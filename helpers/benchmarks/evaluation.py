@@ -10,13 +10,7 @@ of Cityscapes.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
@@ -26,7 +20,8 @@ import paddle
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
 from PIL import Image
 
-from helpers import deployment, evaluation, miniscapes, models, runtime, training
+from helpers import deployment, evaluation, miniscapes, models, training
+from helpers.benchmarks.plain import plain_evaluation
 from helpers.cityscapes import index, read_image, read_label
 from helpers.cityscapes.annotations import to_label_ids
 from helpers.cityscapes.frames import Frame
@@ -37,7 +32,6 @@ SIZE_HW = (1024, 2048)
 FRAMES = 6
 ROUNDS = 5
 PAUSE_S = 0.25  # OpenMP's threads spin for 0.2 s after their work and would take a core from whoever comes next
-PLAIN = Path(__file__).resolve().parents[2] / "scripts" / "plain_evaluation.py"
 
 
 def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, rounds: int = ROUNDS) -> dict:
@@ -58,7 +52,7 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     seconds: dict[str, list[float]] = {name: [] for name in ("plain", "eager", "eager.alone", "engine", "engine.alone")}
     stages: dict[str, list[dict[str, float]]] = {"plain": [], "eager": [], "engine": []}
     ious: dict[str, np.ndarray] = {}
-    with _plain(weights, pairs) as plain:
+    with plain_evaluation(weights, pairs) as plain:
         ways = {
             "plain": plain,
             "eager": lambda: _ours(eager, pairs),
@@ -132,35 +126,6 @@ def _alone(network: Network, frames: list[Frame]) -> tuple[dict[str, float], Non
     """The network and nothing else, on frames that were read before."""
     prepared = [network.prepare(read_image(frame)) for frame in frames]
     return {"total": _seconds(lambda: [network.labels(each) for each in prepared])}, None
-
-
-@contextmanager
-def _plain(weights: Path, frames: list[Frame]) -> Iterator:
-    """The plain evaluation in a process of its own, without the settings of helpers.runtime."""
-    environment = {name: value for name, value in os.environ.items() if name not in runtime.settings()}
-    paths = [str(path) for frame in frames for path in (frame.image, frame.label)]
-    process = subprocess.Popen(
-        [sys.executable, str(PLAIN), str(weights), *paths],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-    def once() -> tuple[dict[str, float], np.ndarray]:
-        process.stdin.write("again\n")
-        process.stdin.flush()
-        while not (line := process.stdout.readline()).startswith("{"):  # Paddle may say something at its start
-            if not line:
-                raise RuntimeError(f"the plain evaluation ended with exit code {process.wait()}")
-        answer = json.loads(line)
-        return answer["seconds"], np.array(answer["matrix"])
-
-    try:
-        yield once
-    finally:
-        process.stdin.close()
-        process.wait()
 
 
 def _ratio(name: str, slow: list[float], fast: list[float]) -> dict[str, float]:

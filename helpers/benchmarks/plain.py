@@ -1,0 +1,51 @@
+"""The evaluation that ours is compared with, as one writes it first (scripts/plain_evaluation.py)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from helpers import runtime
+from helpers.cityscapes.frames import Frame
+
+PLAIN = Path(__file__).resolve().parents[2] / "scripts" / "plain_evaluation.py"
+PlainEvaluation = Callable[[], tuple[dict[str, float], np.ndarray]]
+
+
+@contextmanager
+def plain_evaluation(weights: Path, frames: list[Frame]) -> Iterator[PlainEvaluation]:
+    """A function that evaluates Fast-SCNN plainly, in a process of its own without the settings of helpers.runtime.
+
+    Each call gives the seconds of each stage summed over the frames and the confusion matrix.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in runtime.settings()}
+    paths = [str(path) for frame in frames for path in (frame.image, frame.label)]
+    process = subprocess.Popen(
+        [sys.executable, str(PLAIN), str(weights), *paths],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+    def once() -> tuple[dict[str, float], np.ndarray]:
+        process.stdin.write("again\n")
+        process.stdin.flush()
+        while not (line := process.stdout.readline()).startswith("{"):  # Paddle may say something at its start
+            if not line:
+                raise RuntimeError(f"the plain evaluation ended with exit code {process.wait()}")
+        answer = json.loads(line)
+        return answer["seconds"], np.array(answer["matrix"])
+
+    try:
+        yield once
+    finally:
+        process.stdin.close()
+        process.wait()
