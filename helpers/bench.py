@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 from helpers import benchmarks
+from helpers.command_line import exit_code
 from helpers.errors import CourseError
 from helpers.files import read_json, write_json
 
@@ -49,13 +50,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help=f"parts, comma between: {', '.join(PARTS)}; all when empty")
     only = parser.parse_args().only
-    try:
+
+    def run() -> None:
         bench([part.strip() for part in only.split(",") if part.strip()] or list(PARTS))
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"written to {RESULTS}")
-    return 0
+        print(f"written to {RESULTS}")
+
+    return exit_code(run)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import reference, report
+from helpers.command_line import exit_code
 from helpers.errors import CourseError
 from helpers.headless import NotebookFailed, check_parameters, execute
 from helpers.profiles import load_profile
@@ -142,6 +143,11 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _options(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as at Ctrl-C: kernel down, files whole
+    told = "Interrupted: the kernel is shut down, earlier results are as they were."
+    return exit_code(lambda: _run(options), told)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         if options.check or options.write_reference:
             reference.check_comparable(options.seed, options.data_root)
@@ -156,15 +162,9 @@ def main(argv: list[str] | None = None) -> int:
         ran = [path.name[:2] for path in select(NOTEBOOKS, options.only)]
         kept = PROJECT / "outputs" / options.profile / "reference.json"
         drifts = conclude(folder, ran, kept, write_reference=options.write_reference)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
     except NotebookFailed as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Interrupted: the kernel is shut down, earlier results are as they were.", file=sys.stderr)
-        return 130
     if options.check and drifts:
         print("\n".join(["These numbers are not those of the reference run:", *drifts]), file=sys.stderr)
         return 1

@@ -356,6 +356,6 @@ def test_on_the_command_line(raw, tmp_path, capsys):
     zips = [str(path) for path in archives(raw, tmp_path)]
     assert command.main(["prepare", *zips, "--to", str(tmp_path / "set")]) == 0
     assert "5 train, 2 val, 1 test; 40 files unpacked, 8 train ids made" in capsys.readouterr().out
-    assert command.main(["prepare", zips[0], "--to", str(tmp_path / "other")]) == 1
-    assert "error: " in capsys.readouterr().err
+    assert command.main(["prepare", zips[0], "--to", str(tmp_path / "other")]) == 2
+    assert "gtFine" in capsys.readouterr().err
     assert CITIES["train"]["aachen"] == 3

@@ -229,5 +229,5 @@ def test_on_the_command_line(root, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "7 frames" in out and "road" in out and "train/aachen" in out
     assert Statistics.from_json(read_json(target)).frames == 7
-    assert command.main(["statistics", str(tmp_path / "nowhere")]) == 1
+    assert command.main(["statistics", str(tmp_path / "nowhere")]) == 2
     assert "No data at" in capsys.readouterr().err

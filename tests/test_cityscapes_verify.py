@@ -207,7 +207,7 @@ def test_on_the_command_line(root, capsys):
     assert command.main(["verify", str(root), "--fast", "--expect", "any"]) == 1
     out = capsys.readouterr().out
     assert f"gtFine/train/aachen/{STEM}_gtFine_labelTrainIds.png: " in out and "NOT sound: 5 findings" in out
-    assert command.main(["verify", str(root / "nowhere")]) == 1
+    assert command.main(["verify", str(root / "nowhere")]) == 2
     assert "No data at" in capsys.readouterr().err
 
 

@@ -351,7 +351,7 @@ def test_command_line(tmp_path, capsys):
     assert command.main([*arguments, "--workers", "1"]) == 0
     assert (tmp_path / "set" / "miniscapes.json").is_file()
     capsys.readouterr()
-    assert command.main([*arguments, "--seed", "3"]) == 1
+    assert command.main([*arguments, "--seed", "3"]) == 2
     assert "delete that folder" in capsys.readouterr().err
 
 

@@ -14,23 +14,17 @@ from helpers.cityscapes.prepare import prepare
 from helpers.cityscapes.scan import CACHE, scan
 from helpers.cityscapes.statistics import Statistics
 from helpers.cityscapes.verify import Report, verify
-from helpers.errors import CourseError
+from helpers.command_line import exit_code
 from helpers.files import write_json
 
 SHOWN = 20  # findings that are printed; --all prints every one
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 findings or an error, 130 interrupted."""
+    """Run one command; returns the exit code: 0 well, 1 findings, 2 a mistake, 130 interrupted."""
     options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: what is finished stays; the same command goes on from there", file=sys.stderr)
-        return 130
+    told = "interrupted: what is finished stays; the same command goes on from there"
+    return exit_code(lambda: options.run(options), told)
 
 
 def _parser() -> argparse.ArgumentParser:

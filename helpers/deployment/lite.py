@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.command_line import exit_code
 from helpers.deployment.exports import Export
 from helpers.errors import CourseError
 from helpers.files import atomic_path
@@ -128,15 +129,15 @@ def find_python() -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="folder of an export, such as outputs/mini/05/fastscnn")
-    try:
-        converted = convert(parser.parse_args().folder)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    for target, file in converted.files.items():
-        print(f"{target}: {file}, {file.stat().st_size / 1e6:.1f} MB")
-    print(f"the x86 file was run: its logits differ by at most {converted.difference:.1g} of the largest")
-    return 0
+    folder = parser.parse_args().folder
+
+    def run() -> None:
+        converted = convert(folder)
+        for target, file in converted.files.items():
+            print(f"{target}: {file}, {file.stat().st_size / 1e6:.1f} MB")
+        print(f"the x86 file was run: its logits differ by at most {converted.difference:.1g} of the largest")
+
+    return exit_code(run)
 
 
 if __name__ == "__main__":

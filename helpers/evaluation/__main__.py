@@ -9,25 +9,22 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.cityscapes import CLASSES, find_root, index
+from helpers.command_line import exit_code
 from helpers.devices import use_device
-from helpers.errors import CourseError
 from helpers.evaluation import CATEGORIES, Evaluation, Views, evaluate, open_network
 from helpers.evaluation.predictions import predict_files
 from helpers.evaluation.submission import submit
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 an error or a picture that was refused, 130 interrupted."""
+    """Run one command; returns the exit code: 0 well, 1 a picture was refused, 2 a mistake, 130 interrupted."""
     options = _parser().parse_args(arguments)
-    try:
+
+    def run() -> int | None:
         use_device(options.device)
         return options.run(options)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted: what is written is whole", file=sys.stderr)
-        return 130
+
+    return exit_code(run, "interrupted: what is written is whole")
 
 
 def _parser() -> argparse.ArgumentParser:

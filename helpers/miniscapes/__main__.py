@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.errors import CourseError
+from helpers.command_line import exit_code
 from helpers.miniscapes.write import generate
 
 
@@ -26,14 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
                         help="another seed gives other streets (default %(default)s)")
     parser.add_argument("--workers", type=int, default=None, metavar="N", help="processes (default: one per core)")
     chosen = parser.parse_args(arguments)
-    try:
+
+    def make() -> None:
         folder = generate(chosen.to, train=chosen.train, val=chosen.val, test=chosen.test, size_hw=tuple(chosen.size),
                           seed=chosen.seed, workers=chosen.workers)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"MiniScapes stands in {folder}")
-    return 0
+        print(f"MiniScapes stands in {folder}")
+
+    return exit_code(make, "interrupted: nothing was made")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from helpers import models
+from helpers.command_line import exit_code
 from helpers.devices import use_device
 from helpers.errors import CourseError
 from helpers.models.latency import latency_ms
@@ -20,12 +21,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    try:
-        print_table(arguments)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: print_table(arguments))
 
 
 def print_table(arguments: argparse.Namespace) -> None:

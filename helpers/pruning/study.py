@@ -20,6 +20,7 @@ from paddle import nn
 
 from helpers import evaluation, models, training
 from helpers.cityscapes import Frame
+from helpers.command_line import exit_code
 from helpers.errors import CourseError
 from helpers.files import read_json, write_json
 from helpers.notebook import Notebook
@@ -148,7 +149,8 @@ def main() -> int:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output-dir", default="")
     given = parser.parse_args()
-    try:
+
+    def run() -> None:
         for names, known, kind in ((given.plans, PLANS, "plan"), (given.ways, WAYS, "way")):
             for name in names.split(","):
                 if name not in known:
@@ -157,14 +159,12 @@ def main() -> int:
         study = Study(nb.folder("04/study"), nb.profile, nb.frames("train"), nb.frames("val"), given.device)
         for seed in map(int, given.seeds.split(",")):
             study.run(seed, given.plans.split(","), given.ways.split(","))
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'against unpruned':>18} {'seeds':>6}")
-    for what, (value, difference, seeds) in summary(study.numbers).items():
-        print(f"{what:<24} {value:8.4f} {difference:+18.4f} {seeds:6d}")
-    print(f"written to {study.path}")
-    return 0
+        print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'against unpruned':>18} {'seeds':>6}")
+        for what, (value, difference, seeds) in summary(study.numbers).items():
+            print(f"{what:<24} {value:8.4f} {difference:+18.4f} {seeds:6d}")
+        print(f"written to {study.path}")
+
+    return exit_code(run, "interrupted: the same line goes on from there")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from helpers import models
-from helpers.errors import CourseError
+from helpers.command_line import exit_code
 from helpers.notebook import Notebook
 from helpers.training import fit
 from helpers.training.distributed import join
@@ -27,12 +27,7 @@ def main() -> int:
     parser.add_argument("--output-dir", default="", help="empty: outputs/<profile>")
     parser.add_argument("--workers", type=int, default=0, help="loading processes beside each training process")
     arguments = parser.parse_args()
-    try:
-        train(arguments)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: train(arguments), "interrupted: the same line goes on from the last checkpoint")
 
 
 def train(arguments: argparse.Namespace) -> None:
