@@ -105,7 +105,10 @@ class _CrossEntropy(paddle.autograd.PyLayer):
 
     @staticmethod
     def backward(ctx, upstream: paddle.Tensor) -> paddle.Tensor:
-        return paddle.scale(ctx.gradient, float(upstream))  # a product with a tensor of one value takes far longer
+        factor = float(upstream)
+        if factor == 1:
+            return ctx.gradient
+        return paddle.scale(ctx.gradient, factor)  # a product with a tensor of one value takes far longer
 
 
 @numba.njit(parallel=True, cache=True)

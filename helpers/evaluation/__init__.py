@@ -3,6 +3,7 @@
 `python -m helpers.evaluation evaluate|predict|submit` does the same on the command line.
 """
 
+from helpers.evaluation.confidence import true_class_probability
 from helpers.evaluation.evaluating import Evaluation, evaluate, read_prediction
 from helpers.evaluation.networks import Network, PredictFn, open_network, predict
 from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
@@ -21,4 +22,5 @@ __all__ = [
     "predict",
     "read_prediction",
     "scores",
+    "true_class_probability",
 ]
