@@ -18,6 +18,7 @@ from typing import Any
 
 import paddle
 import paddle.nn.functional as F
+from paddle.base.layer_helper import LayerHelper
 
 
 def apply() -> None:
@@ -53,6 +54,32 @@ def slim_guard() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="When training, we now always track")
         paddle.disable_static()  # the guard begins in static mode; PaddleSlim switches by itself where it traces
         yield
+
+
+@contextmanager
+def old_ir_operators() -> Iterator[None]:
+    """Inside, networks with a matrix product of batches or a sigmoid can be traced in the old representation.
+
+    What breaks: since Paddle 3.2 `paddle.bmm` and `F.sigmoid` call `_C_ops` at once
+    (`paddle/base/dygraph/generated_tensor_methods_patch.py`), which knows eager tensors and values of the new
+    representation only: "argument must be Value, but got Variable", as in OCRNet and BiSeNetV2.
+    Upstream: not reported; the old representation is on its way out.
+    Can go: when no engine needs a graph in the old format any more.
+    """
+    saved = paddle.bmm, F.sigmoid
+    paddle.bmm = lambda x, y, name=None: _old_ir_operator("bmm", X=x, Y=y)
+    F.sigmoid = lambda x, name=None: _old_ir_operator("sigmoid", X=x)
+    try:
+        yield
+    finally:
+        paddle.bmm, F.sigmoid = saved
+
+
+def _old_ir_operator(kind: str, **inputs: Any) -> Any:
+    helper = LayerHelper(kind)
+    out = helper.create_variable_for_type_inference(inputs["X"].dtype)
+    helper.append_op(type=kind, inputs={name: [value] for name, value in inputs.items()}, outputs={"Out": [out]})
+    return out
 
 
 def patch_cross_entropy_loss() -> None:

@@ -52,7 +52,7 @@ def test_engine_agrees_with_the_network(net, folder, engine):
             assert_same_labels(labels, net, frame)
 
 
-@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "uhrnet_w18_small"])
+@pytest.mark.parametrize("name", ["uhrnet_w18_small", "hrnet_w18_small_v1_ocr", "deeplabv3p", "icnet", "bisenetv2"])
 def test_other_networks_deploy(name, tmp_path):
     network = build(name, seed=5)
     network.eval()

@@ -26,6 +26,7 @@ from helpers.deployment.graphs import GRAPHS, Resize, last_resize, without_resiz
 from helpers.deployment.onnx import write_onnx
 from helpers.errors import CourseError
 from helpers.files import write_text
+from helpers.paddle_compat import old_ir_operators
 
 DESCRIPTION = "deploy.yaml"
 # A graph is kept in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads.
@@ -64,7 +65,7 @@ def export(
     with _new_folder(folder) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every operator whose kind it does not know
         _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["pir"][0], resize)
-        with OldIrGuard():
+        with OldIrGuard(), old_ir_operators():
             paddle.disable_static()
             _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
             # Names and shapes for training tools; no engine reads it.

@@ -86,7 +86,16 @@ def last_resize(net: nn.Layer) -> Resize | None:
 
     def watched(x, size=None, scale_factor=None, mode="nearest", align_corners=False, *args, **kwargs):
         output = original(x, size, scale_factor, mode, align_corners, *args, **kwargs)
-        calls.append((output, {"mode": mode, "align_corners": align_corners, "extra": args or kwargs}))
+        calls.append(
+            (
+                output,
+                {
+                    "mode": mode,
+                    "align_corners": align_corners,
+                    "plain": not args and kwargs in ({}, {"data_format": "NCHW"}),
+                },
+            )
+        )
         return output
 
     was_training = net.training
@@ -101,7 +110,7 @@ def last_resize(net: nn.Layer) -> Resize | None:
             net.train()
     for number, (output, how) in enumerate(calls):
         if output is main:
-            if how["mode"] != "bilinear" or how["extra"]:
+            if how["mode"] != "bilinear" or not how["plain"]:
                 raise CourseError(
                     f"The network enlarges its logits in mode {how['mode']!r}: only plain bilinear can be done "
                     'outside of the graph, so export it with graph="logits".'
@@ -116,11 +125,13 @@ def without_resize(resize: Resize | None) -> Iterator[None]:
     original, calls = F.interpolate, []
 
     # All parameters by name, and nothing but plain calls: Paddle's tracer rewrites this function, too.
-    def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=False):
+    def interpolate(
+        x, size=None, scale_factor=None, mode="nearest", align_corners=False, align_mode=0, data_format="NCHW"
+    ):
         calls.append(1)
         if resize is not None and len(calls) == resize.number + 1:
             return x
-        return original(x, size=size, scale_factor=scale_factor, mode=mode, align_corners=align_corners)
+        return original(x, size, scale_factor, mode, align_corners, align_mode, data_format)
 
     F.interpolate = interpolate
     try:

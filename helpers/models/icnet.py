@@ -46,11 +46,11 @@ class ICNet(nn.Layer):
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         size_hw = paddle.shape(x)[2:]
         detail = self.detail(x)  # 1/8
-        medium = self._first_stages(_resize(x, 0.5))  # 1/16
-        deep = self.context(self._last_stages(_resize(medium, 0.5)))  # 1/32
+        medium = self._first_stages(_halved(x))  # 1/16
+        deep = self.context(self._last_stages(_halved(medium)))  # 1/32
         fused, deep_up = self.fuse_medium(deep, medium)  # 1/16
         fused, medium_up = self.fuse_detail(fused, detail)  # 1/8
-        logits = self.classifier(_resize(fused, 2.0))  # 1/4
+        logits = self.classifier(F.interpolate(fused, 2 * paddle.shape(fused)[2:], mode="bilinear"))  # 1/4
         if not self.training:
             return [F.interpolate(logits, size_hw, mode="bilinear")]
         return [logits, self.auxlayer_detail(medium_up), self.auxlayer_medium(deep_up)]
@@ -94,9 +94,8 @@ class _PyramidSum(nn.Layer):
         return self.project(sum(pooled, x))
 
 
-def _resize(x: paddle.Tensor, factor: float) -> paddle.Tensor:
-    height, width = (max(1, round(size * factor)) for size in x.shape[2:])
-    return F.interpolate(x, [height, width], mode="bilinear")
+def _halved(x: paddle.Tensor) -> paddle.Tensor:
+    return F.interpolate(x, (paddle.shape(x)[2:] + 1) // 2, mode="bilinear")
 
 
 def _run(stages: list[list[nn.Layer]], x: paddle.Tensor) -> paddle.Tensor:
