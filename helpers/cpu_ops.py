@@ -10,7 +10,7 @@ matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 
@@ -178,14 +178,9 @@ def fast_convolutions(net: nn.Layer) -> Iterator[None]:
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    for layer in net.sublayers(include_self=True):
-        if depthwise.has_geometry(layer):
-            layer.forward = partial(_convolve, layer)
-    try:
+    layers = [layer for layer in net.sublayers(include_self=True) if depthwise.has_geometry(layer)]
+    with _forwards({layer: partial(_convolve, layer) for layer in layers}):
         yield
-    finally:
-        for layer in net.sublayers(include_self=True):
-            layer.__dict__.pop("forward", None)
 
 
 @contextmanager
@@ -193,14 +188,31 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
     # PaddleSeg gives the convolutions of its ConvBN layers a bias, which batch norm subtracts again together with the
     # mean. So the bias moves into the running mean, and as zero it need not be added while training: its gradient is
     # zero too.
-    with fast_convolutions(net):
-        for block in net.sublayers(include_self=True):
-            convolution, norm = getattr(block, "_conv", None), getattr(block, "_batch_norm", None)
-            if isinstance(convolution, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D) and convolution.bias is not None:
-                norm._mean.set_value(norm._mean - convolution.bias)
-                convolution.bias.set_value(paddle.zeros_like(convolution.bias))
-                convolution.forward = partial(_convolve, convolution, with_bias=False)
+    without_bias = {}
+    for block in net.sublayers(include_self=True):
+        convolution, norm = getattr(block, "_conv", None), getattr(block, "_batch_norm", None)
+        if isinstance(convolution, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D) and convolution.bias is not None:
+            norm._mean.set_value(norm._mean - convolution.bias)
+            convolution.bias.set_value(paddle.zeros_like(convolution.bias))
+            without_bias[convolution] = partial(_convolve, convolution, with_bias=False)
+    with fast_convolutions(net), _forwards(without_bias):
         yield
+
+
+@contextmanager
+def _forwards(replacements: dict[nn.Layer, Callable]) -> Iterator[None]:
+    # What stood in for a layer before does so again afterwards: a network is also evaluated in the middle of training.
+    before = {layer: layer.__dict__.get("forward") for layer in replacements}
+    for layer, forward in replacements.items():
+        layer.forward = forward
+    try:
+        yield
+    finally:
+        for layer, forward in before.items():
+            if forward is None:
+                del layer.__dict__["forward"]
+            else:
+                layer.forward = forward
 
 
 def _convolve(layer: nn.Conv2D, x: paddle.Tensor, with_bias: bool = True) -> paddle.Tensor:

@@ -98,6 +98,18 @@ def test_our_kernels_in_a_whole_network(name):
     assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
 
 
+def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
+    """Training stays fast after it, and so does what others put in place of a layer's forward."""
+    norm = next(layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
+    norm.forward = norm.forward
+    with cpu_ops.fast_training(net):
+        during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
+        with cpu_ops.fast_convolutions(net):
+            pass
+        assert {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()} == during
+    assert [layer for layer in net.sublayers() if "forward" in layer.__dict__] == [norm]
+
+
 def test_evaluation_is_equal_afterwards(net):
     x = paddle.rand([1, 3, 64, 64], "float64")
     net.eval()
