@@ -3,9 +3,8 @@
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
 bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
 on one thread. Depthwise convolutions are the other third (`helpers.depthwise`), and in the HRNets the dense ones
-(`helpers.dense_conv`). Batch norm and ReLU in one pass over
-each channel, on all cores, were tried as well: 393 ms became 381, which was not worth a file. On a GPU none of it
-matters.
+(`helpers.dense_conv`). Batch norm and ReLU in one pass over each channel, on all cores, were tried as well: 393 ms
+became 381, which was not worth a file. On a GPU none of it matters.
 """
 
 from __future__ import annotations

@@ -81,21 +81,12 @@ def last_resize(net: nn.Layer) -> Resize | None:
 
     Found by a forward pass on a small image. Raises CourseError when the enlargement is of another kind.
     """
-    calls: list[tuple[Any, dict]] = []
+    calls: list[tuple[Any, str, bool, bool]] = []
     original = F.interpolate
 
-    def watched(x, size=None, scale_factor=None, mode="nearest", align_corners=False, *args, **kwargs):
-        output = original(x, size, scale_factor, mode, align_corners, *args, **kwargs)
-        calls.append(
-            (
-                output,
-                {
-                    "mode": mode,
-                    "align_corners": align_corners,
-                    "plain": not args and kwargs in ({}, {"data_format": "NCHW"}),
-                },
-            )
-        )
+    def watched(x, size=None, scale_factor=None, mode="nearest", align_corners=False, align_mode=0, data_format="NCHW"):
+        output = original(x, size, scale_factor, mode, align_corners, align_mode, data_format)
+        calls.append((output, mode, bool(align_corners), align_mode == 0 and data_format == "NCHW"))
         return output
 
     was_training = net.training
@@ -108,14 +99,14 @@ def last_resize(net: nn.Layer) -> Resize | None:
         F.interpolate = original
         if was_training:
             net.train()
-    for number, (output, how) in enumerate(calls):
+    for number, (output, mode, align_corners, usual) in enumerate(calls):
         if output is main:
-            if how["mode"] != "bilinear" or not how["plain"]:
+            if mode != "bilinear" or not usual:
                 raise CourseError(
-                    f"The network enlarges its logits in mode {how['mode']!r}: only plain bilinear can be done "
+                    f"The network enlarges its logits in mode {mode!r}: only plain bilinear can be done "
                     'outside of the graph, so export it with graph="logits".'
                 )
-            return Resize(number, bool(how["align_corners"]))
+            return Resize(number, align_corners)
     return None
 
 
