@@ -78,6 +78,10 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
         except DeadKernelError:
             what = "the kernel died; a process that needs more memory than there is ends like this"
             raise NotebookFailed(f"{name}, cell {status.count}: {what}") from None
+        except KeyboardInterrupt:
+            # nbclient abandons the task of the cell; should that still end, asyncio complains that nobody asked how
+            logging.getLogger("asyncio").addFilter(_not_about_abandoned_tasks)
+            raise
         _check_all_ran(name, executed)
     os.replace(partial, target)
 
@@ -92,6 +96,10 @@ def _quiet_kernel_manager() -> type:
             await super().start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
 
     return QuietKernelManager
+
+
+def _not_about_abandoned_tasks(record: logging.LogRecord) -> bool:
+    return "never retrieved" not in record.getMessage()
 
 
 def _check_all_ran(name: str, executed) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -331,3 +333,21 @@ def test_interrupted_run_ends_the_kernel_and_leaves_what_was_there(write_noteboo
     assert (folder / "01_first.ipynb").read_text() == "the earlier result"
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
+
+
+def test_no_complaint_about_the_task_of_an_interrupted_cell(write_notebook, tmp_path, monkeypatch, caplog):
+    def interrupted(*_, **__):
+        async def cell():
+            raise RuntimeError("KeyboardInterrupt in the kernel")
+
+        loop = asyncio.new_event_loop()
+        abandoned = loop.create_task(cell())
+        loop.run_until_complete(asyncio.wait([abandoned]))
+        loop.close()
+        raise KeyboardInterrupt  # its traceback keeps the task until it is dealt with
+
+    monkeypatch.setattr("papermill.execute_notebook", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        headless.execute(write_notebook("01_first", "x = 1"), tmp_path / "out.ipynb", {}, cell_timeout_s=5)
+    gc.collect()
+    assert "never retrieved" not in caplog.text
