@@ -1,11 +1,11 @@
 """Dense 3x3 convolution with its gradients, for training on a CPU.
 
-Paddle's eager kernel (3.2.2) first copies every pixel nine times into a matrix, on one thread, and then multiplies; for
-256 to 18 channels of 32x64 pixels it reaches 10 GFLOP/s where the matrix product alone reaches 100. `FLAGS_use_mkldnn`
-does not lead it to oneDNN. Here nothing is copied nine times: the pictures of a batch lie one below the other, row
-after row, with one row and one column of zeros between them, so a step to a neighbour is an offset in memory, and each
-of the nine taps is one matrix product of its weights with the same memory read from that offset. The products are those
-of the MKL library inside Paddle's wheel, one thread each, and the pieces are shared out among the cores.
+Paddle's eager kernel (3.2.2) copies every pixel nine times into a matrix that does not fit the cache, on one thread and
+picture by picture, and then multiplies; for 256 to 18 channels of 32x64 pixels it reaches 10 GFLOP/s where the matrix
+product alone reaches 100. `FLAGS_use_mkldnn` does not lead it to oneDNN. Here the pictures of a batch lie one below the
+other, row after row, with one row and one column of zeros between them, so a step to a neighbour is an offset in memory
+and the nine copies of a stretch of pixels are nine straight copies. They are made a piece at a time, which stays in the
+cache, and multiplied there by the MKL of Paddle's wheel; the pieces are shared out among the cores.
 
 A stride of 2 splits each picture into four, by odd and even rows and columns; within each of them the stride is 1.
 """
@@ -23,11 +23,11 @@ import paddle
 from numba import types
 from paddle import nn
 
-from helpers.depthwise import as_array, has_geometry
+from helpers.depthwise import has_geometry
+from helpers.kernels import as_array, copy_line, wanted
 
-_TILE = 1024  # pixels of one matrix product: its sums stay in the cache
-_MIN_PIXELS = 512  # below, Paddle's kernel is as fast or faster (measured on planes of 2x4 to 64x128)
-_MIN_CHANNELS = 16
+_COLUMNS = 1 << 17  # float32 values of the nine-fold copy at a time: half a megabyte
+_TILE = 256  # pixels at a time in the gradient
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112  # CBLAS
 
 _sgemm = types.ExternalFunction(
@@ -53,19 +53,9 @@ def available() -> bool:
     return True
 
 
-def fits(layer: nn.Layer, x: paddle.Tensor) -> bool:
-    """Whether `dense_conv` can stand in for this layer at this input, and is faster.
-
-    True for 3x3 filters over all channels, padding 1 or "same", stride 1 or 2, of a map that is not small.
-    """
-    return (
-        has_geometry(layer)
-        and layer._groups == 1
-        and layer._padding in (1, [1, 1], "same")
-        and layer._in_channels >= _MIN_CHANNELS
-        and x.shape[2] * x.shape[3] >= _MIN_PIXELS * layer._stride[0] ** 2
-        and available()
-    )
+def fits(layer: nn.Layer) -> bool:
+    """Whether `dense_conv` can stand in for this layer: 3x3 filters over all channels, padding 1 or "same"."""
+    return has_geometry(layer) and layer._groups == 1 and layer._padding in (1, [1, 1], "same") and available()
 
 
 def dense_conv(
@@ -74,7 +64,10 @@ def dense_conv(
     """Convolve x (N, C, H, W) float32 with weight (O, C, 3, 3); equals `nn.functional.conv2d`.
 
     `padding` is 1 or "same", which with stride 2 and an even length is 0 before and 1 after, as in TensorFlow.
+    Raises RuntimeError when this Paddle does not bring the library of matrix products.
     """
+    if not available():  # also makes it known to the compiled code, which would crash without
+        raise RuntimeError(f"no MKL was found beside Paddle in {Path(paddle.__file__).parent / 'libs'}")
     before_hw = [0 if padding == "same" and stride == 2 and length % 2 == 0 else 1 for length in x.shape[2:]]
     return _DenseConv.apply(x, weight, stride, before_hw)
 
@@ -85,11 +78,12 @@ class _DenseConv(paddle.autograd.PyLayer):
         n, channels, height, width = x.shape
         out_hw = [-(-height // stride), -(-width // stride)]
         rows, pitch = out_hw[0] + 1, out_hw[1] + 1
-        planes = np.empty((channels, stride * stride, (n * rows + 2) * pitch + 2), np.float32)
+        planes = np.empty((channels, stride * stride * ((n * rows + 2) * pitch + 2)), np.float32)
         y = paddle.empty([n, weight.shape[0], *out_hw])
         _forward(as_array(x.contiguous()), as_array(weight), stride, *before_hw, planes, as_array(y))
         ctx.save_for_backward(weight)
         ctx.saved = planes, stride, before_hw, x.shape
+        ctx.wanted = not x.stop_gradient, not weight.stop_gradient
         return y
 
     @staticmethod
@@ -103,116 +97,135 @@ class _DenseConv(paddle.autograd.PyLayer):
             stride,
             *before_hw,
             as_array(upstream.contiguous()),
+            ctx.wanted[0],
             as_array(to_x),
             as_array(to_weight),
         )
-        return to_x, to_weight
+        return wanted((to_x, to_weight), ctx.wanted)
 
 
-@numba.njit(cache=True)
+@numba.njit(parallel=True, cache=True)
 def _forward(x, weight, stride, before_y, before_x, planes, y):
     filters, channels = weight.shape[:2]
     rows, pitch = y.shape[2] + 1, y.shape[3] + 1
     _split(x, stride, before_y, before_x, rows, pitch, planes)
-    taps, starts = np.empty((9, filters, channels), np.float32), np.empty(9, np.int64)
-    for dy in range(3):
-        for dx in range(3):
-            taps[dy * 3 + dx] = weight[:, :, dy, dx]
-            starts[dy * 3 + dx] = _start(dy, dx, stride, pitch, planes)
-    _sum_of_taps(planes, taps, starts, rows, pitch, 1, 0, 0, y)
+    starts = _starts(stride, pitch, planes)
+    lines = y.shape[0] * rows
+    high = max(1, min(lines, _COLUMNS // (channels * 9 * pitch)))
+    tiles = (lines + high - 1) // high
+    parts = min(filters, 4) if tiles < 4 else 1  # of the filters, where there are few tiles to share out
+    share = (filters + parts - 1) // parts
+    for job in numba.prange(tiles * parts):
+        before = _set_threads(1)
+        top, first = job // parts * high, job % parts * share
+        here, count = min(high, lines - top), min(share, filters - first)
+        if count > 0:
+            length = here * pitch
+            columns = np.empty((channels * 9, length), np.float32)
+            for c in range(channels):
+                for t in range(9):
+                    start = starts[t] + top * pitch
+                    copy_line(planes[c, start : start + length], columns[c * 9 + t])
+            sums = np.empty((count, length), np.float32)
+            _sgemm(
+                _ROW_MAJOR, _PLAIN, _PLAIN, count, length, channels * 9,
+                1, weight.ctypes.data + 4 * first * channels * 9, channels * 9, columns.ctypes.data, length,
+                0, sums.ctypes.data, length,
+            )  # fmt: skip
+            for i in range(here):
+                image, row = (top + i) // rows, (top + i) % rows
+                if row < y.shape[2]:
+                    for o in range(count):
+                        copy_line(sums[o, i * pitch : (i + 1) * pitch], y[image, first + o, row])
+        _set_threads(before)
 
 
-@numba.njit(cache=True)
-def _backward(planes, weight, stride, before_y, before_x, upstream, to_x, to_weight):
+@numba.njit(parallel=True, cache=True)
+def _backward(planes, weight, stride, before_y, before_x, upstream, wants_x, to_x, to_weight):
     filters, channels = weight.shape[:2]
     n, _, height, width = upstream.shape
     rows, pitch = height + 1, width + 1
-    gradient = np.empty((filters, 1, (n * rows + 2) * pitch + 2), np.float32)
-    _split(upstream, 1, 1, 1, rows, pitch, gradient)
-    _gradient_of_taps(planes, gradient, stride, pitch, n * rows * pitch, to_weight)
-    for dy in range(stride):
-        for dx in range(stride):
-            # The pixels of x in one plane have met the taps (dy, dx), (dy + stride, dx) and so on.
-            high, wide = (2 - dy) // stride + 1, (2 - dx) // stride + 1
-            taps, starts = np.empty((high * wide, channels, filters), np.float32), np.empty(high * wide, np.int64)
-            for i in range(high):
-                for k in range(wide):
-                    taps[i * wide + k] = weight[:, :, dy + i * stride, dx + k * stride].T
-                    starts[i * wide + k] = (2 // stride - i) * pitch + 2 // stride - k
-            first_y, first_x = (dy - before_y, dx - before_x) if stride == 2 else (0, 0)
-            _sum_of_taps(gradient, taps, starts, rows, pitch, stride, first_y, first_x, to_x)
+    pixels = n * rows * pitch
+    gradient = np.empty((filters, pixels), np.float32)
+    _split(upstream, 1, 0, 0, rows, pitch, gradient)
+    starts = _starts(stride, pitch, planes)
+    blocks = 2 * ((channels + 63) // 64)  # of the channels: each is written by one job alone
+    share = (channels + blocks - 1) // blocks
+    for block in numba.prange(blocks):
+        before = _set_threads(1)
+        first = block * share
+        count = min(share, channels - first)
+        if count > 0:
+            columns = np.empty((count * 9, _TILE), np.float32)
+            spread = np.zeros((count if wants_x else 0, planes.shape[1]), np.float32)
+            for top in range(0, pixels, _TILE):
+                length = min(_TILE, pixels - top)
+                for c in range(count):
+                    for t in range(9):
+                        start = starts[t] + top
+                        copy_line(planes[first + c, start : start + length], columns[c * 9 + t, :length])
+                _sgemm(
+                    _ROW_MAJOR, _PLAIN, _TRANSPOSED, filters, count * 9, length,
+                    1, gradient.ctypes.data + 4 * top, pixels, columns.ctypes.data, _TILE,
+                    0 if top == 0 else 1, to_weight.ctypes.data + 4 * first * 9, channels * 9,
+                )  # fmt: skip
+                if wants_x:
+                    _sgemm(
+                        _ROW_MAJOR, _TRANSPOSED, _PLAIN, count * 9, length, filters,
+                        1, weight.ctypes.data + 4 * first * 9, channels * 9, gradient.ctypes.data + 4 * top, pixels,
+                        0, columns.ctypes.data, _TILE,
+                    )  # fmt: skip
+                    for c in range(count):
+                        for t in range(9):
+                            line, met = columns[c * 9 + t], spread[c, starts[t] + top :]
+                            for k in range(length):
+                                met[k] += line[k]
+            if wants_x:
+                _join(spread, first, stride, before_y, before_x, rows, pitch, to_x)
+        _set_threads(before)
 
 
 @numba.njit(cache=True)
-def _start(dy, dx, stride, pitch, planes):
-    # Where in the memory of one channel the tap (dy, dx) of the first output pixel reads.
-    return (dy % stride * stride + dx % stride) * planes.shape[2] + dy // stride * pitch + dx // stride
+def _starts(stride, pitch, planes):
+    # Where in the memory of one channel each tap of the first output pixel reads.
+    starts = np.empty(9, np.int64)
+    size = planes.shape[1] // (stride * stride)
+    for dy in range(3):
+        for dx in range(3):
+            plane = dy % stride * stride + dx % stride
+            starts[dy * 3 + dx] = plane * size + dy // stride * pitch + dx // stride
+    return starts
 
 
 @numba.njit(parallel=True, cache=True)
 def _split(x, stride, before_y, before_x, rows, pitch, planes):
-    # x (N, C, H, W) to planes (C, stride^2, N pictures of rows x pitch, and zeros): element (a, b) in plane (dy, dx) is
-    # the pixel (a * stride + dy - before_y, b * stride + dx - before_x), or zero outside of the picture.
-    n, channels, height, width = x.shape
-    for c in numba.prange(channels):
+    # x (N, C, H, W) to planes (C, stride^2 times N pictures of rows x pitch, and zeros): element (a, b) in plane
+    # (dy, dx) is the pixel (a * stride + dy - before_y, b * stride + dx - before_x), or zero outside of the picture.
+    size = planes.shape[1] // (stride * stride)
+    for c in numba.prange(x.shape[1]):
         planes[c] = 0
-        for dy in range(stride):
-            for dx in range(stride):
-                out = planes[c, dy * stride + dx]
-                first = 1 if dx < before_x else 0  # column -1 is outside
-                for image in range(n):
-                    for a in range(rows):
-                        y = a * stride + dy - before_y
-                        if 0 <= y < height:
-                            line = x[image, c, y, first * stride + dx - before_x :: stride]
-                            start = (image * rows + a) * pitch + first
-                            out[start : start + line.size] = line
+        for plane in range(stride * stride):
+            for image in range(x.shape[0]):
+                for a in range(rows):
+                    y, first = a * stride + plane // stride - before_y, plane % stride - before_x
+                    if 0 <= y < x.shape[2]:
+                        skipped = 1 if first < 0 else 0  # column -1 is outside
+                        line = x[image, c, y, skipped * stride + first :: stride]
+                        start = plane * size + (image * rows + a) * pitch + skipped
+                        copy_line(line, planes[c, start : start + line.size])
 
 
-@numba.njit(parallel=True, cache=True)
-def _sum_of_taps(planes, taps, starts, rows, pitch, step, first_y, first_x, out):
-    # For the element (a, b) of each picture of rows x pitch: the sum over t and c of taps[t, :, c] times what lies in
-    # planes[c] at starts[t] from it. It goes to the pixel (a * step + first_y, b * step + first_x) of out (N, O, H, W).
-    count, filters, channels = taps.shape
-    channel_size = planes.shape[1] * planes.shape[2]
-    lines = out.shape[0] * rows
-    high = max(1, _TILE // pitch)
-    skipped = 1 if first_x < 0 else 0
-    for job in numba.prange((lines + high - 1) // high):
-        before = _set_threads(1)
-        top = job * high
-        here = min(high, lines - top)
-        length = here * pitch
-        sums = np.empty((filters, length), np.float32)
-        for t in range(count):
-            _sgemm(
-                _ROW_MAJOR, _PLAIN, _PLAIN, filters, length, channels,
-                1, taps.ctypes.data + 4 * t * filters * channels, channels,
-                planes.ctypes.data + 4 * (starts[t] + top * pitch), channel_size,
-                0 if t == 0 else 1, sums.ctypes.data, length,
-            )  # fmt: skip
-        for i in range(here):
-            image, y = (top + i) // rows, (top + i) % rows * step + first_y
-            if 0 <= y < out.shape[2]:
-                for o in range(filters):
-                    line = out[image, o, y, skipped * step + first_x :: step]
-                    line[:] = sums[o, i * pitch + skipped : i * pitch + skipped + line.size]
-        _set_threads(before)
-
-
-@numba.njit(parallel=True, cache=True)
-def _gradient_of_taps(planes, gradient, stride, pitch, length, to_weight):
-    # to_weight[:, c, dy, dx] = the sum over all pixels of the gradient times what the tap (dy, dx) read in planes[c].
-    # One job sums over all of them, so the result does not depend on the number of threads.
-    channels, filters = planes.shape[0], gradient.shape[0]
-    for t in numba.prange(9):
-        before = _set_threads(1)
-        sums = np.empty((filters, channels), np.float32)
-        _sgemm(
-            _ROW_MAJOR, _PLAIN, _TRANSPOSED, filters, channels, length,
-            1, gradient.ctypes.data + 4 * (pitch + 1), gradient.shape[2],
-            planes.ctypes.data + 4 * _start(t // 3, t % 3, stride, pitch, planes), planes.shape[1] * planes.shape[2],
-            0, sums.ctypes.data, channels,
-        )  # fmt: skip
-        to_weight[:, :, t // 3, t % 3] = sums
-        _set_threads(before)
+@numba.njit(cache=True)
+def _join(planes, first_channel, stride, before_y, before_x, rows, pitch, x):
+    # The way back of `_split`, for the channels of x from `first_channel` on.
+    size = planes.shape[1] // (stride * stride)
+    for c in range(planes.shape[0]):
+        for plane in range(stride * stride):
+            for image in range(x.shape[0]):
+                for a in range(rows):
+                    y, first = a * stride + plane // stride - before_y, plane % stride - before_x
+                    if 0 <= y < x.shape[2]:
+                        skipped = 1 if first < 0 else 0
+                        line = x[image, first_channel + c, y, skipped * stride + first :: stride]
+                        start = plane * size + (image * rows + a) * pitch + skipped
+                        copy_line(planes[c, start : start + line.size], line)

@@ -7,13 +7,12 @@ feature map fits the cache, and every loop runs along a row, so that the compile
 
 from __future__ import annotations
 
-import ctypes
-from math import prod
-
 import numba
 import numpy as np
 import paddle
 from paddle import nn
+
+from helpers.kernels import as_array, copy_line, wanted
 
 
 def fits(layer: nn.Layer) -> bool:
@@ -51,6 +50,7 @@ class _DepthwiseConv(paddle.autograd.PyLayer):
         x = x.contiguous()
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
+        ctx.wanted = not x.stop_gradient, not weight.stop_gradient
         n, channels, height, width = x.shape
         y = paddle.empty([n, channels, -(-height // stride), -(-width // stride)])
         _forward(as_array(x), as_array(weight), stride, as_array(y))
@@ -62,16 +62,7 @@ class _DepthwiseConv(paddle.autograd.PyLayer):
         to_x, to_weight = paddle.empty(x.shape), paddle.empty(weight.shape)
         upstream = upstream.contiguous()
         _backward(as_array(x), as_array(weight), ctx.stride, as_array(upstream), as_array(to_x), as_array(to_weight))
-        return to_x, to_weight
-
-
-def as_array(tensor: paddle.Tensor) -> np.ndarray:
-    """The memory of a float32 CPU tensor as an array, valid as long as the tensor; `Tensor.numpy()` would copy it."""
-    if not tensor.is_contiguous():
-        raise ValueError(f"expected a contiguous tensor, got strides {tensor.strides} for shape {tensor.shape}")
-    shape = tensor.shape
-    memory = (ctypes.c_float * prod(shape)).from_address(tensor.data_ptr())
-    return np.frombuffer(memory, np.float32).reshape(shape)
+        return wanted((to_x, to_weight), ctx.wanted)
 
 
 @numba.njit(fastmath=True, inline="always")
@@ -92,14 +83,15 @@ def _forward(x, weight, stride, y):
     for plane in numba.prange(n * channels):
         i, c = plane // channels, plane % channels
         padded = np.zeros((height + 2, width + 2), dtype=np.float32)
-        padded[1:-1, 1:-1] = x[i, c]
-        row = np.empty(width, dtype=np.float32)
+        for row in range(height):
+            copy_line(x[i, c, row], padded[row + 1, 1:-1])
+        line = np.empty(width, dtype=np.float32)
         for out_row in range(y.shape[2]):
             if stride == 1:
                 _convolve_row(padded, out_row, weight[c, 0], width, y[i, c, out_row])
             else:
-                _convolve_row(padded, out_row * stride, weight[c, 0], width, row)
-                y[i, c, out_row] = row[::stride]
+                _convolve_row(padded, out_row * stride, weight[c, 0], width, line)
+                copy_line(line[::stride], y[i, c, out_row])
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
@@ -111,9 +103,10 @@ def _backward(x, weight, stride, upstream, to_x, to_weight):
         padded = np.zeros((height + 2, width + 2), dtype=np.float32)
         spread = np.zeros((height + 2, width + 2), dtype=np.float32)  # the gradient, zeros where the stride left out
         for i in range(n):
-            padded[1:-1, 1:-1] = x[i, c]
+            for row in range(height):
+                copy_line(x[i, c, row], padded[row + 1, 1:-1])
             for row in range(upstream.shape[2]):
-                spread[1 + row * stride, 1:-1:stride] = upstream[i, c, row]
+                copy_line(upstream[i, c, row], spread[1 + row * stride, 1:-1:stride])
             for row in range(height):
                 _convolve_row(spread, row, flipped, width, to_x[i, c, row])
             for row in range(0, height, stride):

@@ -120,17 +120,16 @@ def _label_lines(logits, top, bottom, down, left, right, across, factor, labels,
         weight = down[row]
         for begin in range(0, width, _CHUNK):
             part = slice(begin, min(begin + _CHUNK, width))
-            highest[:] = -np.inf
-            first[:] = 0
-            done = classes - classes % 3
-            for c in range(0, done, 3):  # three at a time: half as many loads and stores
+            _begin(above[0, part], way[0, part], weight, highest, first)
+            done = classes - (classes - 1) % 3
+            for c in range(1, done, 3):  # three at a time: half as many loads and stores
                 _keep_largest(
                     above[c, part], way[c, part], above[c + 1, part], way[c + 1, part], above[c + 2, part],
                     way[c + 2, part], weight, np.int32(c), highest, first,
                 )  # fmt: skip
             for c in range(done, classes):
                 _keep_larger(above[c, part], way[c, part], weight, np.int32(c), highest, first)
-            labels[image, row, part] = first[: part.stop - begin]
+            _store(first, labels[image, row, part])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -160,6 +159,19 @@ def _stretch(line, left, right, across, factor, stretched):
 def _subtract(values, others):
     for column in range(len(values)):
         values[column] -= others[column]
+
+
+@numba.njit(nogil=True, cache=True)
+def _begin(above, way, weight, highest, first):
+    for column in range(len(above)):
+        highest[column] = above[column] + way[column] * weight
+        first[column] = 0
+
+
+@numba.njit(nogil=True, cache=True)
+def _store(first, labels):
+    for column in range(len(labels)):
+        labels[column] = first[column]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -102,12 +102,36 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
     """Training stays fast after it, and so does what others put in place of a layer's forward."""
     norm = next(layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
     norm.forward = norm.forward
-    with cpu_ops.fast_training(net):
+    with cpu_ops.fast_training(net, own_norms=False):
         during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
         with cpu_ops.fast_convolutions(net):
             pass
         assert {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()} == during
     assert [layer for layer in net.sublayers() if "forward" in layer.__dict__] == [norm]
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "fastscnn", "unet"])
+def test_own_norms_in_a_training_step(name):
+    """Loss, gradients and running statistics of a whole network in float32, with Paddle's norms and with ours."""
+    x, upstream = paddle.rand([2, 3, 64, 128]), paddle.randn([2, 19, 64, 128])
+    found = []
+    for own_norms in (False, True):
+        net = models.build(name, seed=0)
+        net.train()
+        for layer in net.sublayers():
+            if isinstance(layer, paddle.nn.Dropout):
+                layer.p = 0.0
+        with cpu_ops.fast_training(net, own_norms=own_norms):
+            logits = net(x)[0]
+            (logits * upstream).mean().backward()
+        gradients = np.concatenate([p.grad.numpy().ravel() for p in net.parameters() if p.grad is not None])
+        norms = [layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+        statistics = np.concatenate([s.numpy() for norm in norms for s in (norm._mean, norm._variance)])
+        found.append((logits.numpy(), gradients, statistics))
+        assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
+    for theirs, ours in zip(*found, strict=True):
+        # Rounding takes some values across the kink of a ReLU, and the norm of two pooled values magnifies it.
+        assert np.linalg.norm(theirs - ours) < 3e-2 * np.linalg.norm(theirs)
 
 
 def test_evaluation_is_equal_afterwards(net):
