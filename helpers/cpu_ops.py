@@ -55,13 +55,13 @@ def _matrix_interpolation() -> Iterator[None]:
 
 
 def bilinear(x: paddle.Tensor, size_hw: list[int], align_corners: bool = False) -> paddle.Tensor:
-    """Bilinear interpolation of (N, C, h, w) to (N, C, H, W) as two matrix products: rows, then columns.
+    """Bilinear interpolation of (N, C, h, w) to (N, C, H, W) as two matrix products: columns, then rows.
 
     Equals `paddle.nn.functional.interpolate`; its gradient is again two matrix products.
     """
     rows = paddle.to_tensor(_weights(x.shape[2], size_hw[0], align_corners), x.dtype)  # (H, h)
     columns = paddle.to_tensor(_weights(x.shape[3], size_hw[1], align_corners).T, x.dtype)  # (w, W)
-    return paddle.matmul(paddle.matmul(rows, x), columns)
+    return paddle.matmul(rows, paddle.matmul(x, columns))  # the other way round is more work for a wide picture
 
 
 @lru_cache(maxsize=256)
