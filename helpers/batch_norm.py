@@ -16,6 +16,7 @@ from paddle import nn
 from helpers.kernels import as_array, wanted
 
 _SUMS = {"reassoc", "contract", "nsz"}  # sums in any order; infinities and what is not a number are kept
+_MIN_VALUES = 1 << 17  # of a map: below, Paddle's kernels are as fast
 _ZERO, _LOWEST = np.float32(0), np.finfo(np.float32).min
 
 
@@ -33,9 +34,9 @@ def fits(layer: nn.Layer) -> bool:
 def batch_norm(layer: nn.BatchNorm2D, x: paddle.Tensor, relu: bool) -> paddle.Tensor:
     """What `layer` makes of x (N, C, H, W), its running statistics updated; with `relu`, no value is below zero.
 
-    In evaluation, and in another precision than float32, Paddle does it.
+    In evaluation, for small maps, and in another precision than float32, Paddle does it.
     """
-    if not layer.training or x.dtype != paddle.float32:
+    if not layer.training or x.dtype != paddle.float32 or x.size < _MIN_VALUES:
         y = nn.BatchNorm2D.forward(layer, x)
         return F.relu(y) if relu else y
     return _BatchNorm.apply(x, layer.weight, layer.bias, layer, relu)

@@ -54,7 +54,7 @@ def _loss() -> None:
 
 
 def _small() -> None:
-    batch_norm.batch_norm(paddle.nn.BatchNorm2D(4), _maps(2, 4, 8, 8), relu=True).sum().backward()
+    batch_norm.batch_norm(paddle.nn.BatchNorm2D(4), _maps(2, 4, 128, 128), relu=True).sum().backward()
     workers = pixels.Workers(1)
     pixels.network_input(np.zeros((1, 8, 8, 3), np.uint8), workers)
     pixels.labels_of(np.zeros((1, 19, 8, 8), np.float32), (64, 64), False, workers)

@@ -113,7 +113,7 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
 @pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "fastscnn", "unet"])
 def test_own_norms_in_a_training_step(name):
     """Loss, gradients and running statistics of a whole network in float32, with Paddle's norms and with ours."""
-    x, upstream = paddle.rand([2, 3, 64, 128]), paddle.randn([2, 19, 64, 128])
+    x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
     found = []
     for own_norms in (False, True):
         net = models.build(name, seed=0)
