@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from helpers.datasets import normalise
+from helpers.kernels import copy_line
 
 _CHUNK = 512  # pixels at a time: their largest logits and classes stay in the first-level cache
 
@@ -129,7 +130,7 @@ def _label_lines(logits, top, bottom, down, left, right, across, factor, labels,
                 )  # fmt: skip
             for c in range(done, classes):
                 _keep_larger(above[c, part], way[c, part], weight, np.int32(c), highest, first)
-            _store(first, labels[image, row, part])
+            copy_line(first, labels[image, row, part])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -166,12 +167,6 @@ def _begin(above, way, weight, highest, first):
     for column in range(len(above)):
         highest[column] = above[column] + way[column] * weight
         first[column] = 0
-
-
-@numba.njit(nogil=True, cache=True)
-def _store(first, labels):
-    for column in range(len(labels)):
-        labels[column] = first[column]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -13,7 +13,7 @@ fi
 
 python=$(scripts/find_python.sh "${PYTHON:-}")
 total=$(grep -c '^[a-z].*==' requirements.lock)
-echo "Making the environment in .venv with $("$python" --version): once, two to three minutes, 2 GB."
+echo "Making the environment in .venv with $("$python" --version): once, two to four minutes, 2 GB."
 rm -rf .venv
 "$python" -m venv .venv
 
