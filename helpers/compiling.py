@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import paddle
 
-from helpers import batch_norm, cpu_ops, dense_conv, depthwise, pixels
+from helpers import batch_norm, cpu_ops, pixels
 from helpers.command_line import exit_code
 from helpers.evaluation import confusion_matrix
 from helpers.parallel import in_processes
@@ -39,15 +39,6 @@ def _maps(*shape: int) -> paddle.Tensor:
     return paddle.to_tensor(np.ones(shape, np.float32), stop_gradient=False)
 
 
-def _dense() -> None:
-    if dense_conv.available():
-        dense_conv.dense_conv(_maps(2, 4, 8, 8), _maps(4, 4, 3, 3), 1).sum().backward()
-
-
-def _depthwise() -> None:
-    depthwise.depthwise_conv(_maps(2, 4, 8, 8), _maps(4, 1, 3, 3), 1).sum().backward()
-
-
 def _loss() -> None:
     label = paddle.zeros([2, 8, 8], "int64")
     cpu_ops.cross_entropy(_maps(2, 4, 8, 8), label, paddle.ones([4]), ignore=255).backward()
@@ -61,7 +52,7 @@ def _small() -> None:
     confusion_matrix(np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))
 
 
-_OPERATORS = {"dense": _dense, "depthwise": _depthwise, "loss": _loss, "small": _small}
+_OPERATORS = {"loss": _loss, "small": _small}
 
 
 if __name__ == "__main__":

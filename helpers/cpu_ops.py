@@ -2,8 +2,8 @@
 
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
 bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
-on one thread. Depthwise convolutions are the other third (`helpers.depthwise`), and in the HRNets the dense ones
-(`helpers.dense_conv`); then comes batch norm (`helpers.batch_norm`). A static graph was tried as well
+on one thread. Convolutions are the other half, and in the HRNets most of it (`helpers.onednn`); then comes batch norm
+(`helpers.batch_norm`). A static graph was tried as well
 (2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes 0.3 s. On a GPU none of it matters.
 """
 
@@ -19,7 +19,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from helpers import batch_norm, dense_conv, depthwise
+from helpers import batch_norm, onednn
 from helpers.kernels import as_array
 
 _CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
@@ -176,11 +176,11 @@ def exp_to(x, top, power, out):
 
 @contextmanager
 def fast_convolutions(net: nn.Layer) -> Iterator[None]:
-    """Inside, the 3x3 convolutions of `net` run faster on a CPU; its weights stay what they are."""
+    """Inside, the convolutions of `net` run faster on a CPU; its weights stay what they are."""
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    layers = [layer for layer in net.sublayers(include_self=True) if depthwise.has_geometry(layer)]
+    layers = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
     with _forwards({layer: partial(_convolve, layer) for layer in layers}):
         yield
 
@@ -237,10 +237,8 @@ def _forwards(replacements: dict[nn.Layer, Callable]) -> Iterator[None]:
 
 def _convolve(layer: nn.Conv2D, x: paddle.Tensor, with_bias: bool = True) -> paddle.Tensor:
     bias = layer.bias if with_bias else None
-    if x.dtype == paddle.float32 and depthwise.fits(layer):
-        y = depthwise.depthwise_conv(x, layer.weight, layer._stride[0])
-    elif x.dtype == paddle.float32 and dense_conv.fits(layer):
-        y = dense_conv.dense_conv(x, layer.weight, layer._stride[0], layer._padding)
-    else:
-        return F.conv2d(x, layer.weight, bias, layer._stride, layer._padding, layer._dilation, layer._groups)
+    geometry = layer._stride, layer._padding, layer._dilation, layer._groups
+    if x.dtype != paddle.float32 or not onednn.fits(layer):
+        return F.conv2d(x, layer.weight, bias, *geometry)
+    y = onednn.conv2d(x, layer.weight, *geometry)
     return y if bias is None else y + bias.reshape([1, -1, 1, 1])

@@ -186,3 +186,12 @@ def test_cross_entropy_does_not_depend_on_the_number_of_threads():
         assert cpu_ops.cross_entropy(logits, label, weights, 255).item() == many
     finally:
         numba.set_num_threads(threads)
+
+
+def test_exponential_is_exact_to_float32():
+    x = np.linspace(-87, 0, 100_001, dtype=np.float32)
+    out, power = np.empty_like(x), np.empty(x.size, np.int32)
+    cpu_ops.exp_to(x, np.zeros_like(x), power, out)
+    np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=2e-7)
+    cpu_ops.exp_to(np.full(1, -1e30, np.float32), np.zeros(1, np.float32), power[:1], out[:1])
+    assert 0 < out[0] < 1e-37

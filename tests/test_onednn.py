@@ -1,0 +1,141 @@
+"""Convolutions by oneDNN against Paddle's own, and against values worked by hand."""
+
+import threading
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from paddle import nn
+
+from helpers import onednn
+
+pytestmark = pytest.mark.skipif(not onednn.available(), reason="this Paddle brings no oneDNN")
+
+
+def run(convolve, x, weight):
+    """The output and both gradients, as arrays."""
+    x, weight = paddle.to_tensor(x, stop_gradient=False), paddle.to_tensor(weight, stop_gradient=False)
+    y = convolve(x, weight)
+    (y * paddle.to_tensor(np.random.default_rng(1).normal(size=y.shape).astype("float32"))).sum().backward()
+    return y.numpy(), x.grad.numpy(), weight.grad.numpy()
+
+
+def compare(x_shape, weight_shape, *geometry):
+    rng = np.random.default_rng(0)
+    x, weight = (rng.normal(size=shape).astype("float32") for shape in (x_shape, weight_shape))
+    ours = run(lambda x, w: onednn.conv2d(x, w, *geometry), x, weight)
+    stride, padding, *rest = geometry
+    theirs = run(lambda x, w: F.conv2d(x, w, None, stride, padding, *rest), x, weight)
+    for one, two in zip(ours, theirs, strict=True):
+        assert one.shape == two.shape
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-5 * np.abs(two).max())
+
+
+@pytest.mark.parametrize("channels", [(5, 7), (16, 32), (48, 16)])  # as they are, and in blocks of 16
+@pytest.mark.parametrize("padding", [1, "same"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 7), (6, 1), (8, 16), (9, 11), (10, 5), (40, 70)])
+def test_equals_paddles(size_hw, stride, padding, channels):
+    filters, inputs = channels
+    compare((3, inputs, *size_hw), (filters, inputs, 3, 3), stride, padding, 1, 1)
+
+
+@pytest.mark.parametrize("channels", [5, 32])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 7), (8, 16), (9, 11), (10, 5)])
+def test_one_filter_a_channel(size_hw, stride, channels):
+    compare((2, channels, *size_hw), (channels, 1, 3, 3), stride, 1, 1, channels)
+
+
+@pytest.mark.parametrize(
+    ("x_shape", "weight_shape", "geometry"),
+    [
+        ((2, 30, 8, 9), (20, 30, 1, 1), (1, 0, 1, 1)),  # a product of matrices
+        ((2, 32, 8, 9), (16, 32, 1, 1), (2, 0, 1, 1)),
+        ((2, 16, 20, 21), (32, 16, 3, 3), (1, 4, 4, 1)),  # dilated
+        ((2, 3, 30, 41), (64, 3, 7, 7), (2, 3, 1, 1)),
+        ((2, 16, 9, 8), (24, 4, 3, 3), (1, 1, 1, 4)),  # groups
+        ((2, 16, 9, 8), (24, 16, 1, 3), ([1, 2], [0, 1], 1, 1)),
+        ((1, 8, 5, 6), (4, 8, 5, 6), (1, 0, 1, 1)),  # the filter is as large as the map
+    ],
+)
+def test_other_geometries(x_shape, weight_shape, geometry):
+    compare(x_shape, weight_shape, *geometry)
+
+
+def test_by_hand():
+    x = paddle.to_tensor(np.arange(9, dtype="float32").reshape(1, 1, 3, 3))
+    ones = paddle.ones([1, 1, 3, 3])
+    assert onednn.conv2d(x, ones, 1, 1).numpy()[0, 0].tolist() == [[8, 15, 12], [21, 36, 27], [20, 33, 24]]
+    assert onednn.conv2d(x, ones, 2, 1).numpy()[0, 0].tolist() == [[8, 12], [20, 24]]
+
+
+@pytest.mark.parametrize("frozen", ["x", "weight"])
+def test_what_is_frozen_has_no_gradient(frozen):
+    tensors = {"x": paddle.randn([2, 5, 8, 9]), "weight": paddle.randn([4, 5, 3, 3])}
+    for name, tensor in tensors.items():
+        tensor.stop_gradient = name == frozen
+    found = {}
+    for convolve in (onednn.conv2d, lambda x, weight, *geometry: F.conv2d(x, weight, None, *geometry)):
+        convolve(tensors["x"], tensors["weight"], 2, 1).sum().backward()
+        for name, tensor in tensors.items():
+            assert (tensor.grad is None) is (name == frozen)
+            if tensor.grad is not None:
+                found.setdefault(name, []).append(tensor.grad.numpy())
+                tensor.clear_grad()
+    for ours, theirs in found.values():
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_the_same_bits_each_time():
+    rng = np.random.default_rng(0)
+    x, weight = rng.normal(size=(2, 18, 32, 64)).astype("float32"), rng.normal(size=(18, 18, 3, 3)).astype("float32")
+    first = run(lambda x, w: onednn.conv2d(x, w, 1, 1), x, weight)
+    for _ in range(5):
+        for one, two in zip(first, run(lambda x, w: onednn.conv2d(x, w, 1, 1), x, weight), strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_several_threads_at_once():
+    inputs = [paddle.full([1, 16, 20, 30], float(value)) for value in range(4)]
+    weight = paddle.ones([16, 16, 3, 3])
+    wrong = []
+
+    def work(value: int) -> None:
+        for _ in range(50):
+            if float(onednn.conv2d(inputs[value], weight, 1, 1)[0, 0, 5, 5]) != 144 * value:
+                wrong.append(value)
+
+    threads = [threading.Thread(target=work, args=(value,)) for value in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_refused_shapes_are_told():
+    with pytest.raises(RuntimeError, match="oneDNN"):
+        onednn.conv2d(paddle.ones([1, 3, 8, 8]), paddle.ones([4, 5, 3, 3]), 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (lambda: nn.Conv2D(3, 8, 3, padding=1), True),
+        (lambda: nn.Conv2D(16, 8, 3, padding="same"), True),
+        (lambda: nn.Conv2D(16, 16, 3, stride=2, padding=1, groups=16), True),
+        (lambda: nn.Conv2D(16, 8, 3, padding=2, dilation=2), True),
+        (lambda: nn.Conv2D(16, 8, 1), True),
+        (lambda: nn.Conv2D(16, 8, 3, padding="same", dilation=2), False),
+        (lambda: nn.Conv2D(16, 8, 3, padding="valid"), False),
+        (lambda: nn.Conv2D(16, 8, 3, padding=[1, 1, 0, 0]), False),
+        (lambda: nn.Conv2D(16, 8, 3, padding=1, padding_mode="reflect"), False),
+        (lambda: nn.Conv2D(16, 8, 3, padding=1, data_format="NHWC"), False),
+        (lambda: nn.Conv2DTranspose(16, 8, 2), False),
+        (lambda: nn.ReLU(), False),
+    ],
+)
+def test_where_it_is_used(layer, expected):
+    assert onednn.fits(layer()) is expected
