@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import paddle
 
-from helpers import batch_norm, cpu_ops, pixels
+from helpers import cpu_ops, pixels
 from helpers.command_line import exit_code
 from helpers.evaluation import confusion_matrix
 from helpers.parallel import in_processes
@@ -45,7 +45,6 @@ def _loss() -> None:
 
 
 def _small() -> None:
-    batch_norm.batch_norm(paddle.nn.BatchNorm2D(4), _maps(2, 4, 128, 128), relu=True).sum().backward()
     workers = pixels.Workers(1)
     pixels.network_input(np.zeros((1, 8, 8, 3), np.uint8), workers)
     pixels.labels_of(np.zeros((1, 19, 8, 8), np.float32), (64, 64), False, workers)

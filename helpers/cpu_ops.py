@@ -2,9 +2,9 @@
 
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
 bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
-on one thread. Convolutions are the other half, and in the HRNets most of it (`helpers.onednn`); then comes batch norm
-(`helpers.batch_norm`). A static graph was tried as well
-(2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes 0.3 s. On a GPU none of it matters.
+on one thread. Convolutions are the other half, and in the HRNets most of it; then comes batch norm (both:
+`helpers.onednn`). A static graph was tried as well (2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes
+0.3 s. On a GPU none of it matters.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddleseg.models import layers
 
-from helpers import batch_norm, onednn
+from helpers import onednn
 from helpers.kernels import as_array
 
+# PaddleSeg's layers of a convolution and a norm: whether a ReLU follows
+_BLOCKS = {layers.ConvBN: False, layers.ConvBNReLU: True}
 _CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
 
 
 @contextmanager
-def fast_training(net: nn.Layer, own_norms: bool = True) -> Iterator[None]:
+def fast_training(net: nn.Layer, own_blocks: bool = True) -> Iterator[None]:
     """Inside, `net` trains faster on the current device if that is a CPU; nothing changes on a GPU.
 
-    `own_norms=False` leaves batch norm to whom it belongs, as where processes share its statistics.
+    `own_blocks=False` leaves batch norm to whom it belongs, as where processes share its statistics.
     """
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    with _matrix_interpolation(), _own_convolutions(net), _own_norms(net) if own_norms else nullcontext():
+    with _matrix_interpolation(), _own_convolutions(net), _own_blocks(net) if own_blocks else nullcontext():
         yield
 
 
@@ -180,8 +183,8 @@ def fast_convolutions(net: nn.Layer) -> Iterator[None]:
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    layers = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
-    with _forwards({layer: partial(_convolve, layer) for layer in layers}):
+    fitting = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
+    with _forwards({layer: partial(_convolve, layer) for layer in fitting}):
         yield
 
 
@@ -202,21 +205,17 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
 
 
 @contextmanager
-def _own_norms(net: nn.Layer) -> Iterator[None]:
-    # In PaddleSeg's ConvBNReLU the norm does the ReLU too, and what stood for it hands on what it gets.
-    layers = list(net.sublayers(include_self=True))
-    relus = {}
-    for block in layers:
-        norm, relu = getattr(block, "_batch_norm", None), getattr(block, "_relu", None)
-        if norm is not None and batch_norm.fits(norm) and isinstance(getattr(relu, "act_func", None), nn.ReLU):
-            relus[norm] = relu
-    norms = {norm: partial(batch_norm.batch_norm, norm, relu=norm in relus) for norm in layers if batch_norm.fits(norm)}
-    with _forwards(norms), _forwards({relu: _unchanged for relu in relus.values()}):
+def _own_blocks(net: nn.Layer) -> Iterator[None]:
+    blocks = [block for block in net.sublayers(include_self=True) if type(block) in _BLOCKS]
+    fitting = [block for block in blocks if onednn.fits_normalised(block._conv, block._batch_norm)]
+    with _forwards({block: partial(_normalise, block) for block in fitting}):
         yield
 
 
-def _unchanged(x: paddle.Tensor) -> paddle.Tensor:
-    return x
+def _normalise(block: nn.Layer, x: paddle.Tensor) -> paddle.Tensor:
+    if x.dtype != paddle.float32 or not block._batch_norm.training:
+        return type(block).forward(block, x)
+    return onednn.convolve_normalise(block._conv, block._batch_norm, x, relu=_BLOCKS[type(block)])
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
     """Training stays fast after it, and so does what others put in place of a layer's forward."""
     norm = next(layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
     norm.forward = norm.forward
-    with cpu_ops.fast_training(net, own_norms=False):
+    with cpu_ops.fast_training(net, own_blocks=False):
         during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
         with cpu_ops.fast_convolutions(net):
             pass
@@ -111,17 +111,17 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
 
 
 @pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "fastscnn", "unet"])
-def test_own_norms_in_a_training_step(name):
+def test_own_blocks_in_a_training_step(name):
     """Loss, gradients and running statistics of a whole network in float32, with Paddle's norms and with ours."""
     x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
     found = []
-    for own_norms in (False, True):
+    for own_blocks in (False, True):
         net = models.build(name, seed=0)
         net.train()
         for layer in net.sublayers():
             if isinstance(layer, paddle.nn.Dropout):
                 layer.p = 0.0
-        with cpu_ops.fast_training(net, own_norms=own_norms):
+        with cpu_ops.fast_training(net, own_blocks=own_blocks):
             logits = net(x)[0]
             (logits * upstream).mean().backward()
         gradients = np.concatenate([p.grad.numpy().ravel() for p in net.parameters() if p.grad is not None])

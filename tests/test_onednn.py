@@ -1,4 +1,4 @@
-"""Convolutions by oneDNN against Paddle's own, and against values worked by hand."""
+"""Convolutions by oneDNN, alone and with batch norm, against Paddle's own, and against values worked by hand."""
 
 import threading
 
@@ -139,3 +139,79 @@ def test_refused_shapes_are_told():
 )
 def test_where_it_is_used(layer, expected):
     assert onednn.fits(layer()) is expected
+
+
+def normalised(shape, filters, geometry, relu, ours, frozen=None):
+    """The output, all gradients and the running statistics of a convolution with its norm, as arrays."""
+    paddle.seed(0)
+    layer = nn.Conv2D(shape[1], filters, bias_attr=False, **geometry)
+    norm = nn.BatchNorm2D(filters)
+    for tensor in (norm.weight, norm.bias, norm._mean):
+        tensor.set_value(paddle.randn([filters]))
+    x = paddle.randn(shape)
+    x.stop_gradient = False
+    if frozen is not None:
+        getattr(norm, frozen).stop_gradient = True
+    if ours:
+        y = onednn.convolve_normalise(layer, norm, x, relu)
+    else:
+        y = F.relu(norm(layer(x))) if relu else norm(layer(x))
+    y.backward(paddle.to_tensor(np.random.default_rng(0).normal(size=y.shape).astype("float32")))
+    found = {"y": y, "mean": norm._mean, "variance": norm._variance, "x": x.grad, "filters": layer.weight.grad}
+    found |= {"scale": norm.weight.grad, "shift": norm.bias.grad}
+    return {name: None if value is None else value.numpy() for name, value in found.items()}
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "filters", "geometry"),
+    [
+        ((4, 18, 16, 24), 18, {"kernel_size": 3, "padding": 1}),  # not in whole vectors of 8 channels
+        ((2, 64, 16, 20), 72, {"kernel_size": 3, "padding": "same"}),
+        ((2, 3, 40, 63), 64, {"kernel_size": 3, "stride": 2, "padding": 1}),
+        ((2, 32, 9, 11), 32, {"kernel_size": 3, "padding": 1, "groups": 32}),
+        ((2, 64, 9, 11), 256, {"kernel_size": 1}),
+        ((2, 30, 9, 11), 20, {"kernel_size": 1}),
+    ],
+)
+def test_with_batch_norm_it_equals_paddles(shape, filters, geometry, relu):
+    theirs, ours = (normalised(shape, filters, geometry, relu, ours) for ours in (False, True))
+    for name, expected in theirs.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max(), err_msg=name)
+
+
+def test_batch_norm_by_hand():
+    layer, norm = nn.Conv2D(1, 1, 1, bias_attr=False), nn.BatchNorm2D(1, epsilon=0.0)
+    layer.weight.set_value(paddle.ones([1, 1, 1, 1]))
+    x = paddle.to_tensor([[[[1.0, 3.0]]], [[[5.0, 7.0]]]])  # mean 4, variance 5
+    expected = np.array([-3, -1, 1, 3]) / 5**0.5
+    for relu in (False, True):
+        y = onednn.convolve_normalise(layer, norm, x, relu).numpy().ravel()
+        np.testing.assert_allclose(y, expected.clip(0) if relu else expected, rtol=1e-6)
+    # twice nine tenths of what was there and a tenth of the batch's
+    np.testing.assert_allclose(norm._mean.numpy(), [0.1 * 4 * 1.9], rtol=1e-6)
+    np.testing.assert_allclose(norm._variance.numpy(), [0.81 + 0.1 * 5 * 1.9], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("frozen", "gradient"), [("weight", "scale"), ("bias", "shift")])
+def test_a_frozen_norm_has_no_gradient_and_the_rest_keeps_its_own(frozen, gradient):
+    free, held = (
+        normalised((2, 16, 8, 8), 16, {"kernel_size": 3}, True, True, frozen=which) for which in (None, frozen)
+    )
+    assert held.pop(gradient) is None
+    for name, value in held.items():
+        np.testing.assert_array_equal(value, free[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("norm", "expected"),
+    [
+        (lambda: nn.BatchNorm2D(8), True),
+        (lambda: nn.BatchNorm2D(8, weight_attr=False), False),
+        (lambda: nn.BatchNorm2D(8, use_global_stats=True), False),
+        (lambda: nn.SyncBatchNorm(8), False),
+        (lambda: nn.GroupNorm(2, 8), False),
+    ],
+)
+def test_which_norms_it_takes(norm, expected):
+    assert onednn.fits_normalised(nn.Conv2D(3, 8, 3), norm()) is expected

@@ -82,7 +82,8 @@ class Analysis:
     ) -> Plan:
         """The plan that removes the share `ratio` of the weakest filters of every group, or a share for each layer.
 
-        At least one filter stays, or `align` of them. `seed` matters for the criterion "random" only.
+        At least one filter stays, or `align` of them; in groups of less than two times `align`, multiples of its half
+        are enough. `seed` matters for the criterion "random" only.
         """
         ratios = ratio if isinstance(ratio, Mapping) else dict.fromkeys((g.master for g in self.coupled), ratio)
         for name, share in ratios.items():
@@ -137,15 +138,16 @@ class Analysis:
         return self._plan(best, criterion, "uniform" if curves is None else "sensitivity", align, seed)
 
     def _give_back(self, kept: np.ndarray, cut: float, align: int, cut_of: Callable[[np.ndarray], float]) -> np.ndarray:
-        """Put channels back, `align` at a time, while the cut stays above `cut` by more than the tolerance.
+        """Put channels back, a block at a time, while the cut stays above `cut` by more than the tolerance.
 
         Each time those that bring the cut nearest to what was asked for.
         """
+        blocks = self._blocks(align)
         while cut_of(kept) >= cut + TOLERANCE:
             tries = []
             for group in np.flatnonzero(kept < self._channels):
                 more = kept.copy()
-                more[group] = min(kept[group] + align, self._channels[group])
+                more[group] = min(kept[group] + blocks[group], self._channels[group])
                 if cut_of(more) >= cut:
                     tries.append((cut_of(more), int(group), more))
             if not tries:
@@ -170,15 +172,24 @@ class Analysis:
         return FilterPruner._get_ratios_by_loss(None, known, level * max(worst, 1e-9))
 
     def _kept(self, ratios: Mapping[str, float], align: int) -> np.ndarray:
-        """Channels of each group that stay, int64 (groups,): multiples of `align` where there are so many."""
+        """Channels of each group that stay, int64 (groups,): multiples of its block, at least one of them."""
         unknown = set(ratios) - {group.master for group in self.coupled}
         if unknown:
             raise CourseError(f"{self.network} has no prunable layer {sorted(unknown)[0]!r}: see Analysis.coupled.")
         shares = np.array([ratios.get(group.master, 0.0) for group in self.coupled])
-        kept = self._channels - np.round(self._channels * shares).astype(np.int64)
-        if align > 1:
-            kept = np.round(self._channels * (1 - shares) / align).astype(np.int64) * align
-        return np.clip(kept, np.minimum(align, self._channels), self._channels)
+        blocks = self._blocks(align)
+        if align == 1:
+            kept = self._channels - np.round(self._channels * shares).astype(np.int64)
+        else:
+            kept = np.round(self._channels * (1 - shares) / blocks).astype(np.int64) * blocks
+        return np.clip(kept, np.minimum(blocks, self._channels), self._channels)
+
+    def _blocks(self, align: int) -> np.ndarray:
+        """int64 (groups,): `align`, halved where a group has less than two of it, so that some can go there too."""
+        blocks = np.full(len(self._channels), align, np.int64)
+        while np.any(narrow := (self._channels < 2 * blocks) & (blocks % 2 == 0)):
+            blocks[narrow] //= 2
+        return blocks
 
     def _plan(self, kept: np.ndarray, criterion: str, allocation: str, align: int, seed: int) -> Plan:
         groups = tuple(

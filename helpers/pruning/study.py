@@ -25,17 +25,17 @@ from helpers.errors import CourseError
 from helpers.files import read_json, write_json
 from helpers.notebook import Notebook
 from helpers.profiles import Profile, Recipe
-from helpers.pruning.analysis import Analysis
+from helpers.pruning.analysis import Analysis, Curves
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
 from helpers.pruning.plan import Plan, apply_plan
 from helpers.pruning.sensitivity import quick_miou, sensitivity
 
 # How the channels that go are chosen: options of Analysis.plan_for.
 PLANS: dict[str, dict] = {
-    "kept": {"curves": True, "align": True},  # the one of the notebook
-    "unaligned": {"curves": True},
-    "uniform": {},
-    "random": {"curves": True, "align": True, "criterion": "random"},
+    "kept": {"align": True},  # the one of the notebook
+    "unaligned": {},
+    "sensitive": {"curves": True, "align": True},
+    "random": {"align": True, "criterion": "random"},
 }
 
 
@@ -75,15 +75,7 @@ class Study:
         net = self._trained(seed, folder / "unpruned")
         self.number(f"{seed}.unpruned", lambda: net)
         analysis = Analysis(net, spec.report_size_hw)
-        few = self.val[: spec.sensitivity_frames]
-        curves = sensitivity(
-            net,
-            analysis,
-            lambda network: quick_miou(self._refreshed(network), few),
-            folder / "sensitivity.json",
-            ratios=spec.sensitivity_ratios,
-            on=", ".join(frame.stem for frame in few),
-        )
+        curves = self._sensitivity(net, analysis, folder) if any("curves" in PLANS[name] for name in plans) else None
         for name in plans:
             given = PLANS[name]
             plan = analysis.plan_for(
@@ -108,6 +100,18 @@ class Study:
             return training.load_weights(net, folder / training.WEIGHTS)
         training.fit(net, self.train, self.profile.fastscnn, seed=seed, folder=folder, device=self.device)
         return net
+
+    def _sensitivity(self, net: nn.Layer, analysis: Analysis, folder: Path) -> Curves:
+        spec = self.profile.prune
+        few = self.val[: spec.sensitivity_frames]
+        return sensitivity(
+            net,
+            analysis,
+            lambda network: quick_miou(self._refreshed(network), few),
+            folder / "sensitivity.json",
+            ratios=spec.sensitivity_ratios,
+            on=", ".join(frame.stem for frame in few),
+        )
 
     def _refreshed(self, network: nn.Layer) -> nn.Layer:
         batches = self.profile.prune.refresh_batches
