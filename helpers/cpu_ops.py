@@ -19,12 +19,19 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.models import layers
+from paddleseg.models.backbones import hrnet, uhrnet
 
 from helpers import onednn
 from helpers.kernels import as_array
 
 # PaddleSeg's layers of a convolution and a norm: whether a ReLU follows
 _BLOCKS = {layers.ConvBN: False, layers.ConvBNReLU: True}
+# Which of them stand in a row, so that nothing else reads what is between them.
+_RUNS = {
+    layers.SeparableConvBNReLU: ("depthwise_conv", "piontwise_conv"),
+    **{module.BasicBlock: ("conv1", "conv2") for module in (hrnet, uhrnet)},
+    **{module.BottleneckBlock: ("conv1", "conv2", "conv3") for module in (hrnet, uhrnet)},
+}
 _CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
 
 
@@ -206,16 +213,42 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
 
 @contextmanager
 def _own_blocks(net: nn.Layer) -> Iterator[None]:
-    blocks = [block for block in net.sublayers(include_self=True) if type(block) in _BLOCKS]
-    fitting = [block for block in blocks if onednn.fits_normalised(block._conv, block._batch_norm)]
-    with _forwards({block: partial(_normalise, block) for block in fitting}):
+    # The first of a run does the work of all, and those behind it hand on what they get.
+    replacements: dict[nn.Layer, Callable] = {}
+    for run in _runs(net):
+        replacements[run[0]] = partial(_run_blocks, run)
+        replacements |= {block: partial(_unless_done, run, block) for block in run[1:]}
+    with _forwards(replacements):
         yield
 
 
-def _normalise(block: nn.Layer, x: paddle.Tensor) -> paddle.Tensor:
-    if x.dtype != paddle.float32 or not block._batch_norm.training:
-        return type(block).forward(block, x)
-    return onednn.convolve_normalise(block._conv, block._batch_norm, x, relu=_BLOCKS[type(block)])
+def _runs(net: nn.Layer) -> list[list[nn.Layer]]:
+    """Layers of a convolution and a norm, those together of which each is read by nothing but the next."""
+    runs, seen = [], set()
+    for layer in net.sublayers(include_self=True):  # those that contain others come first
+        if isinstance(layer, nn.Sequential):
+            run = list(layer)
+        else:
+            run = [getattr(layer, name, None) for name in _RUNS.get(type(layer), ())] or [layer]
+        if layer not in seen and all(type(each) in _BLOCKS for each in run):
+            seen.update(run)
+            if all(onednn.fits_normalised(each._conv, each._batch_norm) for each in run):
+                runs.append(run)
+    return runs
+
+
+def _run_blocks(run: list[nn.Layer], x: paddle.Tensor) -> paddle.Tensor:
+    if not _is_trained(run, x):
+        return type(run[0]).forward(run[0], x)
+    return onednn.convolve_normalise([onednn.Block(b._conv, b._batch_norm, _BLOCKS[type(b)]) for b in run], x)
+
+
+def _unless_done(run: list[nn.Layer], block: nn.Layer, x: paddle.Tensor) -> paddle.Tensor:
+    return x if _is_trained(run, x) else type(block).forward(block, x)
+
+
+def _is_trained(run: list[nn.Layer], x: paddle.Tensor) -> bool:
+    return x.dtype == paddle.float32 and all(block._batch_norm.training for block in run)
 
 
 @contextmanager

@@ -195,3 +195,16 @@ def test_exponential_is_exact_to_float32():
     np.testing.assert_allclose(out, np.exp(x.astype(np.float64)), rtol=2e-7)
     cpu_ops.exp_to(np.full(1, -1e30, np.float32), np.zeros(1, np.float32), power[:1], out[:1])
     assert 0 < out[0] < 1e-37
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"), [("fastscnn", 3), ("hrnet_w18_small_v2", 3), ("uhrnet_w18_small", 3), ("unet", 2)]
+)
+def test_which_layers_run_together(name, longest):
+    """Each layer of a convolution and a norm is in one run; bottlenecks are the longest."""
+    net = models.build(name)
+    runs = cpu_ops._runs(net)
+    members = [block for run in runs for block in run]
+    blocks = [layer for layer in net.sublayers() if type(layer) in cpu_ops._BLOCKS]
+    assert len(members) == len(set(members)) == len(blocks)
+    assert max(map(len, runs)) == longest

@@ -153,7 +153,7 @@ def normalised(shape, filters, geometry, relu, ours, frozen=None):
     if frozen is not None:
         getattr(norm, frozen).stop_gradient = True
     if ours:
-        y = onednn.convolve_normalise(layer, norm, x, relu)
+        y = onednn.convolve_normalise([onednn.Block(layer, norm, relu)], x)
     else:
         y = F.relu(norm(layer(x))) if relu else norm(layer(x))
     y.backward(paddle.to_tensor(np.random.default_rng(0).normal(size=y.shape).astype("float32")))
@@ -186,7 +186,7 @@ def test_batch_norm_by_hand():
     x = paddle.to_tensor([[[[1.0, 3.0]]], [[[5.0, 7.0]]]])  # mean 4, variance 5
     expected = np.array([-3, -1, 1, 3]) / 5**0.5
     for relu in (False, True):
-        y = onednn.convolve_normalise(layer, norm, x, relu).numpy().ravel()
+        y = onednn.convolve_normalise([onednn.Block(layer, norm, relu)], x).numpy().ravel()
         np.testing.assert_allclose(y, expected.clip(0) if relu else expected, rtol=1e-6)
     # twice nine tenths of what was there and a tenth of the batch's
     np.testing.assert_allclose(norm._mean.numpy(), [0.1 * 4 * 1.9], rtol=1e-6)
@@ -215,3 +215,45 @@ def test_a_frozen_norm_has_no_gradient_and_the_rest_keeps_its_own(frozen, gradie
 )
 def test_which_norms_it_takes(norm, expected):
     assert onednn.fits_normalised(nn.Conv2D(3, 8, 3), norm()) is expected
+
+
+@pytest.mark.parametrize("widths", [(16, 48, 16), (18, 36, 18), (8, 20, 64)])  # the same layout all the way, or not
+def test_a_run_of_blocks_equals_paddles(widths):
+    """Pointwise, depthwise with a stride, pointwise: in one operation and layer by layer."""
+    found = []
+    for ours in (False, True):
+        paddle.seed(0)
+        first, middle, last = widths
+        layers = [
+            nn.Conv2D(first, middle, 1, bias_attr=False),
+            nn.Conv2D(middle, middle, 3, stride=2, padding=1, groups=middle, bias_attr=False),
+            nn.Conv2D(middle, last, 3, padding="same", bias_attr=False),
+        ]
+        relus = (True, True, False)
+        norms = [nn.BatchNorm2D(layer._out_channels) for layer in layers]
+        blocks = [onednn.Block(*block) for block in zip(layers, norms, relus, strict=True)]
+        x = paddle.randn([2, first, 21, 30])
+        x.stop_gradient = False
+        y = x
+        if ours:
+            y = onednn.convolve_normalise(blocks, x)
+        else:
+            for layer, norm, relu in blocks:
+                y = norm(layer(y))
+                y = F.relu(y) if relu else y
+        y.backward(paddle.to_tensor(np.random.default_rng(0).normal(size=y.shape).astype("float32")))
+        tensors = [y, x.grad]
+        for layer, norm, _ in blocks:
+            tensors += [layer.weight.grad, norm.weight.grad, norm.bias.grad, norm._mean, norm._variance]
+        found.append([tensor.numpy() for tensor in tensors])
+    for theirs, ours in zip(*found, strict=True):
+        # A norm takes back what the scale before it does: that gradient is a small difference of large numbers.
+        assert np.linalg.norm(ours - theirs) < 5e-3 * np.linalg.norm(theirs)
+
+
+def test_the_first_image_needs_no_gradient():
+    block = onednn.Block(nn.Conv2D(3, 8, 3, bias_attr=False), nn.BatchNorm2D(8), True)
+    x = paddle.rand([1, 3, 9, 9])
+    onednn.convolve_normalise([block], x).sum().backward()
+    assert x.grad is None
+    assert block.convolution.weight.grad is not None

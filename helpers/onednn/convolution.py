@@ -13,7 +13,6 @@ from functools import cached_property, lru_cache
 import paddle
 from paddle import nn
 
-from helpers.kernels import wanted
 from helpers.onednn import library
 from helpers.onednn.library import Delivery, Layout, Numbers, Primitive, Rearrange, queried
 
@@ -50,24 +49,24 @@ def conv2d(
     Numbers mean the same as there; "same" is as in TensorFlow, where an uneven rest of padding goes behind.
     Raises RuntimeError when this Paddle does not bring oneDNN, or oneDNN refuses the shapes.
     """
-    return _Convolve.apply(x, weight, compiled(x, weight, stride, padding, dilation, groups))
+    return _Convolve.apply(x, weight, compiled(tuple(x.shape), weight, stride, padding, dilation, groups))
 
 
 def compiled(
-    x: paddle.Tensor, weight: paddle.Tensor, stride, padding, dilation, groups: int, *, alone: bool = True
+    shape: tuple[int, ...], weight: paddle.Tensor, stride, padding, dilation, groups: int, *, alone: bool = True
 ) -> Convolution:
-    """The convolution of `conv2d` for the shapes of x and weight, compiled at most once.
+    """The convolution of `conv2d` for maps of `shape` and filters like `weight`, compiled at most once.
 
     `alone`: its result goes back to Paddle at once.
     """
     library.require()
     stride, dilation = _pair(stride), _pair(dilation)
     if padding == "same":
-        extents = zip(x.shape[2:], weight.shape[2:], stride, dilation, strict=True)
+        extents = zip(shape[2:], weight.shape[2:], stride, dilation, strict=True)
         pads = tuple(_same(*extent) for extent in extents)
     else:
         pads = tuple((length, length) for length in _pair(padding))
-    return _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups, alone)
+    return _compiled(shape, tuple(weight.shape), stride, pads, dilation, groups, alone)
 
 
 def _pair(value: int | list[int]) -> tuple:
@@ -86,8 +85,9 @@ class _Convolve(paddle.autograd.PyLayer):
         ctx.save_for_backward(weight)
         ctx.convolution = convolution
         with library.turn:
+            ctx.source = convolution.enter(x.contiguous())
             target = convolution.out.place()
-            ctx.source = convolution.forward(x.contiguous(), weight, target)
+            convolution.forward(ctx.source, weight, target)
             return convolution.out.tensor(target)
 
     @staticmethod
@@ -95,7 +95,9 @@ class _Convolve(paddle.autograd.PyLayer):
         (weight,) = ctx.saved_tensor()
         with library.turn:
             to_target = ctx.convolution.upstream(upstream.contiguous())
-            return wanted(ctx.convolution.backward(ctx.source, weight, to_target, ctx.wanted), ctx.wanted)
+            to_x = ctx.convolution.to_x(to_target, weight) if ctx.wanted[0] else None
+            to_weight = ctx.convolution.to_weight(ctx.source, to_target) if ctx.wanted[1] else None
+        return to_x, to_weight
 
 
 @lru_cache(maxsize=1024)
@@ -105,10 +107,10 @@ def _compiled(*geometry) -> Convolution:
 
 
 class Convolution:
-    """A convolution of certain shapes: its result, and the gradients, which are compiled when they are first asked for.
+    """A convolution of certain shapes; its gradients are compiled when they are first asked for.
 
-    `target` is the layout of its result, whose shape is `out_shape`; `out` makes a tensor of it, and `upstream` brings
-    the gradient of that back.
+    It takes maps in the layout `source`, to which `enter` brings a tensor, and gives them in the layout `target`, of
+    which `out` makes a tensor of shape `out_shape`; `upstream` brings the gradient of that back.
     """
 
     def __init__(self, x_shape, weight_shape, stride, pads, dilation, groups, alone):
@@ -117,7 +119,7 @@ class Convolution:
         extents = zip(size, kernel, stride, pads, dilation, strict=True)
         out = [(length + sum(pad) - (k - 1) * d - 1) // s + 1 for length, k, s, pad, d in extents]
         self.out_shape = (n, filters, *out)
-        self._x_shape, self._weight_shape = x_shape, weight_shape
+        self.x_shape, self._weight_shape = x_shape, weight_shape
         grouped = (groups, filters // groups, channels // groups, *kernel) if groups > 1 else weight_shape
         self._grouped = grouped
         self._any_weights, self._plain_weights = library.any_layout(grouped), library.plain(grouped)
@@ -134,56 +136,55 @@ class Convolution:
             layout(self.out_shape), *self._geometry, None,
         )  # fmt: skip
         # The gradients take maps in the layout that the forward pass has chosen.
-        self._source, self.target = queried(self._hint, "source"), queried(self._hint, "target")
+        self.source, self.target = queried(self._hint, "source"), queried(self._hint, "target")
         weights = queried(self._hint, "weights")
-        self._forward = Primitive(self._hint, {"source": self._source, "weights": weights, "target": self.target})
-        self._in = Rearrange(library.plain(x_shape), self._source)
+        self._forward = Primitive(self._hint, {"source": self.source, "weights": weights, "target": self.target})
+        self.enter = Rearrange(library.plain(x_shape), self.source)
         self._weights = Rearrange(self._plain_weights, weights)
         self.out = Delivery(self.target, self.out_shape)
         self.upstream = Rearrange(library.plain(self.out_shape), self.target)
 
     @cached_property
-    def _to_source(self) -> tuple[Primitive, Rearrange, Delivery]:
+    def _data_gradient(self) -> tuple[Primitive, Rearrange, Delivery]:
         description = library.described(
-            "convolution_backward_data", _DIRECT, self._source, self._any_weights, self.target, *self._geometry,
+            "convolution_backward_data", _DIRECT, self.source, self._any_weights, self.target, *self._geometry,
             self._hint, None,
         )  # fmt: skip
         weights = queried(description, "weights")
-        primitive = Primitive(description, {"to_target": self.target, "weights": weights, "to_source": self._source})
-        return primitive, Rearrange(self._plain_weights, weights), Delivery(self._source, self._x_shape)
+        primitive = Primitive(description, {"to_target": self.target, "weights": weights, "to_source": self.source})
+        return primitive, Rearrange(self._plain_weights, weights), Delivery(self.source, self.x_shape)
 
     @cached_property
-    def _to_weights(self) -> tuple[Primitive, Delivery]:
+    def _weight_gradient(self) -> tuple[Primitive, Delivery]:
         description = library.described(
-            "convolution_backward_weights", _DIRECT, self._source, self._any_weights, None, self.target,
+            "convolution_backward_weights", _DIRECT, self.source, self._any_weights, None, self.target,
             *self._geometry, self._hint, None,
         )  # fmt: skip
         weights = queried(description, "to_weights")
-        primitive = Primitive(description, {"source": self._source, "to_target": self.target, "to_weights": weights})
+        primitive = Primitive(description, {"source": self.source, "to_target": self.target, "to_weights": weights})
         return primitive, Delivery(weights, self._weight_shape, self._grouped)
 
-    def forward(self, x: paddle.Tensor, weight: paddle.Tensor, target: Numbers) -> Numbers:
-        """Write the convolution to `target`, in the layout of that name; returns x as the gradients want it."""
-        source = self._in(x)
+    def forward(self, source: Numbers, weight: paddle.Tensor, target: Numbers) -> None:
+        """Write the convolution to `target`."""
         self._forward(source=source, weights=self._weights(weight), target=target)
-        return source
 
-    def backward(
-        self, source: Numbers, weight: paddle.Tensor, to_target: Numbers, which: tuple[bool, bool]
-    ) -> tuple[paddle.Tensor | None, paddle.Tensor | None]:
-        """The gradients for x and weight, of those that `which` names; `to_target` is the one that came down."""
-        to_x = to_weight = None
-        if which[0]:
-            primitive, rearrange, out = self._to_source
-            place = out.place()
-            primitive(to_target=to_target, weights=rearrange(weight), to_source=place)
-            to_x = out.tensor(place)
-        if which[1]:
-            primitive, out = self._to_weights
-            place = out.place()
-            primitive(source=source, to_target=to_target, to_weights=place)
-            to_weight = out.tensor(place)
-        return to_x, to_weight
+    def to_source(self, to_target: Numbers, weight: paddle.Tensor, place: Numbers) -> Numbers:
+        """The gradient for the maps, from that of the result, both as they are here; written to `place`."""
+        primitive, rearrange, _ = self._data_gradient
+        primitive(to_target=to_target, weights=rearrange(weight), to_source=place)
+        return place
+
+    def to_x(self, to_target: Numbers, weight: paddle.Tensor) -> paddle.Tensor:
+        """The same as a tensor."""
+        out = self._data_gradient[2]
+        return out.tensor(self.to_source(to_target, weight, out.place()))
+
+    def to_weight(self, source: Numbers, to_target: Numbers) -> paddle.Tensor:
+        """The gradient for the filters."""
+        primitive, out = self._weight_gradient
+        place = out.place()
+        primitive(source=source, to_target=to_target, to_weights=place)
+        return out.tensor(place)
 
 
 def _layout(is_product: bool, groups: int, channels: int, filters: int) -> Callable[[tuple[int, ...]], Layout]:

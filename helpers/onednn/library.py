@@ -31,8 +31,6 @@ _QUERY = {
 
 _LINE = 64  # bytes of a line of the cache
 
-Numbers = np.ndarray | paddle.Tensor  # float32, contiguous
-
 turn = threading.RLock()  # one call at a time: the memories of a primitive are pointed at other numbers for each
 
 
@@ -58,6 +56,26 @@ def require() -> None:
         raise RuntimeError(f"no oneDNN was found beside Paddle in {Path(paddle.__file__).parent / 'libs'}")
 
 
+class Buffer:
+    """float32 (count,) in memory that Paddle never sees, where oneDNN likes it; much quicker than `paddle.empty`."""
+
+    __slots__ = ("_address", "_memory", "values")
+
+    def __init__(self, count: int):
+        self._memory = np.empty(count + _LINE // 4, np.float32)
+        address = self._memory.__array_interface__["data"][0]
+        skipped = -address % _LINE // 4
+        self._address = address + 4 * skipped
+        self.values = self._memory[skipped : skipped + count]
+
+    def data_ptr(self) -> int:
+        """Where it begins, as `paddle.Tensor` tells it."""
+        return self._address
+
+
+Numbers = Buffer | paddle.Tensor  # float32, contiguous
+
+
 class Layout:
     """How float32 numbers of a shape lie in memory: oneDNN's memory descriptor."""
 
@@ -65,10 +83,9 @@ class Layout:
         self._as_parameter_ = handle  # what ctypes passes on
         self._count = -(-_library().dnnl_memory_desc_get_size(handle) // 4)
 
-    def empty(self) -> np.ndarray:
-        """A place for the numbers, where oneDNN likes it: float32 (values,). Much quicker than `paddle.empty`."""
-        memory = np.empty(self._count + _LINE // 4, np.float32)
-        return memory[-_address(memory) % _LINE // 4 :][: self._count]
+    def empty(self) -> Buffer:
+        """A place for the numbers."""
+        return Buffer(self._count)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Layout) and bool(_library().dnnl_memory_desc_equal(self, other))
@@ -89,7 +106,7 @@ class Primitive:
 
     def __call__(self, **numbers: Numbers) -> None:
         for name, values in numbers.items():
-            self._point(self._memories[name], c_void_p(_address(values)))
+            self._point(self._memories[name], c_void_p(values.data_ptr()))
         status = self._execute(self._handle, _stream(), len(self._arguments), self._arguments)
         if status:
             raise RuntimeError(f"oneDNN: a primitive ended with status {status} (dnnl_status_t)")
@@ -118,6 +135,11 @@ class Rearrange:
         self._primitive(source=numbers, target=result)
 
 
+def tensor(shape: list[int]) -> paddle.Tensor:
+    """What `paddle.empty` gives, float32 on the CPU, without its checks, which take longer than all the rest."""
+    return paddle._C_ops.empty(shape, paddle.float32, paddle.CPUPlace())
+
+
 class Delivery:
     """From a layout to a tensor of Paddle: an operation writes to `place`, and `tensor` is what comes of it."""
 
@@ -129,15 +151,15 @@ class Delivery:
 
     def place(self) -> Numbers:
         """The tensor itself, if oneDNN writes as Paddle reads; else an array."""
-        return paddle.empty(self._shape) if self._same else self._here.empty()
+        return tensor(self._shape) if self._same else self._here.empty()
 
     def tensor(self, numbers: Numbers) -> paddle.Tensor:
         """The tensor, once something was written to the place."""
         if self._same:
             return numbers
-        tensor = paddle.empty(self._shape)
-        self._rearrange.into(numbers, tensor)
-        return tensor
+        result = tensor(self._shape)
+        self._rearrange.into(numbers, result)
+        return result
 
 
 class _Argument(ctypes.Structure):
@@ -148,12 +170,6 @@ def _memory(layout: Layout) -> c_void_p:
     memory = c_void_p()
     call("dnnl_memory_create", byref(memory), layout, engine(), None)
     return memory
-
-
-def _address(numbers: Numbers) -> int:
-    if isinstance(numbers, np.ndarray):
-        return numbers.__array_interface__["data"][0]
-    return numbers.data_ptr()
 
 
 def queried(description: c_void_p, name: str) -> Layout:

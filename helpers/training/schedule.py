@@ -28,7 +28,11 @@ def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer
     schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
     if recipe.optimiser == "sgd":
         made = paddle.optimizer.Momentum(
-            schedule, recipe.momentum, parameters=net.parameters(), weight_decay=recipe.weight_decay
+            schedule,
+            recipe.momentum,
+            parameters=net.parameters(),
+            weight_decay=recipe.weight_decay,
+            use_multi_tensor=True,  # one call for all weights: U-HRNet has 368
         )
     elif recipe.optimiser == "adamw":
         made = paddle.optimizer.AdamW(schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
