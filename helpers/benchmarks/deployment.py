@@ -3,7 +3,7 @@
 All take turns in one run; eager is the network as one calls it first, in a process without the settings of this project
 (scripts/plain_evaluation.py: normalise, network, argmax). `deploy.ms.<engine>`: medians. `deploy.speedup.best` and
 `.fp32`: eager over the fastest engine of Paddle Inference, in any precision and in float32; `.pruned_best`: eager over
-the fastest on the network with 51 % fewer multiply-accumulates, in multiples of 16 channels. `deploy.roofline_ratio`:
+the fastest on the network as notebook 04 prunes it at profile mini (over 51 % fewer MACs). `deploy.roofline_ratio`:
 the fastest over the time that its operations take at the measured peak of its precision. `deploy.vs_direct` and
 `.fp32`: Paddle Inference over the faster of OpenVINO and ONNX Runtime, which get the same weights and share the steps
 before and after the network. `deploy.fused_argmax_ms`: 19 x 128 x 256 logits to labels. `deploy.memory_growth_mb`: what
@@ -25,12 +25,12 @@ from helpers import miniscapes, models, pixels, training
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.cityscapes import index, read_image
 from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, available, export, machine, measure
+from helpers.profiles import load_profile
 from helpers.pruning import prune
 from helpers.runtime import usable_cores
 
 SIZE_HW = (1024, 2048)
 WARMUP, REPEATS = 1, 7
-CUT, ALIGN = 0.51, 16
 FRAMES_HW, FRAMES = (512, 1024), 1000  # for the growth of memory
 
 
@@ -38,7 +38,8 @@ def run(folder: Path) -> dict[str, float]:
     """Measure with random weights, on which speed does not depend."""
     net = models.build("fastscnn", seed=0)
     net.eval()
-    pruned, _ = prune(net, CUT, SIZE_HW, align=ALIGN)
+    spec = load_profile("mini").prune
+    pruned, _ = prune(net, spec.cut, SIZE_HW, align=spec.align)
     pruned.eval()
     direct = [name for name in available() if ALL_ENGINES[name].package]
     whole = export(net, folder / "whole", network="fastscnn", onnx_hw=[SIZE_HW] if "onnxruntime" in direct else [])

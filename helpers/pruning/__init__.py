@@ -9,7 +9,7 @@ which differ from process to process (Paddle issue 32739).
 
 from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
-from helpers.pruning.latency import LatencyModel, export_plans, fit_latency, measure_exports
+from helpers.pruning.latency import LatencyModel, export_plans, fastest_engine, fit_latency, measure_exports
 from helpers.pruning.plan import (
     PLAN,
     WEIGHTS,
@@ -33,6 +33,7 @@ __all__ = [
     "apply_plan",
     "distilled",
     "export_plans",
+    "fastest_engine",
     "filter_norms",
     "fit_latency",
     "load_pruned",

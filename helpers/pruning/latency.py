@@ -15,7 +15,7 @@ import numpy as np
 from paddle import nn
 from scipy.optimize import nnls
 
-from helpers.deployment import Latency, Predictor, export, measure
+from helpers.deployment import ENGINES, Latency, Predictor, export, measure
 from helpers.errors import CourseError
 from helpers.files import read_json, write_json
 from helpers.progress import progress
@@ -115,6 +115,12 @@ def export_plans(net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | 
     return folders
 
 
+def fastest_engine(folder: Path, *, size_hw: tuple[int, int], warmup: int, repeats: int) -> str:
+    """The engine of Paddle Inference that labels frames of `size_hw` fastest with this export, measured in turns."""
+    runs = _measured({name: Predictor(folder, name) for name in ENGINES}, size_hw, warmup, repeats)
+    return min(runs, key=lambda name: runs[name].median_ms)
+
+
 def measure_exports(
     folders: Mapping[str, Path], *, engine: str, size_hw: tuple[int, int], warmup: int, repeats: int
 ) -> dict[str, Latency]:
@@ -122,8 +128,13 @@ def measure_exports(
 
     Weights do not change the time: none of the networks needs to be trained.
     """
+    return _measured({name: Predictor(folder, engine) for name, folder in folders.items()}, size_hw, warmup, repeats)
+
+
+def _measured(
+    predictors: Mapping[str, Predictor], size_hw: tuple[int, int], warmup: int, repeats: int
+) -> dict[str, Latency]:
     frame = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
-    predictors = {name: Predictor(folder, engine) for name, folder in folders.items()}
     try:
         return measure(predictors, frame, warmup=warmup, repeats=repeats)
     finally:

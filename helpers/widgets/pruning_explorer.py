@@ -43,7 +43,9 @@ class PruningExplorer(widgets.VBox):
         self.cut = widgets.FloatSlider(
             cut, min=0.05, max=0.9, step=0.01, description="cut", readout_format=".0%", continuous_update=False
         )
-        self.align = widgets.ToggleButtons(options=[("any", 1), ("8", 8), ("16", 16)], description="multiples of")
+        self.align = widgets.ToggleButtons(
+            options=[("any", 1), ("8", 8), ("16", 16), ("32", 32)], description="multiples of"
+        )
         self.align.style.button_width = "4em"
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         self.told = widgets.HTML()
