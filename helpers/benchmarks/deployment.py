@@ -3,7 +3,7 @@
 All take turns in one run; eager is the network as one calls it first, in a process without the settings of this project
 (scripts/plain_evaluation.py: normalise, network, argmax). `deploy.ms.<engine>`: medians. `deploy.speedup.best` and
 `.fp32`: eager over the fastest engine of Paddle Inference, in any precision and in float32; `.pruned_best`: eager over
-the fastest on the network as notebook 04 prunes it at profile mini (over 51 % fewer MACs). `deploy.roofline_ratio`:
+the fastest on the network pruned evenly by as much as in notebook 04 at profile mini. `deploy.roofline_ratio`:
 the fastest over the time that its operations take at the measured peak of its precision. `deploy.vs_direct` and
 `.fp32`: Paddle Inference over the faster of OpenVINO and ONNX Runtime, which get the same weights and share the steps
 before and after the network. `deploy.fused_argmax_ms`: 19 x 128 x 256 logits to labels. `deploy.memory_growth_mb`: what

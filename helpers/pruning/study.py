@@ -32,10 +32,10 @@ from helpers.pruning.sensitivity import quick_miou, sensitivity
 
 # How the channels that go are chosen: options of Analysis.plan_for.
 PLANS: dict[str, dict] = {
-    "kept": {"align": True},  # the one of the notebook
-    "unaligned": {},
-    "sensitive": {"curves": True, "align": True},
-    "random": {"align": True, "criterion": "random"},
+    "kept": {"curves": True, "align": True},  # the one of the notebook
+    "unaligned": {"curves": True},
+    "same_share": {"align": True},
+    "random": {"curves": True, "align": True, "criterion": "random"},
 }
 
 
