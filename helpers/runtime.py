@@ -40,7 +40,7 @@ def settings() -> dict[str, str]:
     chosen = {
         # One thread per core that this process may use; Paddle's own default is one thread, or every core it sees.
         "OMP_NUM_THREADS": str(max(1, usable_cores() // processes_on_this_node())),
-        # Convolutions of the eager network by oneDNN too, not only those of the inference engine.
+        # Eager operators by oneDNN where Paddle leads there; convolutions are not among them (helpers.onednn).
         "FLAGS_use_mkldnn": "1",
         # Milliseconds for which the threads of Paddle's matrix library stay on a core after their work; the default of
         # 200 keeps the threads of our operators waiting (3 to 16 % of a step of U-HRNet).
