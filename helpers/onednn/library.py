@@ -146,16 +146,16 @@ class Delivery:
     def __init__(self, here: Layout, shape: tuple[int, ...], as_seen: tuple[int, ...] | None = None):
         """`as_seen`: the same shape as oneDNN counts it, where that differs."""
         there = plain(as_seen or shape)
-        self._here, self._shape, self._same = here, list(shape), here == there
-        self._rearrange = None if self._same else Rearrange(here, there)
+        self._here, self._shape = here, list(shape)
+        self._rearrange = None if here == there else Rearrange(here, there)
 
     def place(self) -> Numbers:
         """The tensor itself, if oneDNN writes as Paddle reads; else an array."""
-        return tensor(self._shape) if self._same else self._here.empty()
+        return self._here.empty() if self._rearrange else tensor(self._shape)
 
     def tensor(self, numbers: Numbers) -> paddle.Tensor:
         """The tensor, once something was written to the place."""
-        if self._same:
+        if self._rearrange is None:
             return numbers
         result = tensor(self._shape)
         self._rearrange.into(numbers, result)
