@@ -9,11 +9,12 @@ on one thread. Convolutions are the other half, and in the HRNets most of it; th
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache, partial
+from itertools import groupby
 
-import numba
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -22,17 +23,17 @@ from paddleseg.models import layers
 from paddleseg.models.backbones import hrnet, uhrnet
 
 from helpers import onednn
-from helpers.kernels import as_array
 
 # PaddleSeg's layers of a convolution and a norm: whether a ReLU follows
-_BLOCKS = {layers.ConvBN: False, layers.ConvBNReLU: True}
-# Which of them stand in a row, so that nothing else reads what is between them.
-_RUNS = {
+_PAIRS = {layers.ConvBN: False, layers.ConvBNReLU: True}
+# Layers made of them, in this order, so that nothing else reads what is between them.
+_INSIDE = {
     layers.SeparableConvBNReLU: ("depthwise_conv", "piontwise_conv"),
     **{module.BasicBlock: ("conv1", "conv2") for module in (hrnet, uhrnet)},
     **{module.BottleneckBlock: ("conv1", "conv2", "conv3") for module in (hrnet, uhrnet)},
 }
-_CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
+# Of these, a residual block adds what it was given, and a ReLU follows.
+_RESIDUAL = tuple(kind for module in (hrnet, uhrnet) for kind in (module.BasicBlock, module.BottleneckBlock))
 
 
 @contextmanager
@@ -44,24 +45,55 @@ def fast_training(net: nn.Layer, own_blocks: bool = True) -> Iterator[None]:
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    with _matrix_interpolation(), _own_convolutions(net), _own_blocks(net) if own_blocks else nullcontext():
+    with (
+        _quiet_collector(),
+        _in_place_of("interpolate", _interpolate),
+        _in_place_of("avg_pool3d", _avg_pool3d),
+        _own_convolutions(net),
+        _own_blocks(net) if own_blocks else nullcontext(),
+    ):
         yield
 
 
 @contextmanager
-def _matrix_interpolation() -> Iterator[None]:
-    original = F.interpolate
-
-    def interpolate(x, size=None, scale_factor=None, mode="nearest", align_corners=False, *args, **kwargs):
-        if mode != "bilinear" or x.ndim != 4 or size is None or args or kwargs:
-            return original(x, size, scale_factor, mode, align_corners, *args, **kwargs)
-        return bilinear(x, [int(length) for length in size], align_corners)
-
-    F.interpolate = interpolate
+def _quiet_collector() -> Iterator[None]:
+    # A step makes thousands of small objects, and each full search for cycles goes over all that Paddle, numba and
+    # pandas have loaded: 40 of the 600 ms of a step of U-HRNet. What is there already is left out of it.
+    gc.collect()
+    gc.freeze()
     try:
         yield
     finally:
-        F.interpolate = original
+        gc.unfreeze()
+
+
+@contextmanager
+def _in_place_of(name: str, ours: Callable) -> Iterator[None]:
+    # Inside, `ours` stands for a function of paddle.nn.functional, which it takes as its first argument.
+    original = getattr(F, name)
+    setattr(F, name, partial(ours, original))
+    try:
+        yield
+    finally:
+        setattr(F, name, original)
+
+
+def _interpolate(original, x, size=None, scale_factor=None, mode="nearest", align_corners=False, *args, **kwargs):
+    if mode != "bilinear" or x.ndim != 4 or size is None or args or kwargs:
+        return original(x, size, scale_factor, mode, align_corners, *args, **kwargs)
+    return bilinear(x, [int(length) for length in size], align_corners)
+
+
+def _avg_pool3d(original, x, kernel_size, stride=None, *args, **kwargs):
+    # U-HRNet halves its channels so: (N, 1, C, H, W), the mean of two at a time. As a product it takes a tenth.
+    depth, *rest = tuple(kernel_size) if isinstance(kernel_size, (list, tuple)) else (0,)
+    fits = rest == [1, 1] and tuple(kernel_size) == tuple(stride or ()) and x.shape[2] % depth == 0
+    if not fits or args or kwargs:
+        return original(x, kernel_size, stride, *args, **kwargs)
+    n, channels, length, height, width = x.shape
+    groups = x.reshape([n, channels * length // depth, depth, height * width])
+    means = paddle.matmul(paddle.full([1, depth], 1 / depth, x.dtype), groups)
+    return means.reshape([n, channels, length // depth, height, width])
 
 
 def bilinear(x: paddle.Tensor, size_hw: list[int], align_corners: bool = False) -> paddle.Tensor:
@@ -86,102 +118,6 @@ def _weights(old: int, new: int, align_corners: bool) -> np.ndarray:
     np.add.at(weights, (np.arange(new), low), 1 - share)
     np.add.at(weights, (np.arange(new), high), share)
     return weights
-
-
-def cross_entropy(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
-    """Mean cross-entropy of logits (N, C, H, W) to train ids (N, H, W) int64, each pixel weighted by its class.
-
-    `weights` float32 (C,). Pixels of the value `ignore` take no part; without any other the loss is zero.
-    """
-    if logits.place.is_cpu_place() and logits.dtype == paddle.float32:
-        return _CrossEntropy.apply(logits, label, weights, ignore)
-    return F.cross_entropy(logits, label, weight=weights, ignore_index=ignore, axis=1)
-
-
-class _CrossEntropy(paddle.autograd.PyLayer):
-    # Paddle's kernel runs on one thread and has another one for the gradient; this finds both in one pass on all cores.
-    @staticmethod
-    def forward(ctx, logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
-        n, classes, height, width = logits.shape
-        logits = logits.contiguous()
-        ctx.gradient = paddle.empty(logits.shape)
-        flat = (n, classes, height * width)
-        loss = _cross_entropy(
-            as_array(logits).reshape(flat),
-            label.numpy().reshape(n, -1),
-            weights.numpy(),
-            ignore,
-            as_array(ctx.gradient).reshape(flat),
-        )
-        return paddle.to_tensor(loss, "float32")
-
-    @staticmethod
-    def backward(ctx, upstream: paddle.Tensor) -> paddle.Tensor:
-        factor = float(upstream)
-        if factor == 1:
-            return ctx.gradient
-        return paddle.scale(ctx.gradient, factor)  # a product with a tensor of one value takes far longer
-
-
-@numba.njit(parallel=True, cache=True)
-def _cross_entropy(logits, label, weights, ignore, gradient):  # (N, C, P), (N, P), (C,), int, (N, C, P) -> float
-    n, classes, pixels = logits.shape
-    chunks = (pixels + _CHUNK - 1) // _CHUNK
-    losses = np.zeros(n * chunks)
-    norm = 0.0
-    for i in range(n):
-        for k in range(pixels):
-            if label[i, k] != ignore:
-                norm += weights[label[i, k]]
-    norm = max(norm, 1e-12)
-    # Chunks are summed in a fixed order below, so the result does not depend on the number of threads.
-    for chunk in numba.prange(n * chunks):
-        image, start = chunk // chunks, chunk % chunks * _CHUNK
-        stop = min(start + _CHUNK, pixels)
-        top = logits[image, 0, start:stop].copy()
-        for c in range(1, classes):
-            top = np.maximum(top, logits[image, c, start:stop])
-        total = np.zeros(stop - start, dtype=np.float32)
-        power = np.empty(stop - start, dtype=np.int32)
-        for c in range(classes):
-            share = gradient[image, c, start:stop]
-            exp_to(logits[image, c, start:stop], top, power, share)
-            total += share
-        factor = np.zeros(stop - start, dtype=np.float32)
-        for i in range(stop - start):
-            true = label[image, start + i]
-            if true != ignore:
-                weight = weights[true]
-                losses[chunk] += weight * (np.log(total[i]) + (top[i] - logits[image, true, start + i]))
-                factor[i] = weight / (total[i] * norm)
-        for c in range(classes):
-            gradient[image, c, start:stop] *= factor
-        for i in range(stop - start):
-            true = label[image, start + i]
-            if true != ignore:
-                gradient[image, true, start + i] -= weights[true] / norm
-    return losses.sum() / norm
-
-
-@numba.njit(cache=True)
-def exp_to(x, top, power, out):
-    """Write exp(x - top) to `out`, all float32 (P,) with x <= top; `power` is int32 (P,) to work in.
-
-    exp(d) = 2^k exp(r) with |r| <= ln(2) / 2, and exp(r) by its Taylor series to the seventh power: to 2e-7 of the
-    value. Unlike a call of exp for each value, this is compiled to vector instructions.
-    """
-    for i in range(x.size):
-        d = max(x[i] - top[i], np.float32(-87))  # below that, float32 has no normal numbers
-        k = (d * np.float32(1.44269504) + np.float32(12582912)) - np.float32(12582912)  # rounds to a whole number
-        r = (d - k * np.float32(0.693359375)) - k * np.float32(-2.12194440e-4)  # ln(2) in two parts
-        series = np.float32(1 / 720) + r * np.float32(1 / 5040)
-        series = np.float32(1 / 120) + r * series
-        series = np.float32(1 / 24) + r * series
-        series = np.float32(1 / 6) + r * series
-        series = np.float32(1 / 2) + r * series
-        out[i] = np.float32(1) + r * (np.float32(1) + r * series)
-        power[i] = (np.int32(k) + np.int32(127)) << np.int32(23)  # the bits of the float32 2^k
-    out *= power.view(np.float32)
 
 
 @contextmanager
@@ -213,42 +149,65 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
 
 @contextmanager
 def _own_blocks(net: nn.Layer) -> Iterator[None]:
-    # The first of a run does the work of all, and those behind it hand on what they get.
+    # The first of a row does the work of all, and those behind it hand on what they get.
     replacements: dict[nn.Layer, Callable] = {}
-    for run in _runs(net):
-        replacements[run[0]] = partial(_run_blocks, run)
-        replacements |= {block: partial(_unless_done, run, block) for block in run[1:]}
+    for row in _rows(net):
+        blocks = [block for layer in row for block in _blocks(layer)]
+        replacements[row[0]] = partial(_run_row, row[0], blocks)
+        replacements |= {layer: partial(_unless_done, layer, blocks) for layer in row[1:]}
     with _forwards(replacements):
         yield
 
 
-def _runs(net: nn.Layer) -> list[list[nn.Layer]]:
-    """Layers of a convolution and a norm, those together of which each is read by nothing but the next."""
-    runs, seen = [], set()
+def _rows(net: nn.Layer) -> list[list[nn.Layer]]:
+    """Layers of convolutions with a norm, those together of which each is read by nothing but the next."""
+    rows, taken = [], set()
     for layer in net.sublayers(include_self=True):  # those that contain others come first
-        if isinstance(layer, nn.Sequential):
-            run = list(layer)
-        else:
-            run = [getattr(layer, name, None) for name in _RUNS.get(type(layer), ())] or [layer]
-        if layer not in seen and all(type(each) in _BLOCKS for each in run):
-            seen.update(run)
-            if all(onednn.fits_normalised(each._conv, each._batch_norm) for each in run):
-                runs.append(run)
-    return runs
+        for row in _in_a_row(layer):
+            for is_ours, stretch in groupby(row, lambda each: each not in taken and bool(_blocks(each))):
+                if is_ours:
+                    rows.append(list(stretch))
+                    taken.update(inner for each in rows[-1] for inner in each.sublayers(include_self=True))
+    return rows
 
 
-def _run_blocks(run: list[nn.Layer], x: paddle.Tensor) -> paddle.Tensor:
-    if not _is_trained(run, x):
-        return type(run[0]).forward(run[0], x)
-    return onednn.convolve_normalise([onednn.Block(b._conv, b._batch_norm, _BLOCKS[type(b)]) for b in run], x)
+def _in_a_row(layer: nn.Layer) -> list[list[nn.Layer]]:
+    if isinstance(layer, nn.Sequential):
+        return [list(layer)]
+    if isinstance(layer, (hrnet.Branches, uhrnet.Branches)):
+        return layer.basic_block_list
+    if isinstance(layer, (hrnet.Layer1, uhrnet.Layer1)):
+        return [layer.bottleneck_block_list]
+    return [[layer], [getattr(layer, name) for name in _INSIDE.get(type(layer), ())]]
 
 
-def _unless_done(run: list[nn.Layer], block: nn.Layer, x: paddle.Tensor) -> paddle.Tensor:
-    return x if _is_trained(run, x) else type(block).forward(block, x)
+def _blocks(layer: nn.Layer) -> list[onednn.Block]:
+    """What `layer` does as blocks; none if it is anything else."""
+    inner = [getattr(layer, name) for name in _INSIDE.get(type(layer), ())] or [layer]
+    if not all(type(each) in _PAIRS and onednn.fits_normalised(each._conv, each._batch_norm) for each in inner):
+        return []
+    blocks = [onednn.Block(each._conv, each._batch_norm, _PAIRS[type(each)]) for each in inner]
+    if isinstance(layer, _RESIDUAL):
+        if (
+            layer.downsample
+            or layer.has_se
+            or not isinstance(getattr(layer, "deattn", None), (nn.Identity, type(None)))
+        ):
+            return []
+        blocks[-1] = blocks[-1]._replace(relu=True, past=len(blocks))
+    return blocks
 
 
-def _is_trained(run: list[nn.Layer], x: paddle.Tensor) -> bool:
-    return x.dtype == paddle.float32 and all(block._batch_norm.training for block in run)
+def _run_row(first: nn.Layer, blocks: list[onednn.Block], x: paddle.Tensor) -> paddle.Tensor:
+    return onednn.convolve_normalise(blocks, x) if _is_trained(blocks, x) else type(first).forward(first, x)
+
+
+def _unless_done(layer: nn.Layer, blocks: list[onednn.Block], x: paddle.Tensor) -> paddle.Tensor:
+    return x if _is_trained(blocks, x) else type(layer).forward(layer, x)
+
+
+def _is_trained(blocks: list[onednn.Block], x: paddle.Tensor) -> bool:
+    return x.dtype == paddle.float32 and all(block.norm.training for block in blocks)
 
 
 @contextmanager

@@ -238,17 +238,73 @@ def test_a_run_of_blocks_equals_paddles(widths):
         if ours:
             y = onednn.convolve_normalise(blocks, x)
         else:
-            for layer, norm, relu in blocks:
+            for layer, norm, relu, _ in blocks:
                 y = norm(layer(y))
                 y = F.relu(y) if relu else y
         y.backward(paddle.to_tensor(np.random.default_rng(0).normal(size=y.shape).astype("float32")))
         tensors = [y, x.grad]
-        for layer, norm, _ in blocks:
+        for layer, norm, *_ in blocks:
             tensors += [layer.weight.grad, norm.weight.grad, norm.bias.grad, norm._mean, norm._variance]
         found.append([tensor.numpy() for tensor in tensors])
     for theirs, ours in zip(*found, strict=True):
         # A norm takes back what the scale before it does: that gradient is a small difference of large numbers.
         assert np.linalg.norm(ours - theirs) < 5e-3 * np.linalg.norm(theirs)
+
+
+@pytest.mark.parametrize("channels", [16, 18, 64])  # in blocks, not in whole vectors, more than one block
+@pytest.mark.parametrize("wanted", [True, False])
+def test_residual_blocks_in_a_row_equal_paddles(channels, wanted):
+    """A plain block, then two residual ones of two convolutions, and one of three: in one operation and by layers."""
+    found = []
+    for ours in (False, True):
+        paddle.seed(0)
+        past = [0, 0, 2, 0, 2, 0, 0, 3]
+        layers = [nn.Conv2D(channels, channels, 3, padding=1, bias_attr=False) for _ in past]
+        norms = [nn.BatchNorm2D(channels) for _ in past]
+        blocks = [onednn.Block(*block, True, n) for *block, n in zip(layers, norms, past, strict=True)]
+        x = paddle.randn([2, channels, 13, 18])
+        x.stop_gradient = not wanted
+        if ours:
+            y = onednn.convolve_normalise(blocks, x)
+        else:
+            starts, y = [], x
+            for i, (layer, norm, _, n) in enumerate(blocks):
+                starts.append(y)
+                y = norm(layer(y))
+                y = F.relu(y + starts[i + 1 - n] if n else y)
+        y.backward(paddle.to_tensor(np.random.default_rng(0).normal(size=y.shape).astype("float32")))
+        tensors = [y, x.grad] if wanted else [y]
+        for layer, norm in zip(layers, norms, strict=True):
+            tensors += [layer.weight.grad, norm.weight.grad, norm.bias.grad, norm._mean, norm._variance]
+        assert wanted or x.grad is None
+        found.append([tensor.numpy() for tensor in tensors])
+    for theirs, ours in zip(*found, strict=True):
+        # Rounding takes a few values across the kink of a ReLU.
+        assert np.linalg.norm(ours - theirs) < 5e-3 * np.linalg.norm(theirs)
+
+
+def test_a_residual_block_by_hand():
+    """The branch gives -1, 1 (normalised), so of the start 0.5, 3 the sum is -0.5, 4; the ReLU cuts the first."""
+    layer, norm = nn.Conv2D(1, 1, 1, bias_attr=False), nn.BatchNorm2D(1, epsilon=0.0)
+    layer.weight.set_value(paddle.ones([1, 1, 1, 1]))
+    x = paddle.to_tensor([[[[0.5, 3.0]]]], stop_gradient=False)
+    y = onednn.convolve_normalise([onednn.Block(layer, norm, True, past=1)], x)
+    np.testing.assert_allclose(y.numpy().ravel(), [0, 4], rtol=1e-6)
+    y.sum().backward()
+    # Through the branch nothing comes: a norm of two values knows only which is larger.
+    np.testing.assert_allclose(x.grad.numpy().ravel(), [0, 1], atol=1e-6)
+
+
+def test_the_start_of_a_residual_block_stays_what_it_is():
+    layer, norm = nn.Conv2D(16, 16, 3, padding=1, bias_attr=False), nn.BatchNorm2D(16)
+    x = paddle.randn([1, 16, 8, 8])
+    before = x.numpy().copy()
+    x.stop_gradient = False
+    y = onednn.convolve_normalise([onednn.Block(layer, norm, True, past=1)], x)
+    upstream = paddle.ones(y.shape)
+    y.backward(upstream)
+    np.testing.assert_array_equal(x.numpy(), before)
+    np.testing.assert_array_equal(upstream.numpy(), np.ones(y.shape))
 
 
 def test_the_first_image_needs_no_gradient():

@@ -7,7 +7,7 @@ and filters are rearranged on the way in and out (oneDNN's documentation: Convol
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 import paddle
@@ -36,6 +36,12 @@ def _known_padding(layer: nn.Conv2D) -> bool:
     return [type(length) for length in _pair(layer._padding)] == [int, int]
 
 
+def geometry(layer: nn.Conv2D) -> tuple:
+    """Stride, padding, dilation and groups of a layer, as `conv2d` takes them; they can be a key."""
+    padding = layer._padding if isinstance(layer._padding, str) else _pair(layer._padding)
+    return _pair(layer._stride), padding, _pair(layer._dilation), layer._groups
+
+
 def conv2d(
     x: paddle.Tensor,
     weight: paddle.Tensor,
@@ -49,24 +55,24 @@ def conv2d(
     Numbers mean the same as there; "same" is as in TensorFlow, where an uneven rest of padding goes behind.
     Raises RuntimeError when this Paddle does not bring oneDNN, or oneDNN refuses the shapes.
     """
-    return _Convolve.apply(x, weight, compiled(tuple(x.shape), weight, stride, padding, dilation, groups))
+    return _Convolve.apply(x, weight, compiled(tuple(x.shape), weight.shape, stride, padding, dilation, groups))
 
 
 def compiled(
-    shape: tuple[int, ...], weight: paddle.Tensor, stride, padding, dilation, groups: int, *, alone: bool = True
+    shape: tuple[int, ...], filters: Sequence[int], stride, padding, dilation, groups: int, *, alone: bool = True
 ) -> Convolution:
-    """The convolution of `conv2d` for maps of `shape` and filters like `weight`, compiled at most once.
+    """The convolution of `conv2d` for maps of `shape` and filters of the shape `filters`, compiled at most once.
 
     `alone`: its result goes back to Paddle at once.
     """
     library.require()
     stride, dilation = _pair(stride), _pair(dilation)
     if padding == "same":
-        extents = zip(shape[2:], weight.shape[2:], stride, dilation, strict=True)
+        extents = zip(shape[2:], filters[2:], stride, dilation, strict=True)
         pads = tuple(_same(*extent) for extent in extents)
     else:
         pads = tuple((length, length) for length in _pair(padding))
-    return _compiled(shape, tuple(weight.shape), stride, pads, dilation, groups, alone)
+    return _compiled(shape, tuple(filters), stride, pads, dilation, groups, alone)
 
 
 def _pair(value: int | list[int]) -> tuple:

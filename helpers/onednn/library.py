@@ -21,8 +21,8 @@ _CPU, _IN_ORDER, _FLOAT32 = 1, 1, 3
 _ANY, _PLAIN, _CHANNELS_LAST, _BLOCKS = 1, {1: 2, 4: 5, 5: 6}, 22, 78  # any; a, abcd, abcde; acdb; aBcd16b
 _MAX_RANK = 12
 _ARGUMENT = {
-    "source": 1, "target": 17, "weights": 33, "mean": 49, "variance": 50, "scale": 51, "shift": 52, "workspace": 64,
-    "to_source": 129, "to_target": 145, "to_weights": 161, "to_scale": 255, "to_shift": 256,
+    "source": 1, "other": 2, "target": 17, "weights": 33, "mean": 49, "variance": 50, "scale": 51, "shift": 52,
+    "workspace": 64, "to_source": 129, "to_target": 145, "to_weights": 161, "to_scale": 255, "to_shift": 256,
 }  # fmt: skip
 _QUERY = {
     "source": 129, "to_source": 130, "weights": 131, "to_weights": 132, "target": 133, "to_target": 134,

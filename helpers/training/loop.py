@@ -104,7 +104,7 @@ def fit(
             distributed.average_gradients(world, net)
             scaler.step(optimiser)
             scaler.update()
-            optimiser.clear_grad()
+            optimiser.clear_grad(set_to_zero=False)  # a gradient of zeros would be filled and then added to
             history.loss.append(value)
             history.lr.append(optimiser.get_lr())
             schedule.step()

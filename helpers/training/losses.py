@@ -11,7 +11,7 @@ from paddleseg.models import losses as upstream
 
 from helpers import paddle_compat
 from helpers.cityscapes import IGNORE, NUM_CLASSES, Frame, class_pixels
-from helpers.cpu_ops import cross_entropy
+from helpers.cross_entropy import cross_entropy
 from helpers.errors import CourseError
 
 paddle_compat.apply()  # OHEM fails on Paddle 3 without
