@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import paddle
@@ -39,7 +39,7 @@ def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
     def build_fcn(num_classes: int) -> nn.Layer:
         # PaddleSeg configs/fcn: the last feature map, as many channels in the head as the backbone has.
         net = FCN(num_classes, getattr(backbones, backbone)(), backbone_indices=(-1,))
-        _start_from_scratch(net, classifiers=[net.head.cls])
+        _start_from_scratch(net)
         return net
 
     return build_fcn
@@ -50,7 +50,7 @@ def _ocr(backbone: str) -> Callable[[int], nn.Layer]:
         # PaddleSeg configs/ocrnet: the one feature map of the backbone gives the soft regions and the pixels. The
         # second output, the soft regions, is trained with weight 0.4 and is needed for the first one.
         net = OCRNet(num_classes, getattr(backbones, backbone)(), backbone_indices=(0,))
-        _start_from_scratch(net, classifiers=[net.head.cls_head, net.head.aux_head[1]])
+        _start_from_scratch(net)
         return net
 
     return build_ocr
@@ -58,13 +58,13 @@ def _ocr(backbone: str) -> Callable[[int], nn.Layer]:
 
 def _fastscnn(num_classes: int) -> nn.Layer:
     net = FastSCNN(num_classes, enable_auxiliary_loss=True)
-    _start_from_scratch(net, classifiers=[net.classifier.conv])
+    _start_from_scratch(net)
     return net
 
 
 def _fastscnn_2020(num_classes: int) -> nn.Layer:
     net = build_2020(num_classes)
-    _start_from_scratch(net, classifiers=[net.classifier.conv])
+    _start_from_scratch(net)
     return net
 
 
@@ -77,17 +77,17 @@ def _on_resnet(network: Callable) -> Callable[[int], nn.Layer]:
     return build_on_resnet
 
 
-def _start_from_scratch(net: nn.Layer, classifiers: Iterable[nn.Conv2D]) -> None:
-    """Initialise all convolutions but the classifiers as He et al. 2015 do, by the inputs that a filter really has.
+def _start_from_scratch(net: nn.Layer) -> None:
+    """Initialise all convolutions as He et al. 2015 do, by the inputs that a filter really has.
 
     PaddleSeg starts HRNet from N(0, 0.001), since its recipes load ImageNet weights over that, and Paddle counts every
     channel as an input of a depthwise filter, which has one. In front of batch norm, weights that are too small make
-    each step a leap: HRNet-W18-small-v2 stood at 0.10 mIoU after 250 steps of the profile mini.
+    each step a leap; in the classifier they keep the gradient from all that is before it. HRNet-W18-small-v2 after 220
+    steps of the profile mini, two seeds: 0.13 and 0.12 mIoU with PaddleSeg's classifier, 0.18 and 0.14 with this one.
     """
     initialise = nn.initializer.KaimingNormal(nonlinearity="relu")
-    kept = {id(classifier) for classifier in classifiers}
     for layer in net.sublayers():
-        if isinstance(layer, nn.Conv2D) and id(layer) not in kept:
+        if isinstance(layer, nn.Conv2D):
             initialise(layer.weight)
 
 
