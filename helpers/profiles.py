@@ -32,7 +32,8 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is trained: `optimiser` sgd (with momentum) or adamw, polynomial decay after a linear warm-up.
+    """How one network is trained: `optimiser` sgd (with momentum), adam or adamw, polynomial decay after a linear
+    warm-up.
 
     `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
     each output of the network, the main one first; `losses` are names of `helpers.training.LOSSES` with their factors;
@@ -90,8 +91,9 @@ class PruneSpec:
     `cut`: share of multiply-accumulates to remove, at least, one of `cuts`, those of the table; `report_size_hw`: input
     size they are counted at; `align`: channels are multiples of it, but in the plans for `unaligned_cuts`, made for
     comparison; `latency_cut`: share of the time to save; `teacher_share` of the loss in fine-tuning. For the curves:
-    `criteria`, `curve_cuts`, `curve_frames` of val, `curve_iterations` of fine-tuning for the cuts other than `cut`,
-    `refresh_batches` for batch norm's statistics; `sensitivity_ratios` of filters and `sensitivity_frames` of val.
+    `criteria`, the random one as a mean of `draws`, `curve_cuts`, `curve_frames` of val, `curve_iterations` of
+    fine-tuning for the cuts other than `cut`, `refresh_batches` for batch norm's statistics; `sensitivity_ratios` of
+    filters and `sensitivity_frames` of val.
     """
 
     cut: float
@@ -102,6 +104,7 @@ class PruneSpec:
     latency_cut: float
     teacher_share: float
     criteria: tuple[str, ...]
+    draws: int
     curve_cuts: tuple[float, ...]
     curve_frames: int
     curve_iterations: int

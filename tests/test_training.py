@@ -12,7 +12,7 @@ from helpers import training
 from helpers.cityscapes import index
 from helpers.errors import CourseError
 from helpers.profiles import load_profile
-from helpers.training import checkpoint, loop
+from helpers.training import checkpoint, loop, schedule
 
 RECIPE = replace(load_profile("smoke").pair, crop_hw=(32, 64), batch_size=2, iterations=12, warmup=2, lr=0.05)
 
@@ -72,6 +72,18 @@ def test_warm_up_rises_to_the_full_rate():
     rates = [training.learning_rate(recipe, i) for i in range(20)]
     np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
     assert (np.diff(rates[4:]) < 0).all() and rates[-1] > 0
+
+
+@pytest.mark.parametrize(("name", "expected"), [("sgd", 0.95), ("adamw", 0.95), ("adam", 0.9)])
+def test_weight_decay_of_a_weight_that_the_loss_does_not_move(name, expected):
+    """From 1, rate 0.1, decay 0.5: it loses rate times decay, or, where Adam divides that by its size, the rate."""
+    layer = nn.Linear(1, 1, bias_attr=False)
+    layer.weight.set_value(paddle.ones([1, 1]))
+    recipe = replace(RECIPE, optimiser=name, lr=0.1, weight_decay=0.5, warmup=0)
+    optimiser, _ = schedule.optimiser(recipe, layer)
+    (layer(paddle.zeros([1, 1]))).sum().backward()
+    optimiser.step()
+    assert layer.weight.item() == pytest.approx(expected, abs=1e-5)
 
 
 def test_loss_by_hand():
@@ -315,7 +327,7 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
         ({"crop_hw": (96, 64)}, "crop of 96 x 64.*frames of 64 x 128.*crop_hw"),
         ({"losses": (("focal", 1.0),)}, "no loss 'focal'.*lovasz"),
         ({"losses": (("dice", 0.0),)}, "no loss with a positive factor"),
-        ({"optimiser": "adam"}, "no optimiser 'adam'"),
+        ({"optimiser": "lion"}, "no optimiser 'lion'"),
     ],
 )
 def test_recipes_that_cannot_work(frames, tmp_path, change, message):

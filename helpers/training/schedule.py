@@ -20,10 +20,15 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
     return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
 
 
+# In Adam, weight decay is a part of the gradient, so weights that the loss hardly moves shrink fastest; in AdamW all
+# shrink by the same factor (Loshchilov and Hutter 2019).
+_ADAPTIVE = {"adam": paddle.optimizer.Adam, "adamw": paddle.optimizer.AdamW}
+
+
 def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer, paddle.optimizer.lr.LRScheduler]:
     """The recipe's optimiser over the parameters of `net`, and its schedule, which counts the iterations.
 
-    Raises CourseError for an optimiser that is neither sgd nor adamw.
+    Raises CourseError for an optimiser that is none of sgd, adam and adamw.
     """
     schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
     if recipe.optimiser == "sgd":
@@ -34,8 +39,8 @@ def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer
             weight_decay=recipe.weight_decay,
             use_multi_tensor=True,  # one call for all weights: U-HRNet has 368
         )
-    elif recipe.optimiser == "adamw":
-        made = paddle.optimizer.AdamW(schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
+    elif recipe.optimiser in _ADAPTIVE:
+        made = _ADAPTIVE[recipe.optimiser](schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
     else:
-        raise CourseError(f"There is no optimiser {recipe.optimiser!r}: write sgd or adamw in profiles.toml.")
+        raise CourseError(f"There is no optimiser {recipe.optimiser!r}: write sgd, adam or adamw in profiles.toml.")
     return made, schedule
