@@ -188,11 +188,8 @@ def _blocks(layer: nn.Layer) -> list[onednn.Block]:
         return []
     blocks = [onednn.Block(each._conv, each._batch_norm, _PAIRS[type(each)]) for each in inner]
     if isinstance(layer, _RESIDUAL):
-        if (
-            layer.downsample
-            or layer.has_se
-            or not isinstance(getattr(layer, "deattn", None), (nn.Identity, type(None)))
-        ):
+        has_attention = layer.has_se or not isinstance(getattr(layer, "deattn", nn.Identity()), nn.Identity)
+        if has_attention or layer.downsample:
             return []
         blocks[-1] = blocks[-1]._replace(relu=True, past=len(blocks))
     return blocks
