@@ -47,10 +47,24 @@ def fast_training(net: nn.Layer, own_blocks: bool = True) -> Iterator[None]:
         return
     with (
         _quiet_collector(),
+        fast_prediction(net),
+        _without_biases(net),
+        _own_blocks(net) if own_blocks else nullcontext(),
+    ):
+        yield
+
+
+@contextmanager
+def fast_prediction(net: nn.Layer) -> Iterator[None]:
+    """Inside, `net` predicts faster on the current device if that is a CPU; its weights stay what they are."""
+    if not paddle.get_device().startswith("cpu"):
+        yield
+        return
+    fitting = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
+    with (
         _in_place_of("interpolate", _interpolate),
         _in_place_of("avg_pool3d", _avg_pool3d),
-        _own_convolutions(net),
-        _own_blocks(net) if own_blocks else nullcontext(),
+        _forwards({layer: partial(_convolve, layer) for layer in fitting}),
     ):
         yield
 
@@ -121,18 +135,7 @@ def _weights(old: int, new: int, align_corners: bool) -> np.ndarray:
 
 
 @contextmanager
-def fast_convolutions(net: nn.Layer) -> Iterator[None]:
-    """Inside, the convolutions of `net` run faster on a CPU; its weights stay what they are."""
-    if not paddle.get_device().startswith("cpu"):
-        yield
-        return
-    fitting = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
-    with _forwards({layer: partial(_convolve, layer) for layer in fitting}):
-        yield
-
-
-@contextmanager
-def _own_convolutions(net: nn.Layer) -> Iterator[None]:
+def _without_biases(net: nn.Layer) -> Iterator[None]:
     # PaddleSeg gives the convolutions of its ConvBN layers a bias, which batch norm subtracts again together with the
     # mean. So the bias moves into the running mean, and as zero it need not be added while training: its gradient is
     # zero too.
@@ -143,7 +146,7 @@ def _own_convolutions(net: nn.Layer) -> Iterator[None]:
             norm._mean.set_value(norm._mean - convolution.bias)
             convolution.bias.set_value(paddle.zeros_like(convolution.bias))
             without_bias[convolution] = partial(_convolve, convolution, with_bias=False)
-    with fast_convolutions(net), _forwards(without_bias):
+    with _forwards(without_bias):
         yield
 
 

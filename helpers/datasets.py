@@ -36,7 +36,10 @@ def denormalise(image: np.ndarray) -> np.ndarray:
 
 
 def training_transforms(recipe: Recipe) -> T.Compose:
-    """Scale by a random step, crop, flip, colour jitter, normalise: the augmentation of PaddleSeg's configs."""
+    """Scale by a random step, crop, flip, colour jitter: the augmentation of PaddleSeg's configs, but for normalising.
+
+    `normalise` comes after it: PaddleSeg's transform of that name takes ten times as long for the same values.
+    """
     crop_h, crop_w = recipe.crop_hw
     return T.Compose(
         [
@@ -46,7 +49,6 @@ def training_transforms(recipe: Recipe) -> T.Compose:
             T.RandomDistort(
                 brightness_range=recipe.jitter, contrast_range=recipe.jitter, saturation_range=recipe.jitter
             ),
-            T.Normalize(MEAN, STD),
         ],
         to_rgb=False,
     )
@@ -87,7 +89,7 @@ class TrainingSamples(paddle.io.Dataset):
             finally:
                 random.setstate(saved[0])
                 np.random.set_state(saved[1])
-        return sample["img"].astype(np.float32), sample["label"].astype(np.int64)
+        return normalise(sample["img"].transpose(1, 2, 0)), sample["label"].astype(np.int64)
 
     def __len__(self) -> int:
         # Paddle asks; the sequence has no end, an epoch has this length.

@@ -67,13 +67,14 @@ class Recipe:
 class StudySpec:
     """How far notebook 02 goes: `seeds` runs of each network, with the seed and those after it; `family` are the
     networks whose latency at `latency_size_hw` (height, width) is measured; `loss_iterations` steps of fine-tuning, at
-    `loss_lr`, for each loss that is compared."""
+    `loss_lr`, for each loss that is compared, on `loss_frames` validation frames."""
 
     seeds: int
     family: tuple[str, ...]
     latency_size_hw: tuple[int, int]
     loss_iterations: int
     loss_lr: float
+    loss_frames: int
 
 
 @dataclass(frozen=True)

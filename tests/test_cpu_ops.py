@@ -83,7 +83,7 @@ def test_our_kernels_in_a_whole_network(name):
     net = models.build(name, seed=0)
     x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
     found = []
-    for how in (nullcontext, lambda: cpu_ops.fast_training(net), lambda: cpu_ops.fast_convolutions(net)):
+    for how in (nullcontext, lambda: cpu_ops.fast_training(net), lambda: cpu_ops.fast_prediction(net)):
         with how():
             net.eval()  # no dropout
             image = x.clone()
@@ -106,7 +106,7 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
     norm.forward = norm.forward
     with cpu_ops.fast_training(net, own_blocks=False):
         during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
-        with cpu_ops.fast_convolutions(net):
+        with cpu_ops.fast_prediction(net):
             pass
         assert {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()} == during
     assert [layer for layer in net.sublayers() if "forward" in layer.__dict__] == [norm]

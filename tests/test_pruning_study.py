@@ -5,7 +5,7 @@ from tiny_cityscapes import write_set
 
 from helpers.cityscapes import index
 from helpers.profiles import load_profile
-from helpers.pruning.study import Study, summary
+from helpers.pruning.study import Study, advantages, summary
 
 
 @pytest.fixture
@@ -26,16 +26,26 @@ def test_a_seed_is_measured_once(study, monkeypatch):
     # A network of two steps scores too little to lose anything: sensitivity is tested elsewhere.
     flat = lambda net, analysis, *rest, **more: {group.master: {0.5: 0.1, 0.9: 0.2} for group in analysis.coupled}  # noqa: E731
     monkeypatch.setattr("helpers.pruning.study.sensitivity", flat)
-    study.run(0, ["kept"], ["distilled"])
-    names = {"0.unpruned", "0.kept.raw", "0.kept.refreshed", "0.kept.distilled"}
+    study.run(0, ["kept"], ["distilled"], draws=2)
+    names = {"0.unpruned", "0.30%.l1", "0.30%.random0", "0.30%.random1"}
+    names |= {"0.kept.raw", "0.kept.refreshed", "0.kept.distilled"}
     assert set(study.numbers) == names and study.path.is_file()
 
     again = Study(study.folder, study.profile, study.train, study.val, device="cpu")
     monkeypatch.setattr("helpers.evaluation.evaluate", None)  # nothing is measured twice
-    again.run(0, ["kept"], ["distilled"])
+    again.run(0, ["kept"], ["distilled"], draws=2)
     assert again.numbers == study.numbers
 
 
 def test_summary_by_hand():
     numbers = {"0.unpruned": 0.40, "0.kept.rewound": 0.39, "1.unpruned": 0.42, "1.kept.rewound": 0.43}
     assert summary(numbers)["kept.rewound"] == pytest.approx((0.41, 0.0, 2))
+
+
+def test_advantages_by_hand():
+    numbers = {"0.unpruned": 0.4, "0.30%.l1": 0.3, "0.30%.random0": 0.2, "0.30%.random1": 0.3}
+    numbers |= {"0.51%.l1": 0.1, "0.51%.random0": 0.15, "1.30%.l1": 0.2, "1.30%.random0": 0.3}
+    found = advantages(numbers)
+    assert found["30%"] == pytest.approx([0.05, -0.1])
+    assert found["51%"] == pytest.approx([-0.05])
+    assert found["all"] == pytest.approx([0.0, -0.1])

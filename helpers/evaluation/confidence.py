@@ -10,7 +10,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cityscapes import NUM_CLASSES, Frame, read_image, read_label
-from helpers.cpu_ops import fast_convolutions
+from helpers.cpu_ops import fast_prediction
 from helpers.datasets import normalise
 from helpers.progress import progress
 
@@ -24,7 +24,7 @@ def true_class_probability(net: nn.Layer, frames: Sequence[Frame], desc: str = "
     total, pixels = np.zeros(NUM_CLASSES), np.zeros(NUM_CLASSES)
     was_training = net.training
     net.eval()
-    with paddle.no_grad(), fast_convolutions(net):
+    with paddle.no_grad(), fast_prediction(net):
         for frame in progress(frames, desc=desc, unit="frame"):
             logits = net(paddle.to_tensor(normalise(read_image(frame))[np.newaxis]))[0]  # (1, 19, H, W)
             probability = F.softmax(logits, axis=1).numpy()[0]

@@ -16,7 +16,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.cpu_ops import fast_convolutions
+from helpers.cpu_ops import fast_prediction
 from helpers.deployment.graphs import Resize, last_resize, without_resize
 from helpers.pixels import Workers, labels_of
 from helpers.runtime import usable_cores
@@ -35,7 +35,7 @@ def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
     if net not in _RESIZES:
         _RESIZES[net] = last_resize(net)
     resize = _RESIZES[net]
-    with _without_auxiliary_output(net), without_resize(resize), fast_convolutions(net):
+    with _without_auxiliary_output(net), fast_prediction(net), without_resize(resize):
         logits = net(x)[0].numpy()  # (1, C, h, w)
     return labels_of(logits, (x.shape[2], x.shape[3]), bool(resize and resize.align_corners), workers())[0]
 

@@ -1,8 +1,9 @@
 """What notebook 04 does once, for several seeds and ways to fine-tune: `python -m helpers.pruning.study --seeds 0,1,2`.
 
 Each seed trains its own Fast-SCNN, measures sensitivity, prunes by the profile's cut with each of PLANS, and fine-tunes
-with each of WAYS for the profile's number of steps. Every number is written to <folder>/study.json as soon as it is
-there, and a run that was killed continues. The last lines are means over seeds.
+with each of WAYS for the profile's number of steps. Before that, filters chosen by L1 norm are compared with filters
+drawn at random, at the profile's `curve_cuts`, with batch norm refreshed and no fine-tuning. Every number is written to
+<folder>/study.json as soon as it is there, and a run that was killed continues. The last lines are means over seeds.
 """
 
 from __future__ import annotations
@@ -68,13 +69,15 @@ class Study:
         print(f"{name:<32} {self.numbers[name]:.4f}", flush=True)
         return self.numbers[name]
 
-    def run(self, seed: int, plans: list[str], ways: list[str]) -> None:
-        """Measure what is not measured yet of `seed`."""
+    def run(self, seed: int, plans: list[str], ways: list[str], draws: int = 0) -> None:
+        """Measure what is not measured yet of `seed`; the L1 norm is compared with so many `draws` at random."""
         spec = self.profile.prune
         folder = self.folder / f"seed{seed}"
         net = self._trained(seed, folder / "unpruned")
         self.number(f"{seed}.unpruned", lambda: net)
         analysis = Analysis(net, spec.report_size_hw)
+        if draws:
+            self._against_chance(seed, net, analysis, draws)
         curves = self._sensitivity(net, analysis, folder) if any("curves" in PLANS[name] for name in plans) else None
         for name in plans:
             given = PLANS[name]
@@ -93,6 +96,13 @@ class Study:
                     f"{seed}.{name}.{way}",
                     lambda plan=plan, way=way, name=name: self._tuned(net, plan, way, seed, folder / f"{name}_{way}"),
                 )
+
+    def _against_chance(self, seed: int, net: nn.Layer, analysis: Analysis, draws: int) -> None:
+        for cut in self.profile.prune.curve_cuts:
+            chosen = {f"{cut:.0%}.l1": analysis.plan_for(cut)}
+            chosen |= {f"{cut:.0%}.random{n}": analysis.plan_for(cut, criterion="random", seed=n) for n in range(draws)}
+            for name, plan in chosen.items():
+                self.number(f"{seed}.{name}", lambda plan=plan: self._refreshed(apply_plan(copy.deepcopy(net), plan)))
 
     def _trained(self, seed: int, folder: Path) -> nn.Layer:
         net = models.build("fastscnn", seed=seed)
@@ -144,12 +154,28 @@ def summary(numbers: dict[str, float]) -> dict[str, tuple[float, float, int]]:
     return {what: (mean(v for v, _ in each), mean(d for _, d in each), len(each)) for what, each in found.items()}
 
 
+def advantages(numbers: dict[str, float]) -> dict[str, list[float]]:
+    """For each cut, and "all" together: mIoU by L1 norm minus the mean of the random draws, one value per seed."""
+    found: dict[str, list[float]] = {}
+    for seed in dict.fromkeys(name.partition(".")[0] for name in numbers):
+        differences = {}
+        for name in numbers:
+            if name.startswith(f"{seed}.") and name.endswith(".l1"):
+                drawn = [v for other, v in numbers.items() if other.startswith(name.removesuffix("l1") + "random")]
+                differences[name.split(".")[1]] = numbers[name] - mean(drawn)
+        if differences:
+            for cut, difference in {**differences, "all": mean(differences.values())}.items():
+                found.setdefault(cut, []).append(difference)
+    return found
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="mini")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--plans", default="kept", help=f"comma between, of {', '.join(PLANS)}")
     parser.add_argument("--ways", default="rewound", help=f"comma between, of {', '.join(WAYS)}")
+    parser.add_argument("--draws", type=int, default=5, help="of random filters that the L1 norm has to beat; 0: none")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output-dir", default="")
     given = parser.parse_args()
@@ -162,10 +188,12 @@ def main() -> int:
         nb = Notebook("04", profile=given.profile, device=given.device, output_dir=given.output_dir)
         study = Study(nb.folder("04/study"), nb.profile, nb.frames("train"), nb.frames("val"), given.device)
         for seed in map(int, given.seeds.split(",")):
-            study.run(seed, given.plans.split(","), given.ways.split(","))
+            study.run(seed, given.plans.split(","), given.ways.split(","), given.draws)
         print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'against unpruned':>18} {'seeds':>6}")
         for what, (value, difference, seeds) in summary(study.numbers).items():
             print(f"{what:<24} {value:8.4f} {difference:+18.4f} {seeds:6d}")
+        for cut, each in advantages(study.numbers).items():
+            print(f"L1 minus random, {cut:<7} {mean(each):+27.4f} {len(each):6d}  ", *(f"{one:+.4f}" for one in each))
         print(f"written to {study.path}")
 
     return exit_code(run, "interrupted: the same line goes on from there")
