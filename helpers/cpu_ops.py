@@ -92,9 +92,12 @@ def _in_place_of(name: str, ours: Callable) -> Iterator[None]:
         setattr(F, name, original)
 
 
-def _interpolate(original, x, size=None, scale_factor=None, mode="nearest", align_corners=False, *args, **kwargs):
-    if mode != "bilinear" or x.ndim != 4 or size is None or args or kwargs:
-        return original(x, size, scale_factor, mode, align_corners, *args, **kwargs)
+def _interpolate(
+    original, x, size=None, scale_factor=None, mode="nearest", align_corners=False, align_mode=0, *args, **kwargs
+):
+    usual = align_mode == 0 and args in ((), ("NCHW",)) and not kwargs
+    if mode != "bilinear" or x.ndim != 4 or size is None or not usual:
+        return original(x, size, scale_factor, mode, align_corners, align_mode, *args, **kwargs)
     return bilinear(x, [int(length) for length in size], align_corners)
 
 
