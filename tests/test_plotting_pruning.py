@@ -2,7 +2,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers.plotting.pruning import GONE, KEPT, chained_weights, filter_norms, macs_per_layer
+from helpers.plotting.pruning import FAINTEST, GONE, KEPT, chained_weights, filter_norms, macs_per_layer
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +37,9 @@ def test_macs_per_layer_draws_on_the_axes_it_is_given():
     assert (before, after) == ([4, 2, 1], [2, 1, 0])
     assert [label.get_text() for label in ax.get_xticklabels()] == ["stem", "head"]
     assert list(ax.get_xticks()) == [0.5, 2]
+
+
+def test_a_filter_of_nothing_is_seen():
+    ax = filter_norms({"a": np.array([0.0, 2.0])}, {"a": [1]})
+    drawn = {points.get_offsets()[0, 1] for points in ax.collections}
+    assert ax.get_yscale() == "log" and drawn == {FAINTEST, 2.0}

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 KEPT, GONE = "C0", "C3"
+FAINTEST = 1e-4
 
 
 def chained_weights(first: np.ndarray, second: np.ndarray, kept: Sequence[int]) -> Figure:
@@ -38,19 +39,19 @@ def chained_weights(first: np.ndarray, second: np.ndarray, kept: Sequence[int]) 
 def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes:
     """One column of dots per layer: the norm of each filter over the layer's mean, coloured by whether it stays.
 
-    `norms`: float (filters,) by layer; `kept`: the channels that stay, by layer.
+    `norms`: float (filters,) by layer; `kept`: the channels that stay, by layer. The scale is logarithmic, since decay
+    can leave a thousandth; what is below FAINTEST is drawn there.
     """
     ax = ax or plt.subplots(figsize=(9.5, 4.2), layout="constrained")[1]
     rng = np.random.default_rng(0)  # a little sideways, so that equal norms do not hide each other
     for column, (name, values) in enumerate(norms.items()):
         stays = np.isin(np.arange(len(values)), kept[name])
+        relative = np.maximum(values / values.mean(), FAINTEST)
         x = column + rng.uniform(-0.32, 0.32, len(values))
         for chosen, color, label in ((stays, KEPT, "stays"), (~stays, GONE, "goes")):
-            ax.scatter(
-                x[chosen], values[chosen] / values.mean(), s=5, color=color, label=label if column == 0 else None
-            )
+            ax.scatter(x[chosen], relative[chosen], s=5, color=color, label=label if column == 0 else None)
     ax.set_xticks(range(len(norms)), list(norms), fontsize=8)
-    ax.set(ylabel="L1 norm / layer's mean", ylim=(0, None))
+    ax.set(ylabel="L1 norm / layer's mean", yscale="log")
     ax.grid(axis="y", alpha=0.3)
     ax.legend(markerscale=3, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     return ax
