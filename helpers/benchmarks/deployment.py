@@ -4,11 +4,11 @@ All take turns in one run; eager is the network as one calls it first, in a proc
 (scripts/plain_evaluation.py: normalise, network, argmax). `deploy.ms.<engine>`: medians. `deploy.speedup.best` and
 `.fp32`: eager over the fastest engine of Paddle Inference, in any precision and in float32; `.pruned_best`: eager over
 the fastest on the network pruned evenly by as much as in notebook 04 at profile mini; `.halved_best`: by 51 %.
-`deploy.roofline_ratio`: the fastest over the time that its operations take at the peak of its precision, as measured
-in the same turn. `deploy.vs_direct` and `.fp32`: Paddle Inference over the faster of OpenVINO and ONNX Runtime, which
-get the same weights and share the steps before and after the network. `deploy.fused_argmax_ms`: 19 x 128 x 256 logits
-to labels. `deploy.memory_growth_mb`: what 900 frames add to the memory that the first 100 took. A ratio stands with
-its spread, (largest - smallest) / median over the turns.
+`deploy.roofline_ratio` and `.fp32`: the fastest in any precision and in float32 over the time that its operations
+take at the peak of its precision, as measured in the same turn. `deploy.vs_direct` and `.fp32`: Paddle Inference over
+the faster of OpenVINO and ONNX Runtime, which get the same weights and share the steps before and after the network.
+`deploy.fused_argmax_ms`: 19 x 128 x 256 logits to labels. `deploy.memory_growth_mb`: what 900 frames add to the
+memory that the first 100 took. A ratio stands with its spread, (largest - smallest) / median over the turns.
 """
 
 from __future__ import annotations
@@ -58,17 +58,11 @@ def run(folder: Path) -> dict[str, float]:
         f"deploy.ms.{name.replace('-', '_')}.spread": _spread(latency.runs_ms) for name, latency in measured.items()
     }
     numbers |= _ratios(measured, direct)
-    best = _fastest(measured, list(ENGINES))
-    precision = "float32" if ENGINES[best].exact else "bfloat16"
-    gigaflop = 2 * models.cost(net, SIZE_HW).gmacs
-    peaks = [turn[precision] for turn in gflops[WARMUP:]]
-    over_floor = [ms / (1000 * gigaflop / peak) for ms, peak in zip(measured[best].runs_ms, peaks, strict=True)]
-    numbers["deploy.roofline_ratio"] = float(np.median(over_floor))
-    numbers["deploy.roofline_ratio.spread"] = _spread(over_floor)
+    numbers |= _over_roofline(measured, gflops[WARMUP:], 2 * models.cost(net, SIZE_HW).gmacs)
     for name in gflops[0]:
         numbers[f"deploy.peak_gflops.{name}"] = float(np.median([turn[name] for turn in gflops[WARMUP:]]))
     numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms()
-    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[best])
+    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[_fastest(measured, list(ENGINES))])
     for call in calls.values():
         if isinstance(call, Predictor):
             call.close()
@@ -108,6 +102,18 @@ def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]
         turns = np.divide(measured[above].runs_ms, measured[below].runs_ms)
         numbers[f"deploy.{name}"] = measured[above].median_ms / measured[below].median_ms
         numbers[f"deploy.{name}.spread"] = _spread(turns)
+    return numbers
+
+
+def _over_roofline(measured: dict[str, Latency], gflops: list[dict[str, float]], gigaflop: float) -> dict[str, float]:
+    numbers = {}
+    for kind, names in (("", list(ENGINES)), (".fp32", [name for name in ENGINES if ENGINES[name].exact])):
+        best = _fastest(measured, names)
+        precision = "float32" if ENGINES[best].exact else "bfloat16"
+        floors_ms = [1000 * gigaflop / turn[precision] for turn in gflops]
+        turns = np.divide(measured[best].runs_ms, floors_ms)
+        numbers[f"deploy.roofline_ratio{kind}"] = float(np.median(turns))
+        numbers[f"deploy.roofline_ratio{kind}.spread"] = _spread(turns)
     return numbers
 
 
