@@ -45,6 +45,7 @@ def test_summary_by_hand():
 def test_advantages_by_hand():
     numbers = {"0.unpruned": 0.4, "0.30%.l1": 0.3, "0.30%.random0": 0.2, "0.30%.random1": 0.3}
     numbers |= {"0.51%.l1": 0.1, "0.51%.random0": 0.15, "1.30%.l1": 0.2, "1.30%.random0": 0.3}
+    numbers["1.51%.l1"] = 0.1  # stopped before the first draw
     found = advantages(numbers)
     assert found["30%"] == pytest.approx([0.05, -0.1])
     assert found["51%"] == pytest.approx([-0.05])

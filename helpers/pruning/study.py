@@ -162,7 +162,8 @@ def advantages(numbers: dict[str, float]) -> dict[str, list[float]]:
         for name in numbers:
             if name.startswith(f"{seed}.") and name.endswith(".l1"):
                 drawn = [v for other, v in numbers.items() if other.startswith(name.removesuffix("l1") + "random")]
-                differences[name.split(".")[1]] = numbers[name] - mean(drawn)
+                if drawn:
+                    differences[name.split(".")[1]] = numbers[name] - mean(drawn)
         if differences:
             for cut, difference in {**differences, "all": mean(differences.values())}.items():
                 found.setdefault(cut, []).append(difference)
@@ -185,6 +186,8 @@ def main() -> int:
             for name in names.split(","):
                 if name not in known:
                     raise CourseError(f"There is no {kind} {name!r}: choose from {', '.join(known)}.")
+        if given.draws < 0:
+            raise CourseError(f"--draws is a number of random draws from 0 on, not {given.draws}.")
         nb = Notebook("04", profile=given.profile, device=given.device, output_dir=given.output_dir)
         study = Study(nb.folder("04/study"), nb.profile, nb.frames("train"), nb.frames("val"), given.device)
         for seed in map(int, given.seeds.split(",")):
