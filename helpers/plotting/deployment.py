@@ -95,7 +95,9 @@ def roofline(
     ax.annotate(f"memory: {gigabytes_per_s:.0f} GB/s", (low * 2, knee), xytext=(8, -12), textcoords="offset points")
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color="0.2")
-        ax.annotate(f"{name}, {y:.0f}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=9)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof may pass just there
+        ax.annotate(f"{name}, {y:.0f}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=9, bbox=behind)
     ax.set(xscale="log", yscale="log", xlabel="operations per byte of memory traffic", ylabel="10⁹ operations a second")
+    ax.set_ylim(top=2 * max(peaks_gflops.values()))  # room for the name of the highest roof
     ax.grid(which="both", alpha=0.2)
     return ax
