@@ -58,7 +58,7 @@ def run(folder: Path) -> dict[str, float]:
         f"deploy.ms.{name.replace('-', '_')}.spread": _spread(latency.runs_ms) for name, latency in measured.items()
     }
     numbers |= _ratios(measured, direct)
-    numbers |= _over_roofline(measured, gflops[WARMUP:], 2 * models.cost(net, SIZE_HW).gmacs)
+    numbers |= _over_roofline(measured, gflops[WARMUP:], models.cost(net, SIZE_HW))
     for name in gflops[0]:
         numbers[f"deploy.peak_gflops.{name}"] = float(np.median([turn[name] for turn in gflops[WARMUP:]]))
     numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms()
@@ -105,12 +105,12 @@ def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]
     return numbers
 
 
-def _over_roofline(measured: dict[str, Latency], gflops: list[dict[str, float]], gigaflop: float) -> dict[str, float]:
+def _over_roofline(measured: dict[str, Latency], gflops: list[dict[str, float]], cost: models.Cost) -> dict[str, float]:
     numbers = {}
     for kind, names in (("", list(ENGINES)), (".fp32", [name for name in ENGINES if ENGINES[name].exact])):
         best = _fastest(measured, names)
         precision = "float32" if ENGINES[best].exact else "bfloat16"
-        floors_ms = [1000 * gigaflop / turn[precision] for turn in gflops]
+        floors_ms = [machine.floor_ms(cost, turn[precision]) for turn in gflops]
         turns = np.divide(measured[best].runs_ms, floors_ms)
         numbers[f"deploy.roofline_ratio{kind}"] = float(np.median(turns))
         numbers[f"deploy.roofline_ratio{kind}.spread"] = _spread(turns)

@@ -77,8 +77,13 @@ class Peaks:
     gigabytes_per_s: float
 
     def floor_ms(self, cost: Cost, precision: str = "float32") -> float:
-        """The milliseconds that the convolutions of a network take at the peak: two operations per multiply-add."""
-        return 2 * cost.gmacs / self.gflops[precision] * 1000
+        """The milliseconds that the convolutions of a network take at the peak."""
+        return floor_ms(cost, self.gflops[precision])
+
+
+def floor_ms(cost: Cost, gflops: float) -> float:
+    """The milliseconds of a network's convolutions at 10^9 operations a second: two for each multiply-add."""
+    return 2 * cost.gmacs / gflops * 1000
 
 
 class _Dense(nn.Layer):
