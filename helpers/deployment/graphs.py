@@ -32,10 +32,11 @@ class _Labels(nn.Layer):
         return InputSpec([batch, *size_hw, 3], "uint8", "frames")
 
     def forward(self, frames):
-        # The steps of helpers.datasets.normalise, in the same order, so that no rounding differs.
-        x = frames.astype("float32") / 255.0
-        x = (x - paddle.to_tensor(MEAN, "float32")) / paddle.to_tensor(STD, "float32")
-        logits = self.net(x.transpose([0, 3, 1, 2]))[0]  # (N, 19, H, W); the auxiliary output is left out
+        # The steps of helpers.datasets.normalise, in the same order, so that no rounding differs. Rearranged first,
+        # while a value is one byte.
+        mean, std = (paddle.to_tensor(values, "float32").reshape([3, 1, 1]) for values in (MEAN, STD))
+        x = (frames.transpose([0, 3, 1, 2]).astype("float32") / 255.0 - mean) / std
+        logits = self.net(x)[0]  # (N, 19, H, W); the auxiliary output is left out
         return paddle.argmax(logits, axis=1, dtype="int32")
 
 
