@@ -30,7 +30,7 @@ from helpers.pruning import prune
 from helpers.runtime import usable_cores
 
 SIZE_HW = (1024, 2048)
-WARMUP, REPEATS = 1, 7
+WARMUP, REPEATS = 1, 15
 PEAK_TRIES = 8  # in each turn, the best counts
 FRAMES_HW, FRAMES = (512, 1024), 1000  # for the growth of memory
 
