@@ -45,13 +45,14 @@ def measure(
     warmup: int,
     repeats: int,
     show: bool = True,
-    pause_s: float = 0.25,
+    pause_s: float = 0.02,
 ) -> dict[str, Latency]:
     """Time `call(frame)` for each of `calls`, in turns: a busy moment of the machine then meets all of them alike.
 
     The first `warmup` turns are not counted; `repeats` turns are. Before one that follows another comes a pause of
-    `pause_s` seconds: OpenMP's threads spin for 0.2 s after their work is done (KMP_BLOCKTIME) and would take a core
-    from whoever comes next. `show` draws a bar.
+    `pause_s` seconds, for OpenMP's threads to leave the cores: they spin for 1 ms after their work, as
+    helpers.runtime sets it (KMP_BLOCKTIME). After a long pause the processor first has to wake up: 0.25 s made the
+    fastest engine a tenth slower. `show` draws a bar.
     """
     if repeats < 1:
         raise CourseError(f"Measuring needs at least one run, not {repeats}.")
