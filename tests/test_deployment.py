@@ -84,6 +84,25 @@ def test_logits_agree_with_the_network(net, logits_folder, engine):
     assert_same_labels(labels, net, frame)
 
 
+@pytest.mark.parametrize("engine", EXACT)
+def test_frames_and_images_give_the_same(folder, engine):
+    batch = frames(96, 160, batch=2)
+    x = np.stack([normalise(frame) for frame in batch])
+    with Predictor(folder, engine) as predictor:
+        labels = predictor(batch)
+        assert predictor.raw(x).shape == (2, 19, 12, 20)
+        expected = predictor.logits(x)
+        np.testing.assert_array_equal(predictor(batch), labels)  # both ways live side by side
+        read_only = batch.copy()
+        read_only.flags.writeable = False
+        np.testing.assert_array_equal(predictor(read_only), labels)
+        np.testing.assert_array_equal(predictor(batch[:, :, ::-1])[0], predictor(batch[:, :, ::-1].copy())[0])
+        with predictor.clone() as twin:
+            np.testing.assert_array_equal(twin(batch), labels)
+    chosen = np.take_along_axis(expected, labels[:, np.newaxis].astype(int), axis=1)[:, 0]
+    assert (expected.max(axis=1) - chosen).max() < 1e-4 * expected.std()
+
+
 def test_pruned_network_deploys(net, tmp_path):
     pruned, _ = prune(net, 0.51, (128, 256))
     pruned.eval()
@@ -285,6 +304,15 @@ def test_an_export_that_was_changed(folder, tmp_path):
     (changed / "model.pdiparams").write_bytes(values)
     with pytest.raises(CourseError, match="model.pdiparams has changed since the export"):
         Predictor(changed)
+
+
+def test_an_export_without_a_program_for_frames(folder, tmp_path):
+    older = copied(folder, tmp_path)
+    about = yaml.safe_load((older / "deploy.yaml").read_text())
+    about["Course"]["sha256"] = {k: v for k, v in about["Course"]["sha256"].items() if not k.startswith("frames/")}
+    (older / "deploy.yaml").write_text(yaml.safe_dump(about))
+    with pytest.raises(CourseError, match="export the network again"):
+        Predictor(older)
 
 
 def test_an_export_of_another_paddle_or_none(folder, tmp_path):

@@ -1,4 +1,4 @@
-// What happens to pixels before and after the network; the same arithmetic as helpers/pixels.py.
+// What happens to pixels after the network; the same arithmetic as helpers/pixels.py.
 #pragma once
 
 #include <algorithm>
@@ -14,19 +14,6 @@ void share(int lines, int threads, Work work) {
     others.emplace_back(work, lines * part / threads, lines * (part + 1) / threads);
   work(0, lines / threads);
   for (auto& other : others) other.join();
-}
-
-// RGB bytes (height, width, 3) to float planes (3, height, width) from -1 to 1.
-inline void normalise(const std::vector<uint8_t>& rgb, int height, int width, int threads, std::vector<float>& planes) {
-  float table[256];
-  for (int value = 0; value < 256; ++value) table[value] = (value / 255.0f - 0.5f) / 0.5f;
-  planes.resize(rgb.size());
-  const size_t size = static_cast<size_t>(height) * width;
-  share(height, threads, [&](int begin, int end) {
-    for (int channel = 0; channel < 3; ++channel)
-      for (size_t i = static_cast<size_t>(begin) * width; i < static_cast<size_t>(end) * width; ++i)
-        planes[channel * size + i] = table[rgb[3 * i + channel]];
-  });
 }
 
 // For each new sample the two old ones it lies between, and the share of the second.

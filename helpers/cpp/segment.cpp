@@ -1,7 +1,7 @@
 // Label a street scene: segment PROGRAM PARAMETERS IMAGE.png COLOURS.png [engine] [threads] [runs] [LABELS.png]
 //
-// PROGRAM and PARAMETERS are the files of an export with the graph "coarse" (helpers.deployment.export): the older
-// format, legacy/model.pdmodel, which every engine here reads. Engines: plain, onednn, openvino, openvino-bf16.
+// PROGRAM and PARAMETERS are those of an export with the graph "coarse" (helpers.deployment.export) that take frames as
+// they are: frames/model.pdmodel and frames/model.pdiparams. Engines: plain, onednn, openvino, openvino-bf16.
 // The colours are those of Cityscapes; LABELS.png gets the class numbers themselves. Prints the milliseconds of each run
 // from the image's bytes to its labels.
 
@@ -50,13 +50,12 @@ std::shared_ptr<paddle_infer::Predictor> create(const std::string& program, cons
 }
 
 void label(paddle_infer::Predictor& predictor, const Image& image, int threads, std::vector<uint8_t>& labels) {
-  static std::vector<float> planes, logits;
-  normalise(image.bytes, image.height, image.width, threads, planes);
+  static std::vector<float> logits;
 
-  // Step 2: fill the input.
+  // Step 2: fill the input, (1, height, width, 3).
   auto input = predictor.GetInputHandle(predictor.GetInputNames()[0]);
-  input->Reshape({1, 3, image.height, image.width});
-  input->CopyFromCpu(planes.data());
+  input->Reshape({1, image.height, image.width, 3});
+  input->CopyFromCpu(image.bytes.data());
   predictor.Run();
 
   // Step 3: fetch the output, (1, classes, h, w).

@@ -81,7 +81,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="segment-") as temporary:
         colours, labels = Path(temporary) / "colours.png", Path(temporary) / "labels.png"
         words = [ENGINES[engine], threads or usable_cores(), runs, labels]
-        said = _run([program, *exported.files("legacy"), image, colours, *words])
+        said = _run([program, *exported.files("frames"), image, colours, *words])
         times = tuple(float(line.split()[0]) for line in said.splitlines() if line.endswith(" ms"))
         return Segmented(np.asarray(Image.open(labels)), np.asarray(Image.open(colours)), times)
 

@@ -22,18 +22,21 @@ from paddle.pir_utils import OldIrGuard
 
 from helpers.cityscapes import CLASSES
 from helpers.datasets import MEAN, STD
-from helpers.deployment.graphs import GRAPHS, Resize, last_resize, without_resize
+from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, Resize, last_resize, without_resize
 from helpers.deployment.onnx import write_onnx
 from helpers.errors import CourseError
 from helpers.files import write_text
 from helpers.paddle_compat import old_ir_operators
 
 DESCRIPTION = "deploy.yaml"
-# A graph is kept in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads.
+# A graph is kept in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads. The
+# graph "coarse" also for frames instead of normalised images, in the older format and with parameters of its own: to
+# OpenVINO's engine they must have the name of the program.
 FORMATS = {
     "pir": ("model.json", "model.pdiparams"),
     "legacy": ("legacy/model.pdmodel", "legacy/model.pdiparams"),
 }
+FRAMES = ("frames/model.pdmodel", "frames/model.pdiparams")
 ONNX = "onnx/{}x{}.onnx"  # height, width
 
 
@@ -47,13 +50,13 @@ def export(
 ) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
-    `graph` is "coarse" (normalised images in, logits at the network's own resolution out: what Predictor runs
-    fastest), "logits" (the same at the size of the image) or "labels" (uint8 frames in, train ids out, for programs
-    that shall do nothing themselves). The folder holds the formats of FORMATS and deploy.yaml, which PaddleSeg's deploy
-    tools read (`paddleseg.deploy.infer.DeployConfig`) and which tells network, classes, preprocessing, versions and
-    the SHA-256 of each file. For each frame size (height, width) of `onnx_hw` there is an ONNX file too
-    (`helpers.deployment.onnx`). It appears whole or not at all. The live network stays as it was: tracing changes a
-    layer, so a copy is traced.
+    `graph` is "coarse" (normalised images or frames in, logits at the network's own resolution out: what Predictor
+    runs fastest), "logits" (normalised images in, logits at their size out) or "labels" (uint8 frames in, train ids
+    out, for programs that shall do nothing themselves). The folder holds the formats of FORMATS and deploy.yaml, which
+    PaddleSeg's deploy tools read (`paddleseg.deploy.infer.DeployConfig`) and which tells network, classes,
+    preprocessing, versions and the SHA-256 of each file. For each frame size (height, width) of `onnx_hw` there is an
+    ONNX file too (`helpers.deployment.onnx`). It appears whole or not at all. The live network stays as it was: tracing
+    changes a layer, so a copy is traced.
     """
     if graph not in GRAPHS:
         raise CourseError(f"There is no graph {graph!r}: choose {' or '.join(GRAPHS)}.")
@@ -68,11 +71,14 @@ def export(
         with OldIrGuard(), old_ir_operators():
             paddle.disable_static()
             _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
-            # Names and shapes for training tools; no engine reads it.
-            (temporary / FORMATS["legacy"][1]).with_suffix(".pdiparams.info").unlink(missing_ok=True)
+            if graph == "coarse":
+                _save(CoarseOfFrames(copy.deepcopy(net)), temporary / FRAMES[0], resize)
+            for path in temporary.glob("*/*.pdiparams.info"):
+                path.unlink()  # names and shapes for training tools; no engine reads it
         for size_hw in onnx_hw:
             write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
-        files = [name for names in FORMATS.values() for name in names] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
+        formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
+        files = [name for names in formats for name in names] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
         description = {
             "Deploy": {"model": FORMATS["pir"][0], "params": FORMATS["pir"][1], **GRAPHS[graph].about},
             "Course": {
@@ -108,8 +114,8 @@ class Export:
     onnx: tuple[tuple[int, int], ...] = ()
 
     def files(self, kind: str) -> tuple[Path, Path]:
-        """Program and parameters in the format "pir" or "legacy"."""
-        program, parameters = FORMATS[kind]
+        """Program and parameters in the format "pir" or "legacy", or "frames": that of "coarse" for uint8 frames."""
+        program, parameters = {**FORMATS, "frames": FRAMES}[kind]
         return self.folder / program, self.folder / parameters
 
     def onnx_file(self, size_hw: tuple[int, int]) -> Path:
@@ -144,8 +150,8 @@ class Export:
             onnx = tuple((height, width) for height, width in about["onnx_hw"])
             digest = hashlib.sha256(text.encode()).hexdigest()
             found = cls(folder, about["network"], about["graph"], bool(about["align_corners"]), digest, onnx)
-            if found.graph not in GRAPHS:
-                raise ValueError("another graph")
+            if found.graph not in GRAPHS or (found.graph == "coarse" and FRAMES[0] not in sums):
+                raise ValueError("another graph, or an older export")
         except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
             raise CourseError(f"{path} was not written by this course: export the network again.") from error
         if written_by != paddle.__version__:

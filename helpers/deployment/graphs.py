@@ -32,11 +32,7 @@ class _Labels(nn.Layer):
         return InputSpec([batch, *size_hw, 3], "uint8", "frames")
 
     def forward(self, frames):
-        # The steps of helpers.datasets.normalise, in the same order, so that no rounding differs. Rearranged first,
-        # while a value is one byte.
-        mean, std = (paddle.to_tensor(values, "float32").reshape([3, 1, 1]) for values in (MEAN, STD))
-        x = (frames.transpose([0, 3, 1, 2]).astype("float32") / 255.0 - mean) / std
-        logits = self.net(x)[0]  # (N, 19, H, W); the auxiliary output is left out
+        logits = self.net(_normalised(frames))[0]  # (N, 19, H, W); the auxiliary output is left out
         return paddle.argmax(logits, axis=1, dtype="int32")
 
 
@@ -64,6 +60,20 @@ class _Logits(nn.Layer):
 
 class _Coarse(_Logits):
     """The network without its last enlargement: float32 (N, 3, H, W), normalised, to logits (N, 19, h, w)."""
+
+
+class CoarseOfFrames(_Labels):
+    """The same from frames as they are: uint8 (N, H, W, 3), a quarter of the bytes, to logits (N, 19, h, w)."""
+
+    def forward(self, frames):
+        return self.net(_normalised(frames))[0]
+
+
+def _normalised(frames):
+    # The steps of helpers.datasets.normalise, in the same order, so that no rounding differs. Rearranged first, while
+    # a value is one byte.
+    mean, std = (paddle.to_tensor(values, "float32").reshape([3, 1, 1]) for values in (MEAN, STD))
+    return (frames.transpose([0, 3, 1, 2]).astype("float32") / 255.0 - mean) / std
 
 
 GRAPHS: dict[str, type[nn.Layer]] = {"coarse": _Coarse, "labels": _Labels, "logits": _Logits}

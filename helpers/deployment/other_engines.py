@@ -11,6 +11,8 @@ from helpers.errors import CourseError
 class OnnxRuntimeRunner:
     """ONNX Runtime on the ONNX file of the size that comes; the file was made for one frame of one size."""
 
+    takes_frames = False
+
     def __init__(self, exported: Export, threads: int):
         self._exported, self._threads = exported, threads
         self._sessions: dict[tuple[int, int], object] = {}
@@ -44,21 +46,29 @@ class OpenVinoRunner:
     """OpenVINO, which reads Paddle's older format by itself. `precision` is "f32" or "bf16"."""
 
     def __init__(self, exported: Export, threads: int, precision: str):
-        import openvino
-
-        self._arguments = exported, threads, precision
-        core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads,
-            "INFERENCE_PRECISION_HINT": precision,  # the default is bf16 where the processor has it
-        }
-        program, _ = exported.files("legacy")
-        self._request = core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()
+        self._exported, self._threads, self._precision = exported, threads, precision
+        self.takes_frames = exported.graph == "coarse"
+        first = "frames" if self.takes_frames else "legacy"
+        self._requests = {first: self._create(first)}
 
     def clone(self) -> OpenVinoRunner:
         """Another one for another thread."""
-        return OpenVinoRunner(*self._arguments)
+        return OpenVinoRunner(self._exported, self._threads, self._precision)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
-        return next(iter(self._request.infer([array]).values())).copy()
+        kind = "frames" if self.takes_frames and array.dtype == np.uint8 else "legacy"
+        if kind not in self._requests:
+            self._requests[kind] = self._create(kind)
+        return next(iter(self._requests[kind].infer([array]).values())).copy()
+
+    def _create(self, kind: str):
+        import openvino
+
+        core = openvino.Core()
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": self._threads,
+            "INFERENCE_PRECISION_HINT": self._precision,  # the default is bf16 where the processor has it
+        }
+        program, _ = self._exported.files(kind)
+        return core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()

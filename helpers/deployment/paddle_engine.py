@@ -18,14 +18,17 @@ class PaddleRunner:
     """Create a predictor, fill its input, run, fetch its output.
 
     `kind` is the format of the graph, "pir" or "legacy"; `setting` "plain" (no oneDNN), "onednn", "gpu", or the
-    precision of OpenVINO's engine as `paddle.inference.PrecisionType` names it.
+    precision of OpenVINO's engine as `paddle.inference.PrecisionType` names it. With `frames` it also takes
+    uint8 frames (N, H, W, 3), for which the graph "coarse" has a program of its own.
     """
 
-    def __init__(self, exported: Export, threads: int, kind: str, setting: str):
+    def __init__(self, exported: Export, threads: int, kind: str, setting: str, frames: bool = False):
         self._exported, self._threads, self._kind, self._setting = exported, threads, kind, setting
+        self.takes_frames = frames and exported.graph == "coarse"
         # OpenVINO's compiled programs go where the user does not look, instead of `__cache__` in the working folder.
         self._cache = tempfile.TemporaryDirectory(prefix="openvino-")
-        self._predictor = self._create()
+        first = "frames" if self.takes_frames else kind
+        self._predictors = {first: self._create(first)}
 
     def clone(self) -> PaddleRunner:
         """Another one for another thread. It shares the weights only without oneDNN and OpenVINO.
@@ -33,27 +36,30 @@ class PaddleRunner:
         Clones by oneDNN fail at their first run, since the first predictor has rearranged the weights (Paddle 3.2.2).
         """
         if self._setting not in ("plain", "gpu"):
-            return PaddleRunner(self._exported, self._threads, self._kind, self._setting)
+            return PaddleRunner(self._exported, self._threads, self._kind, self._setting, self.takes_frames)
         twin = object.__new__(PaddleRunner)
         twin.__dict__.update(self.__dict__)
         with _onednn_kernels(False):
-            twin._predictor = self._predictor.clone()
+            twin._predictors = {kind: predictor.clone() for kind, predictor in self._predictors.items()}
         return twin
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
+        kind = "frames" if self.takes_frames and array.dtype == np.uint8 else self._kind
+        if kind not in self._predictors:
+            self._predictors[kind] = self._create(kind)
         try:
-            return self._run(array)
+            return self._run(self._predictors[kind], array)
         except RuntimeError:
             # oneDNN's pooling keeps something of the size before and can fail on a very small frame after a larger one
             # (32x33 after 128x256, Paddle 3.2.2); a new predictor does not.
-            self._predictor = self._create()
-            return self._run(array)
+            self._predictors[kind] = self._create(kind)
+            return self._run(self._predictors[kind], array)
 
-    def _create(self) -> inference.Predictor:
-        config = inference.Config(*(str(path) for path in self._exported.files(self._kind)))
+    def _create(self, kind: str) -> inference.Predictor:
+        config = inference.Config(*(str(path) for path in self._exported.files(kind)))
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(self._threads)
-        if self._kind == "legacy":
+        if kind != "pir":
             config.enable_memory_optim()  # raises on the new format (Paddle issue 75496)
         if self._setting == "plain":
             config.disable_onednn()
@@ -84,11 +90,10 @@ class PaddleRunner:
             shapes = {"x": [1, 3, 32, 32]}, {"x": [1, 3, 2048, 2048]}, {"x": [1, 3, 1024, 2048]}
             config.set_trt_dynamic_shape_info(*shapes)
 
-    def _run(self, array: np.ndarray) -> np.ndarray:
-        predictor = self._predictor
+    def _run(self, predictor: inference.Predictor, array: np.ndarray) -> np.ndarray:
         handle = predictor.get_input_handle(predictor.get_input_names()[0])
         if array.flags.writeable and self._setting != "gpu":
-            # The array itself, no copy of its 25 MB; it lives until the next one takes its place.
+            # The array itself, no copy of its megabytes; it lives until the next one takes its place.
             self._input = paddle.utils.dlpack.from_dlpack(array)
             handle.share_external_data(self._input)
         else:
@@ -100,6 +105,8 @@ class PaddleRunner:
 
 class ProgramRunner:
     """The exported program by Paddle's own executor: one operator after another, as written, nothing rearranged."""
+
+    takes_frames = False
 
     def __init__(self, exported: Export, threads: int):
         self._exported, self._threads = exported, threads

@@ -130,12 +130,12 @@ class Predictor:
 
     def _labels_by(self, engine: str) -> Callable[[np.ndarray], np.ndarray]:
         runner = create(engine, self.export, self.threads)
-        return lambda frame: self._labels(runner, frame[np.newaxis])[0]
+        return lambda frame: self._labels(runner, np.ascontiguousarray(frame[np.newaxis]))[0]
 
     def _labels(self, run: Runner, frames: np.ndarray) -> np.ndarray:
         if self.export.graph == "labels":
             return run(frames).astype(np.uint8)
-        logits = run(pixels.network_input(frames, self._workers))
+        logits = run(frames if run.takes_frames else pixels.network_input(frames, self._workers))
         return pixels.labels_of(logits, frames.shape[1:3], self.export.align_corners, self._workers)
 
 
