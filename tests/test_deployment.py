@@ -103,6 +103,18 @@ def test_frames_and_images_give_the_same(folder, engine):
     assert (expected.max(axis=1) - chosen).max() < 1e-4 * expected.std()
 
 
+@pytest.mark.parametrize("engine", EXACT)
+def test_a_frame_is_never_written_to(folder, engine):
+    first, second = frames(96, 160)[0], 255 - frames(96, 160)[0]
+    before = first.copy()
+    second.flags.writeable = False
+    with Predictor(folder, engine) as predictor:
+        labels = predictor(first)
+        predictor(second)
+        np.testing.assert_array_equal(first, before)
+        np.testing.assert_array_equal(predictor(first), labels)
+
+
 def test_pruned_network_deploys(net, tmp_path):
     pruned, _ = prune(net, 0.51, (128, 256))
     pruned.eval()

@@ -59,8 +59,9 @@ class Engine:
 # format it comes out right, and faster.
 # OpenVINO's engine copies what it gets, and turns it into its own layout and precision: with the frames themselves, a
 # quarter of the bytes, that takes 3 to 5 of 70 ms less. oneDNN gains nothing.
-# What bfloat16 costs, on 6 validation frames of MiniScapes with the Fast-SCNN of profile mini: 0.17 % of the labels
-# flip. Rounding the input alone flips 0.06 %, rounding the scores alone 0.04 %: no one layer in float32 mends it.
+# What bfloat16 costs, on 6 validation frames of MiniScapes with a Fast-SCNN of profile mini: 0.17 % of the labels flip
+# (0.35 % with the recipe of now). Rounding the input alone flips 0.06 %, rounding the scores alone 0.04 %: no one layer
+# in float32 mends it.
 _legacy = partial(partial, PaddleRunner, kind="legacy")
 ALL_ENGINES: dict[str, Engine] = {
     "eager": Engine("Paddle, operator by operator", ProgramRunner),

@@ -92,13 +92,14 @@ class PaddleRunner:
 
     def _run(self, predictor: inference.Predictor, array: np.ndarray) -> np.ndarray:
         handle = predictor.get_input_handle(predictor.get_input_names()[0])
-        if array.flags.writeable and self._setting != "gpu":
-            # The array itself, no copy of its megabytes; it lives until the next one takes its place.
-            self._input = paddle.utils.dlpack.from_dlpack(array)
-            handle.share_external_data(self._input)
-        else:
+        if self._setting == "gpu":
             handle.reshape(array.shape)
             handle.copy_from_cpu(array)
+        else:
+            # The array itself, not a copy of its megabytes; it lives until the next one takes its place. DLPack wants
+            # one that may be written to. `copy_from_cpu` would be wrong here: after a shared array it writes into that.
+            self._input = paddle.utils.dlpack.from_dlpack(array if array.flags.writeable else array.copy())
+            handle.share_external_data(self._input)
         predictor.run()
         return predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu()
 
