@@ -43,7 +43,7 @@ test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smok
 	@$(PY) -m pytest
 
 bench: $(READY) ## measure speed, writes outputs/bench.json: ONLY=deploy for a part
-	@$(PY) -m helpers.bench $(if $(ONLY),--only "$(ONLY)")
+	@$(PY) -m helpers.benchmarks $(if $(ONLY),--only "$(ONLY)")
 
 lite: $(READY) ## convert an export for phones with Paddle Lite: MODEL=outputs/mini/05/fastscnn
 	@$(PY) -m helpers.deployment.lite "$(or $(MODEL),outputs/mini/05/fastscnn)"

@@ -1,8 +1,8 @@
 """The module that the five notebooks import.
 
-Importing it settles the process before Paddle starts (see `helpers.runtime`); nothing else is loaded here.
+Importing it settles the process before Paddle starts (see `helpers.common.runtime`); nothing else is loaded here.
 """
 
-from helpers import runtime
+from helpers.common import runtime
 
 runtime.settle()

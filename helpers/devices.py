@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import paddle
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 
 def use_device(device: str = "auto") -> str:

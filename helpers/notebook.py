@@ -8,11 +8,10 @@ from typing import Any
 
 from helpers import miniscapes
 from helpers.cityscapes import Frame, find_root, index
-from helpers.errors import CourseError
-from helpers.files import read_json, write_json
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, read_json, write_json
 from helpers.profiles import load_profile
 
-PROJECT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = {
     "01": "01_explore_cityscapes",
     "02": "02_train_hrnet_uhrnet",

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 if sys.version_info >= (3, 11):
     import tomllib

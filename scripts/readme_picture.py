@@ -9,10 +9,10 @@ import argparse
 
 import matplotlib
 
-from helpers import evaluation, models, plotting, pruning, training
+from helpers import evaluation, models, plotting, pruning
 from helpers.cityscapes import read_image, read_label
-from helpers.files import atomic_path
-from helpers.notebook import PROJECT, Notebook
+from helpers.common.files import PROJECT, atomic_path
+from helpers.notebook import Notebook
 
 matplotlib.use("agg")
 
@@ -25,8 +25,8 @@ def main() -> None:
     image = read_image(frame)
 
     networks = {
-        models.title(name): training.load_weights(
-            models.build(name), nb.require(f"02/{name}/{training.WEIGHTS}", made_by="02")
+        models.title(name): models.load_weights(
+            models.build(name), nb.require(f"02/{name}/{models.WEIGHTS}", made_by="02")
         )
         for name in nb.profile.models
     }

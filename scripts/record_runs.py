@@ -12,9 +12,9 @@ import tempfile
 from dataclasses import asdict, replace
 
 from helpers import models, training
-from helpers.files import read_json, write_json
+from helpers.common.files import read_json, write_json
+from helpers.common.runtime import usable_cores
 from helpers.notebook import Notebook
-from helpers.runtime import usable_cores
 from helpers.training.recorded import RECORDED
 
 NETWORK = "fastscnn"

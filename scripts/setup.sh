@@ -40,6 +40,6 @@ echo "../../../.." >"$site/street_scene_course.pth"
     echo "Paddle is installed and does not start: it needs libgomp (Debian, Ubuntu: apt-get install libgomp1)." >&2
     exit 1
 }
-.venv/bin/python -m helpers.compiling
+.venv/bin/python -m helpers.cpu.compiling
 echo "$lock" >.venv/.ready
 echo "The environment is ready."

@@ -1,8 +1,8 @@
 import paddle
 import pytest
 
+from helpers.common.errors import CourseError
 from helpers.devices import use_device
-from helpers.errors import CourseError
 
 
 def test_cpu_and_auto_are_always_there():

@@ -5,7 +5,7 @@ import json
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.notebook import Notebook
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.profiles import TABLE, load_profile, profile_names
 
 

@@ -21,8 +21,8 @@ from helpers import miniscapes
 from helpers.cityscapes import Frame, index, png
 from helpers.cityscapes.frames import read_bytes
 from helpers.cityscapes.scan import scan
-from helpers.parallel import in_processes
-from helpers.runtime import usable_cores
+from helpers.common.parallel import in_processes
+from helpers.common.runtime import usable_cores
 
 SIZE_HW = (1024, 2048)  # the size of Cityscapes
 FRAMES = {"train": 24, "val": 8, "test": 1}  # each is scanned REPEATS times in a run, from the disk cache

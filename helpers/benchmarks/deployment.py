@@ -21,13 +21,14 @@ import numpy as np
 import psutil
 from paddle import nn
 
-from helpers import miniscapes, models, pixels, training
+from helpers import miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.cityscapes import index, read_image
+from helpers.common.runtime import usable_cores
+from helpers.cpu import pixels
 from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, available, export, machine, measure
 from helpers.profiles import load_profile
 from helpers.pruning import prune
-from helpers.runtime import usable_cores
 
 SIZE_HW = (1024, 2048)
 WARMUP, REPEATS = 1, 15
@@ -70,8 +71,8 @@ def run(folder: Path) -> dict[str, float]:
 
 
 def _measure(net: nn.Layer, calls: dict[str, Callable], folder: Path) -> dict[str, Latency]:
-    weights = folder / training.WEIGHTS
-    training.save_weights(net, weights)
+    weights = folder / models.WEIGHTS
+    models.save_weights(net, weights)
     root = miniscapes.generate(folder / "miniscapes", train=1, val=1, test=1, size_hw=SIZE_HW)
     pair = index(root, "val")[0]
     milliseconds = []

@@ -20,13 +20,13 @@ import paddle
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
 from PIL import Image
 
-from helpers import deployment, evaluation, miniscapes, models, training
+from helpers import deployment, evaluation, miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.cityscapes import index, read_image, read_label
 from helpers.cityscapes.annotations import to_label_ids
 from helpers.cityscapes.frames import Frame
 from helpers.datasets import normalise
-from helpers.evaluation.networks import Network
+from helpers.evaluation.opening import Segmenter
 
 SIZE_HW = (1024, 2048)
 FRAMES = 6
@@ -42,8 +42,8 @@ def run(folder: Path, size_hw: tuple[int, int] = SIZE_HW, frames: int = FRAMES, 
     root = miniscapes.generate(folder / "miniscapes", train=1, val=frames, test=1, size_hw=size_hw)
     pairs = index(root, "val")
     net = _network(pairs[0])
-    weights = folder / "fastscnn" / training.WEIGHTS
-    training.save_weights(net, weights)
+    weights = folder / "fastscnn" / models.WEIGHTS
+    models.save_weights(net, weights)
     # ONNX is one way of several, and its converter an option.
     onnx_hw = [size_hw] if find_spec("paddle2onnx") and find_spec("onnxruntime") else []
     exported = deployment.export(net, folder / "exported", network="fastscnn", onnx_hw=onnx_hw)
@@ -97,7 +97,7 @@ def _network(frame: Frame):
     return net
 
 
-def _fastest(exported: Path, frame: np.ndarray) -> Network:
+def _fastest(exported: Path, frame: np.ndarray) -> Segmenter:
     """The exported model with the engine that is fastest here, of those that compute in 32 bits."""
     best, least = None, float("inf")
     for engine in deployment.available():
@@ -117,12 +117,12 @@ def _seconds(work) -> float:
     return time.perf_counter() - started
 
 
-def _ours(network: Network, frames: list[Frame]) -> tuple[dict[str, float], np.ndarray]:
+def _ours(network: Segmenter, frames: list[Frame]) -> tuple[dict[str, float], np.ndarray]:
     result = evaluation.evaluate(network, frames)
     return result.seconds, result.matrix
 
 
-def _alone(network: Network, frames: list[Frame]) -> tuple[dict[str, float], None]:
+def _alone(network: Segmenter, frames: list[Frame]) -> tuple[dict[str, float], None]:
     """The network and nothing else, on frames that were read before."""
     prepared = [network.prepare(read_image(frame)) for frame in frames]
     return {"total": _seconds(lambda: [network.labels(each) for each in prepared])}, None

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers import runtime
 from helpers.cityscapes.frames import Frame
+from helpers.common import runtime
+from helpers.common.files import PROJECT
 
-PLAIN = Path(__file__).resolve().parents[2] / "scripts" / "plain_evaluation.py"
+PLAIN = PROJECT / "scripts" / "plain_evaluation.py"
 PlainEvaluation = Callable[[], tuple[dict[str, float], np.ndarray]]
 
 
 @contextmanager
 def plain_evaluation(weights: Path, frames: list[Frame]) -> Iterator[PlainEvaluation]:
-    """A function that evaluates Fast-SCNN plainly, in a process of its own without the settings of helpers.runtime.
+    """A function that evaluates Fast-SCNN plainly, in a process of its own, without the settings of
+    helpers.common.runtime.
 
     Each call gives the seconds of each stage summed over the frames and the confusion matrix.
     """

@@ -16,8 +16,8 @@ from statistics import median
 
 import numpy as np
 
+from helpers.common.files import PROJECT
 from helpers.models import build
-from helpers.notebook import PROJECT
 from helpers.profiles import load_profile
 from helpers.pruning import Analysis, Plan, export_plans, fastest_engine, measure_exports
 

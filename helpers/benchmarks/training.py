@@ -20,10 +20,10 @@ import numpy as np
 
 from helpers import miniscapes
 from helpers.cityscapes import index
+from helpers.common.files import PROJECT
+from helpers.common.runtime import settings
 from helpers.profiles import Recipe, load_profile
-from helpers.runtime import settings
 
-PROJECT = Path(__file__).resolve().parents[2]
 # name: PaddleSeg's class, the size of a crop, and what its outputs weigh
 NETWORKS = {
     "fastscnn": ("FastSCNN", (256, 512), (1.0, 0.4)),
@@ -136,7 +136,7 @@ def prepare(name: str, root: Path, folder: Path) -> None:
     """Write the weights and batches that both sides start from."""
     from helpers import models
     from helpers.datasets import training_batches
-    from helpers.training import save_weights
+    from helpers.models import save_weights
 
     save_weights(models.build(name, seed=0), folder / "weights.pdparams")
     batches = training_batches(index(root, "train"), replace(recipe(name), iterations=4), seed=0)
@@ -148,7 +148,7 @@ def train(name: str, root: Path, folder: Path) -> None:
     """Our side of the conversation: `fit`, timed from one computation of the loss to the next."""
     from helpers import models, training
 
-    net = training.load_weights(models.build(name), folder / "weights.pdparams")
+    net = models.load_weights(models.build(name), folder / "weights.pdparams")
     frames = index(root, "train")
     for line in sys.stdin:
         ticks = []

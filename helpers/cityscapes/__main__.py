@@ -14,8 +14,8 @@ from helpers.cityscapes.prepare import prepare
 from helpers.cityscapes.scan import CACHE, scan
 from helpers.cityscapes.statistics import Statistics
 from helpers.cityscapes.verify import Report, verify
-from helpers.command_line import exit_code
-from helpers.files import write_json
+from helpers.common.command_line import exit_code
+from helpers.common.files import write_json
 
 SHOWN = 20  # findings that are printed; --all prints every one
 

@@ -15,7 +15,7 @@ from helpers.cityscapes import png
 from helpers.cityscapes.convert import read_label_ids, read_polygons
 from helpers.cityscapes.frames import Frame, read_bytes, read_label
 from helpers.cityscapes.labels import CLASSES, IGNORE, LABELS, colorize
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 MAX_FILE_BYTES = 256 << 20  # the largest single file: an official image has 2.5 MB
 MAX_RATIO = 200  # unpacked to packed size; PNG and JSON stay far below

@@ -13,7 +13,7 @@ from cityscapesscripts.preparation.json2labelImg import json2labelImg
 from helpers.cityscapes import png
 from helpers.cityscapes.frames import Frame, read_bytes, read_label
 from helpers.cityscapes.labels import INSTANCE_IDS_ALLOWED, LABEL_IDS_ALLOWED, id_to_train_id
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 # What each annotation picture must be. The converters have written color with and without alpha.
 KINDS = {
@@ -25,7 +25,7 @@ KINDS = {
 MAX_PIXELS = 1 << 27  # a header may claim any size; memory is taken by it
 
 
-def check_image(frame: Frame) -> png.Header:
+def check_camera_image(frame: Frame) -> png.Header:
     """The header of the camera image. Raises CourseError unless it is an 8-bit PNG of a sane size."""
     header = _header(frame.image)
     if header.kind not in ("8-bit RGB", "8-bit RGB with alpha", "8-bit grey"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from helpers.cityscapes import png
 from helpers.cityscapes.labels import NUM_CLASSES, TRAIN_IDS_ALLOWED
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 SPLITS = ("train", "val", "test")
 ANNOTATIONS = {

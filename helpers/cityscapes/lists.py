@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpers.cityscapes.frames import Frame, list_frames
-from helpers.errors import CourseError
-from helpers.files import write_text
+from helpers.common.errors import CourseError
+from helpers.common.files import write_text
 
 # name of the list: its splits, and whether each line has the label too. `infer` is the pictures to predict.
 LISTS = {

@@ -19,12 +19,12 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from helpers.cityscapes.archives import BROKEN, OFFICIAL, Entry, Source, open_source
-from helpers.cityscapes.convert import check_annotation, check_image, check_train_ids, make_train_ids
+from helpers.cityscapes.convert import check_annotation, check_camera_image, check_train_ids, make_train_ids
 from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END, SPLITS, UNFINISHED, Frame, empty_cities, list_frames
 from helpers.cityscapes.lists import write_lists
-from helpers.errors import CourseError
-from helpers.parallel import in_processes
-from helpers.progress import progress
+from helpers.common.errors import CourseError
+from helpers.common.parallel import in_processes
+from helpers.common.progress import progress
 
 _SPARE_BYTES = 64 << 20  # left free on the disk, beside what the train ids take
 
@@ -236,7 +236,7 @@ def _finish(frames: Sequence[Frame]) -> int:
     """Check that the files of each frame fit together and make the train ids that are missing; how many were made."""
     made = 0
     for frame in frames:
-        image = check_image(frame)
+        image = check_camera_image(frame)
         there = {kind for kind in ANNOTATIONS if frame.annotation(kind).is_file()}
         for kind in there & {"labelIds", "instanceIds", "color"}:
             check_annotation(frame, kind, image)

@@ -21,7 +21,9 @@ def runs(label_map: np.ndarray) -> np.ndarray:
     return np.flatnonzero(begins)
 
 
-def regions(starts: np.ndarray, values: np.ndarray, size_hw: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def connected_regions(
+    starts: np.ndarray, values: np.ndarray, size_hw: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """The 8-connected regions of equal value: their values (N,) and their areas in pixels, int64 (N,).
 
     `starts` from `runs`, `values` (R,) the value of each run, `size_hw` the size of the map. 8-connected, because

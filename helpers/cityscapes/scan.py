@@ -8,11 +8,11 @@ from pathlib import Path
 
 from helpers.cityscapes.frames import Frame
 from helpers.cityscapes.statistics import VERSION, Statistics, tally
-from helpers.errors import CourseError
-from helpers.files import read_json, write_json
-from helpers.parallel import in_processes
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, read_json, write_json
+from helpers.common.parallel import in_processes
 
-CACHE = Path(__file__).resolve().parents[2] / "data" / "statistics"
+CACHE = PROJECT / "data" / "statistics"
 _HEAD, _TAIL = 33, 20  # bytes: signature and header; Adler-32 of the pixels, CRC-32 of their last chunk, end mark
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from helpers.cityscapes import png
 from helpers.cityscapes.frames import Frame, read_bytes
 from helpers.cityscapes.labels import IGNORE, NUM_CLASSES, TRAIN_IDS_ALLOWED, id_to_train_id
-from helpers.cityscapes.regions import regions, runs
-from helpers.errors import CourseError
+from helpers.cityscapes.regions import connected_regions, runs
+from helpers.common.errors import CourseError
 
 VERSION = 1  # raise it when the same files give other numbers: it is part of the cache's key
 HEIGHT_BANDS = 64  # of equal height, from the top of the picture down
@@ -137,7 +137,7 @@ def tally(frame: Frame) -> Statistics:
     result.pixels = result.heights.sum(axis=0)
     result.ignored = int(counts[:, IGNORE].sum())
     result.class_frames = (result.pixels > 0).astype(np.int64)
-    _count_regions(result, *regions(starts, values, label.shape))
+    _count_regions(result, *connected_regions(starts, values, label.shape))
     if frame.annotation("instanceIds").is_file():
         _count_instances(result, _decode(frame.annotation("instanceIds")))
     mean, deviation = cv2.meanStdDev(image)

@@ -15,7 +15,13 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.cityscapes import png
-from helpers.cityscapes.convert import check_annotation, check_image, read_instance_ids, read_label_ids, read_polygons
+from helpers.cityscapes.convert import (
+    check_annotation,
+    check_camera_image,
+    read_instance_ids,
+    read_label_ids,
+    read_polygons,
+)
 from helpers.cityscapes.frames import (
     ANNOTATIONS,
     IMAGE_END,
@@ -28,8 +34,8 @@ from helpers.cityscapes.frames import (
     read_bytes,
     read_label,
 )
-from helpers.errors import CourseError
-from helpers.parallel import in_processes
+from helpers.common.errors import CourseError
+from helpers.common.parallel import in_processes
 
 OFFICIAL_COUNTS = {"train": 2975, "val": 500, "test": 1525}
 
@@ -158,7 +164,7 @@ def _look_at_frame(frame: Frame, fast: bool) -> list[Finding]:
     if frame.split != "test" and "labelTrainIds" not in there:
         what = "run prepare, which makes it" if there else "get the gtFine that belongs to the images"
         findings.append(Finding(frame.split, frame.label, f"the label of {frame.image.name} is missing: {what}"))
-    header = attempt(frame.image, check_image, frame)
+    header = attempt(frame.image, check_camera_image, frame)
     if header is None:
         return findings
     if not fast:

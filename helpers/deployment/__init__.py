@@ -5,10 +5,10 @@ and has the same call as the network in `helpers.evaluation.predict`: uint8 RGB 
 """
 
 from helpers.deployment.choice import Choice
-from helpers.deployment.compare import Latency, agreement, measure
 from helpers.deployment.engines import ALL_ENGINES, ENGINES, Engine, available
 from helpers.deployment.exports import FORMATS, Export, export
 from helpers.deployment.graphs import GRAPHS
+from helpers.deployment.measuring import Latency, agreement, measure
 from helpers.deployment.predictor import Predictor, eager
 
 __all__ = [

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from helpers.deployment.compare import agreement, measure
+from helpers.common.errors import CourseError
+from helpers.common.files import read_json, write_json
+from helpers.common.progress import progress
 from helpers.deployment.engines import ALL_ENGINES, available
 from helpers.deployment.exports import Export
-from helpers.errors import CourseError
-from helpers.files import read_json, write_json
-from helpers.progress import progress
+from helpers.deployment.measuring import agreement, measure
 
 MIN_AGREEMENT = 0.997  # a thousand pixels may differ in three; float32 engines differ in none or nearly none
 WARMUP, REPEATS = 1, 3

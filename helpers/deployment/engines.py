@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 import paddle
 
+from helpers.common.errors import CourseError
 from helpers.deployment.exports import Export
 from helpers.deployment.other_engines import OnnxRuntimeRunner, OpenVinoRunner
 from helpers.deployment.paddle_engine import PaddleRunner, ProgramRunner
-from helpers.errors import CourseError
 
 
 class Runner(Protocol):

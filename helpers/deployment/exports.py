@@ -21,11 +21,11 @@ from paddle import nn
 from paddle.pir_utils import OldIrGuard
 
 from helpers.cityscapes import CLASSES
+from helpers.common.errors import CourseError
+from helpers.common.files import write_text
 from helpers.datasets import MEAN, STD
 from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, Resize, last_resize, without_resize
 from helpers.deployment.onnx import write_onnx
-from helpers.errors import CourseError
-from helpers.files import write_text
 from helpers.paddle_compat import old_ir_operators
 
 DESCRIPTION = "deploy.yaml"

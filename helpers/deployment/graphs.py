@@ -12,8 +12,8 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.static import InputSpec
 
+from helpers.common.errors import CourseError
 from helpers.datasets import MEAN, STD
-from helpers.errors import CourseError
 
 _NORMALISE = {"type": "Normalize", "mean": list(MEAN), "std": list(STD)}
 

@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.command_line import exit_code
+from helpers.common.command_line import exit_code
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT, atomic_path
 from helpers.deployment.exports import Export
-from helpers.errors import CourseError
-from helpers.files import atomic_path
 
-PROJECT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = PROJECT / ".venv-lite"
 PACKAGES = ("paddlelite==2.13rc0", "numpy<2")
 TARGETS = ("arm", "x86")

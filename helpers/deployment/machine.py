@@ -17,13 +17,13 @@ import numpy as np
 import paddle
 from paddle import nn, profiler
 
+from helpers.common.errors import CourseError
+from helpers.common.runtime import usable_cores
+from helpers.cpu.pixels import Workers
 from helpers.datasets import normalise
 from helpers.deployment.engines import create
 from helpers.deployment.exports import Export, export
-from helpers.errors import CourseError
 from helpers.models import Cost
-from helpers.pixels import Workers
-from helpers.runtime import usable_cores
 
 
 def operator_times(net: nn.Layer, frame: np.ndarray) -> dict[str, float]:

@@ -19,9 +19,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path
 from helpers.deployment.graphs import GRAPHS, last_resize, without_resize
-from helpers.errors import CourseError
-from helpers.files import atomic_path
 
 TOLERANCE = 1e-4  # of the largest logit
 _PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")

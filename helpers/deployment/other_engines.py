@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from helpers.common.errors import CourseError
 from helpers.deployment.exports import Export
-from helpers.errors import CourseError
 
 
 class OnnxRuntimeRunner:

@@ -130,8 +130,8 @@ _flag = threading.RLock()
 
 @contextmanager
 def _onednn_kernels(wanted: bool) -> Iterator[None]:
-    # FLAGS_use_mkldnn, which makes eager training faster (helpers.runtime), also reaches a predictor that is created
-    # with oneDNN disabled, mixes its memory layouts and makes it fail at its first run (Paddle 3.2.2).
+    # FLAGS_use_mkldnn, which makes eager training faster (helpers.common.runtime), also reaches a predictor that is
+    # created with oneDNN disabled, mixes its memory layouts and makes it fail at its first run (Paddle 3.2.2).
     name = "FLAGS_use_mkldnn"
     with _flag:  # it belongs to the whole process
         before = paddle.get_flags(name)

@@ -10,14 +10,14 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers import pixels
-from helpers.cpu_ops import bilinear
+from helpers.common.errors import CourseError
+from helpers.common.runtime import usable_cores
+from helpers.cpu import pixels
+from helpers.cpu.layers import bilinear
 from helpers.datasets import normalise
 from helpers.deployment.choice import MIN_AGREEMENT, Choice, choose
 from helpers.deployment.engines import Runner, create
 from helpers.deployment.exports import Export
-from helpers.errors import CourseError
-from helpers.runtime import usable_cores
 
 # Fast-SCNN's largest maps take 64 bytes a pixel in float32; an image beyond this would fill the memory of a laptop.
 MAX_MEGAPIXELS = 64

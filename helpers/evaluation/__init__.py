@@ -5,14 +5,14 @@
 
 from helpers.evaluation.confidence import true_class_probability
 from helpers.evaluation.evaluating import Evaluation, evaluate, read_prediction
-from helpers.evaluation.networks import Network, PredictFn, open_network, predict
+from helpers.evaluation.opening import PredictFn, Segmenter, open_network, predict
 from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 
 __all__ = [
     "CATEGORIES",
     "Evaluation",
-    "Network",
+    "Segmenter",
     "PredictFn",
     "Scores",
     "Views",

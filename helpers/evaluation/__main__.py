@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.cityscapes import CLASSES, find_root, index
-from helpers.command_line import exit_code
+from helpers.common.command_line import exit_code
 from helpers.devices import use_device
 from helpers.evaluation import CATEGORIES, Evaluation, Views, evaluate, open_network
 from helpers.evaluation.predictions import predict_files

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from helpers.cityscapes import IGNORE, NUM_CLASSES
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.evaluation.evaluating import Evaluation
 
 # Values of `error_map`.
@@ -92,7 +92,7 @@ def error_map(first: np.ndarray, second: np.ndarray, label: np.ndarray) -> np.nd
 
 
 @dataclass(frozen=True)
-class Region:
+class RegionOverlap:
     """A connected piece of one class in a label.
 
     `area` in pixels; `width`: diameter in pixels of the largest circle inside, so a pole is as thin as its pole;
@@ -105,7 +105,7 @@ class Region:
     iou: float
 
 
-def regions(prediction: np.ndarray, label: np.ndarray, smallest: int = 16) -> Iterator[Region]:
+def region_overlaps(prediction: np.ndarray, label: np.ndarray, smallest: int = 16) -> Iterator[RegionOverlap]:
     """The labelled regions of at least `smallest` pixels, and how well each was found. Both are train ids (H, W).
 
     What a region is compared with is every predicted piece of its class that touches it, without the pixels of other
@@ -133,7 +133,7 @@ def regions(prediction: np.ndarray, label: np.ndarray, smallest: int = 16) -> It
             touching = shared[:, number] > 0
             found = int(shared[:, number].sum())
             beside = int(shared[touching, 0].sum())
-            yield Region(int(class_id), area, float(2 * widest[number] - 1), found / (area + beside))
+            yield RegionOverlap(int(class_id), area, float(2 * widest[number] - 1), found / (area + beside))
 
 
 def mean_iou_by(values: np.ndarray, ious: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

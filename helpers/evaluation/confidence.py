@@ -10,9 +10,9 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cityscapes import NUM_CLASSES, Frame, read_image, read_label
-from helpers.cpu_ops import fast_prediction
+from helpers.common.progress import progress
+from helpers.cpu.layers import fast_prediction
 from helpers.datasets import normalise
-from helpers.progress import progress
 
 
 def true_class_probability(net: nn.Layer, frames: Sequence[Frame], desc: str = "confidence") -> np.ndarray:

@@ -19,15 +19,15 @@ from paddle import nn
 
 from helpers.cityscapes import Frame, png, read_image, read_label
 from helpers.cityscapes.frames import read_bytes
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path
+from helpers.common.parallel import in_processes
+from helpers.common.progress import progress
 from helpers.devices import use_device
-from helpers.errors import CourseError
-from helpers.evaluation.networks import WHOLE, Network, PredictFn, check_image, open_network
+from helpers.evaluation.opening import WHOLE, PredictFn, Segmenter, open_network, require_rgb
 from helpers.evaluation.pictures import write_picture
 from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
-from helpers.files import atomic_path
-from helpers.parallel import in_processes
-from helpers.progress import progress
 
 STAGES = ("read", "prepare", "network", "score", "keep")
 AHEAD = 2  # frames that are read while the network is at work; more would only take memory
@@ -86,7 +86,7 @@ class Evaluation:
 
 
 def evaluate(
-    source: Network | nn.Layer | PredictFn | str | Path,
+    source: Segmenter | nn.Layer | PredictFn | str | Path,
     frames: Sequence[Frame],
     desc: str = "evaluating",
     *,
@@ -132,7 +132,7 @@ def _kept(folder: str | Path, frame: Frame) -> Path:
     return Path(folder) / f"{frame.stem}_trainIds.png"
 
 
-def _evaluate(network: Network, frames: list[Frame], desc: str | None, keep: str | Path | None) -> Evaluation:
+def _evaluate(network: Segmenter, frames: list[Frame], desc: str | None, keep: str | Path | None) -> Evaluation:
     # The network runs in this thread: in others, the C library hands large buffers back to the system after each use.
     clock = _Clock()
 
@@ -140,7 +140,7 @@ def _evaluate(network: Network, frames: list[Frame], desc: str | None, keep: str
         with clock("read"):
             image, truth = read_image(frame), read_label(frame)
         with clock("prepare"):
-            check_image(image)
+            require_rgb(image)
             return network.prepare(image), truth
 
     def count(labels: np.ndarray, truth: np.ndarray, frame: Frame) -> np.ndarray:
@@ -232,7 +232,7 @@ def _evaluate_part(
 
 
 @lru_cache(maxsize=1)
-def _opened(source: str, options: tuple, device: str) -> Network:
+def _opened(source: str, options: tuple, device: str) -> Segmenter:
     # Each process opens the network at its first part of the frames and keeps it for the others. Several GPUs are dealt
     # out by the number at the end of the process's name (not tried: there was no GPU).
     if device.startswith("gpu"):

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from helpers.errors import CourseError
-from helpers.files import atomic_path
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif")
 LARGEST = 178_956_970  # pixels; Pillow refuses more as a decompression bomb (twice Image.MAX_IMAGE_PIXELS)

@@ -1,20 +1,24 @@
-"""Predict pictures of one's own: raw ids, colour map and overlay beside each other."""
+"""Predict pictures of one's own, of any size: train ids, colour map and overlay beside each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
 
 from helpers.cityscapes import colorize
-from helpers.errors import CourseError
-from helpers.evaluation.large import predict_any_size
-from helpers.evaluation.networks import PredictFn
+from helpers.common.errors import CourseError
+from helpers.common.progress import progress
+from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.pictures import SUFFIXES, read_picture, write_picture
 from helpers.plotting.base import overlay
-from helpers.progress import progress
+
+# A frame of Cityscapes at most goes through a network at once; Fast-SCNN takes 1 GB for it.
+TILE_HW = (1024, 2048)
+MARGIN = 128  # pixels that a tile sees beyond those it decides
 
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
     "trainIds": lambda image, labels, opacity: labels,
@@ -81,3 +85,36 @@ def _write(target: Path, kind: str, pixels: np.ndarray) -> Path:
     path = target.with_name(f"{target.name}_{kind}.png")
     write_picture(path, pixels)
     return path
+
+
+def predict_any_size(
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    tile_hw: tuple[int, int] = TILE_HW,
+    margin: int = MARGIN,
+) -> np.ndarray:
+    """Train ids uint8 (H, W) of uint8 RGB `image` (H, W, 3); what is larger than a tile is predicted tile by tile.
+
+    Up to the area of one tile the image is given whole, and the labels are those of `predict`. Beyond that, each tile
+    has at most `tile_hw` pixels, sees `margin` pixels of its neighbours and decides the others, so labels near a seam
+    may differ from those of the whole image, whose memory no machine may have.
+    """
+    height, width = image.shape[:2]
+    if height * width <= tile_hw[0] * tile_hw[1]:
+        return predict(image)
+    labels = np.empty((height, width), dtype=np.uint8)
+    parts = [(y, x) for y in _parts(height, tile_hw[0], margin) for x in _parts(width, tile_hw[1], margin)]
+    for (top, bottom), (left, right) in progress(parts, desc=f"{width} x {height} pixels", unit="tile"):
+        up, to_left = max(0, top - margin), max(0, left - margin)
+        seen = predict(np.ascontiguousarray(image[up : bottom + margin, to_left : right + margin]))
+        labels[top:bottom, left:right] = seen[top - up : bottom - up, left - to_left : right - to_left]
+    return labels
+
+
+def _parts(length: int, tile: int, margin: int) -> list[tuple[int, int]]:
+    """Equal parts of `length` pixels that fit into a tile together with a margin on both sides."""
+    if length <= tile:
+        return [(0, length)]
+    count = ceil(length / (tile - 2 * margin))
+    edges = [round(i * length / count) for i in range(count + 1)]
+    return list(zip(edges, edges[1:], strict=False))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
 from helpers.cityscapes import IGNORE, LABELS, NUM_CLASSES
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
+from helpers.cpu.confusion import count_pairs, words
 
 # Category of each train id, as cityscapesScripts' label table has it: flat, construction, object, ...
 CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(label.category for label in LABELS if 0 <= label.trainId < IGNORE))
@@ -31,41 +31,13 @@ def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int
             "resize the prediction to the label's size with nearest neighbour."
         )
     if prediction.dtype == label.dtype == np.uint8:
-        pairs = _count_pairs(*_words(label), *_words(prediction))
+        pairs = count_pairs(*words(label), *words(prediction))
     else:
         pairs = _count_any_pairs(label, prediction, num_classes)
     counted = np.delete(pairs, IGNORE, axis=0) if num_classes <= IGNORE else pairs
     _refuse_others("label", counted.sum(axis=1), num_classes)
     _refuse_others("prediction", counted.sum(axis=0), num_classes)
     return counted[:num_classes, :num_classes]
-
-
-def _words(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes as uint64 (P // 8,), eight at a time, and those that are left."""
-    flat = np.require(values, requirements="C").ravel()
-    if flat.ctypes.data % 8:
-        flat = flat.copy()
-    whole = flat.size // 8 * 8
-    return flat[:whole].view(np.uint64), flat[whole:]
-
-
-@numba.njit(nogil=True, cache=True)
-def _count_pairs(label, label_rest, prediction, prediction_rest):  # uint64 (P // 8,), uint8 (P % 8,), twice
-    # int64 (256, 256). Counting all pairs of bytes needs no look at a value before it is counted, and tells afterwards
-    # whether one was out of range. Eight neighbours mostly have one label and one prediction, and are counted at once.
-    counts = np.zeros(1 << 16, dtype=np.int64)
-    all_bytes, one_byte = np.uint64(0x0101010101010101), np.uint64(0xFF)
-    for i in range(label.size):
-        true, said = label[i], prediction[i]
-        if true == (true & one_byte) * all_bytes and said == (said & one_byte) * all_bytes:
-            counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 8
-        else:
-            for _ in range(8):
-                counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 1
-                true, said = true >> np.uint64(8), said >> np.uint64(8)
-    for i in range(label_rest.size):
-        counts[(np.int64(label_rest[i]) << 8) | prediction_rest[i]] += 1
-    return counts.reshape(256, 256)
 
 
 def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:

@@ -11,18 +11,18 @@ from paddle import nn
 from helpers.cityscapes import Frame, read_image
 from helpers.cityscapes.annotations import to_label_ids
 from helpers.cityscapes.png import read_header
-from helpers.errors import CourseError
-from helpers.evaluation.networks import Network, PredictFn, open_network
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path
+from helpers.common.progress import progress
+from helpers.evaluation.opening import PredictFn, Segmenter, open_network
 from helpers.evaluation.pictures import write_picture
-from helpers.files import atomic_path
-from helpers.progress import progress
 
 # The server and cityscapesScripts' evaluator find "<city>_<sequence>_<frame>*.png" in any folder.
 NAME_END = "_pred_labelIds.png"
 
 
 def submit(
-    source: Network | nn.Layer | PredictFn | str | Path,
+    source: Segmenter | nn.Layer | PredictFn | str | Path,
     frames: Sequence[Frame],
     folder: str | Path,
     *,

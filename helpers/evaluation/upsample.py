@@ -1,7 +1,7 @@
 """From a live network to labels, without the large logits in between.
 
 The networks compute logits at 1/4 or 1/8 of the image and enlarge them at the very end: 159 MB for a frame of
-Cityscapes, of which only the place of the largest value at each pixel is wanted. `helpers.pixels` does both
+Cityscapes, of which only the place of the largest value at each pixel is wanted. `helpers.cpu.pixels` does both
 steps in one loop.
 """
 
@@ -16,10 +16,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.cpu_ops import fast_prediction
+from helpers.common.runtime import usable_cores
+from helpers.cpu.layers import fast_prediction
+from helpers.cpu.pixels import Workers, labels_of
 from helpers.deployment.graphs import Resize, last_resize, without_resize
-from helpers.pixels import Workers, labels_of
-from helpers.runtime import usable_cores
 
 _RESIZES: WeakKeyDictionary[nn.Layer, Resize | None] = WeakKeyDictionary()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import paddle
 import paddle.nn.functional as F
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 # Maps normalised images, float32 (1, 3, H, W), to logits (1, 19, H, W).
 LogitsFn = Callable[[paddle.Tensor], paddle.Tensor]

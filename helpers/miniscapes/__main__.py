@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.command_line import exit_code
+from helpers.common.command_line import exit_code
 from helpers.miniscapes.write import generate
 
 

@@ -87,7 +87,7 @@ SCHEDULE = {"train": 0.10, "bus": 0.16, "truck": 0.19, "motorcycle": 0.23, "ride
 
 
 @dataclass(frozen=True)
-class Frame:
+class FramePlan:
     """One frame to make: its place in the set, and the classes that it has to show."""
 
     split: str
@@ -109,7 +109,7 @@ class Frame:
         return np.random.default_rng(np.random.SeedSequence([self.seed, split, city, self.number, *more]))
 
 
-def plan(split: str, count: int, seed: int) -> list[Frame]:
+def plan(split: str, count: int, seed: int) -> list[FramePlan]:
     """The frames of a split: cities in equal parts (at least four frames each in train), rare classes spread evenly."""
     cities = SPLITS[split][:max(1, min(len(SPLITS[split]), count // (4 if split == "train" else 1)))]
     rng = np.random.default_rng(np.random.SeedSequence([seed, list(SPLITS).index(split), 4242]))
@@ -124,6 +124,6 @@ def plan(split: str, count: int, seed: int) -> list[Frame]:
         city = cities[i * len(cities) // count]
         number = i - -(-(i * len(cities) // count) * count // len(cities))
         turn = number + len(city.name)
-        frames.append(Frame(split, city, number, city.weathers[number % len(city.weathers)],
+        frames.append(FramePlan(split, city, number, city.weathers[number % len(city.weathers)],
                             city.streets[turn % len(city.streets)], frozenset(wanted[i]), seed))
     return frames

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 CLASSES = 19
 FINE, COARSE = 32, 8  # cells along each colour axis; the coarse cube answers where the fine one saw too little

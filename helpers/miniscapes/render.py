@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw
 
 from helpers.miniscapes.camera import REFERENCE_WIDTH, cut_to_frame
 from helpers.miniscapes.canvas import Canvas, Thing
-from helpers.miniscapes.cities import Frame
+from helpers.miniscapes.cities import FramePlan
 from helpers.miniscapes.effects import add_glow, sensor, wet_ground
 from helpers.miniscapes.ground import Ground
 from helpers.miniscapes.rim import borders, hood
@@ -24,7 +24,7 @@ COUNTED = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bic
 LEAST_SEEN = 5  # preview pixels; an instance that shows less is left out of the scene
 
 
-def compose(frame: Frame, size_hw: tuple[int, int]) -> Scene:
+def compose(frame: FramePlan, size_hw: tuple[int, int]) -> Scene:
     """Builds a frame's scene; tries again, from other random numbers, until every scheduled class can be seen."""
     best, best_missing = None, None
     for attempt in range(ATTEMPTS if len(frame.wanted) < 11 else 2):  # one frame cannot show nearly everything
@@ -75,7 +75,7 @@ def _prune(s: Scene) -> list[str]:
     return [name for name in s.frame.wanted if shown.get(name, 0) < MUST_SHOW[name]]
 
 
-def render(frame: Frame, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict, np.ndarray]:
+def render(frame: FramePlan, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict, np.ndarray]:
     """Draws one frame.
 
     Returns the picture, uint8 (H, W, 3) RGB; the annotation in the schema of gtFine_polygons.json; and for every pixel

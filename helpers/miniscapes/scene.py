@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.miniscapes.camera import REFERENCE_WIDTH, Camera
 from helpers.miniscapes.canvas import Thing
-from helpers.miniscapes.cities import Frame
+from helpers.miniscapes.cities import FramePlan
 from helpers.miniscapes.light import Light, make_light
 from helpers.miniscapes.sprites import foot, stand
 
@@ -61,7 +61,7 @@ class Scene:
     lamps: halos, see effects.add_glow.
     """
 
-    frame: Frame
+    frame: FramePlan
     camera: Camera
     light: Light
     road: Road
@@ -136,7 +136,7 @@ class Scene:
             self.lamps.append((u, v, radius, colour, strength * min(1.0, 0.4 + self.light.night)))
 
 
-def open_scene(frame: Frame, size_hw: tuple[int, int], attempt: int) -> Scene:
+def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int) -> Scene:
     """Draws the frame's camera, weather and road plan; nothing stands in the street yet."""
     rng = frame.rng(attempt)
     height = REFERENCE_WIDTH * size_hw[0] / size_hw[1]

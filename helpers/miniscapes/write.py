@@ -14,27 +14,27 @@ from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import createLabelImage
 
-from helpers.errors import CourseError
-from helpers.files import atomic_path, read_json, write_json
-from helpers.miniscapes.cities import Frame, plan
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path, read_json, write_json
+from helpers.common.progress import progress
+from helpers.miniscapes.cities import FramePlan, plan
 from helpers.miniscapes.render import render
-from helpers.progress import progress
 
 VERSION = 8  # of the generator: raise it whenever the same specification gives other bytes
 MARKER = "miniscapes.json"
 MOST_FRAMES = 20000  # a split; Cityscapes has 2,975 + 500 + 1,525
 
 
-def image_path(frame: Frame) -> str:
+def image_path(frame: FramePlan) -> str:
     return f"leftImg8bit/{frame.split}/{frame.city.name}/{frame.stem}_leftImg8bit.png"
 
 
-def label_path(frame: Frame, kind: str) -> str:
+def label_path(frame: FramePlan, kind: str) -> str:
     suffix = "json" if kind == "polygons" else "png"
     return f"gtFine/{frame.split}/{frame.city.name}/{frame.stem}_gtFine_{kind}.{suffix}"
 
 
-def write_frame(job: tuple[Frame, tuple[int, int], str]) -> str:
+def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
     """Makes one frame's files under a folder. job: (frame, size_hw, folder). Returns the frame's stem.
 
     The polygons file is written first and read back by the official converters, so the four label pictures are what
@@ -67,7 +67,7 @@ def write_frame(job: tuple[Frame, tuple[int, int], str]) -> str:
 
 
 def _run(jobs: list, workers: int) -> Iterator[str]:
-    """Frame by frame here, or spread over fresh processes (spawned: forking when Paddle has threads can hang)."""
+    """FramePlan by frame here, or spread over fresh processes (spawned: forking when Paddle has threads can hang)."""
     if workers <= 1 or len(jobs) < 4:
         yield from map(write_frame, jobs)
         return
@@ -166,7 +166,7 @@ def _same(root: Path, spec: dict) -> bool:
         return False
 
 
-def _write_lists(folder: Path, frames: list[Frame]) -> None:
+def _write_lists(folder: Path, frames: list[FramePlan]) -> None:
     """The lists that PaddleSeg reads: train, val and trainval name image and labels, test and infer images only."""
 
     def lines(*splits):

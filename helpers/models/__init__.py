@@ -4,25 +4,35 @@ The networks are PaddleSeg's: a layer that maps (N, 3, H, W) float32 to a list o
 output first and auxiliary outputs after it.
 """
 
-from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost
-from helpers.models.latency import latency_ms
-from helpers.models.networks import NAMES, NETWORKS, build, count, title
+from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost, latency_ms
+from helpers.models.networks import NAMES, NETWORKS, build, title
+from helpers.models.pruned import PLAN, Group, Member, Plan, apply_plan, load_pruned, save_pruned
 from helpers.models.quoted import QuotedCount, fastscnn_counts
 from helpers.models.structure import Branch, branches
+from helpers.models.weights import WEIGHTS, load_weights, save_weights
 
 __all__ = [
     "AUXILIARY_PREFIXES",
     "NAMES",
     "NETWORKS",
+    "PLAN",
+    "WEIGHTS",
     "Branch",
     "Cost",
+    "Group",
     "LayerCost",
+    "Member",
+    "Plan",
     "QuotedCount",
+    "apply_plan",
     "branches",
     "build",
     "cost",
-    "count",
     "fastscnn_counts",
     "latency_ms",
+    "load_pruned",
+    "load_weights",
+    "save_pruned",
+    "save_weights",
     "title",
 ]

@@ -6,10 +6,10 @@ import argparse
 import sys
 
 from helpers import models
-from helpers.command_line import exit_code
+from helpers.common.command_line import exit_code
+from helpers.common.errors import CourseError
 from helpers.devices import use_device
-from helpers.errors import CourseError
-from helpers.models.latency import latency_ms
+from helpers.models.counting import latency_ms
 
 
 def main() -> int:

@@ -1,15 +1,19 @@
-"""Parameters and multiply-accumulates of a network, counted layer by layer."""
+"""Parameters and multiply-accumulates of a network, counted layer by layer, and its latency."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 import paddle
 from paddle import nn
+
+from helpers.models.networks import build, without_initialisation
 
 # PaddleSeg's own names of the layers that exist for the auxiliary loss only. OCR's `aux_head` is none of them: its
 # output goes into the main one.
@@ -60,13 +64,19 @@ class Cost:
         return dict(sorted(shares.items()))
 
 
-def cost(net: nn.Layer, size_hw: tuple[int, int], auxiliary: bool = False) -> Cost:
+def cost(net: nn.Layer | str, size_hw: tuple[int, int], auxiliary: bool = False) -> Cost:
     """Count the parameters and convolution multiply-accumulates of `net` for one image of `size_hw` pixels.
+
+    `net`: a network, or the name of one, which is then built without drawing its weights: the W48 pair has 250 million.
 
     Convolutions only, no bias, batch norm, activation or interpolation: a k x k convolution from C_in to C_out
     channels in g groups costs k * k * C_in / g * C_out at each of its output pixels. Auxiliary heads, which an
     exported network does not carry, count only when asked for.
     """
+
+    if isinstance(net, str):
+        with without_initialisation():
+            net = build(net)
 
     def counts(name: str) -> bool:
         return auxiliary or not _AUXILIARY.search(name)
@@ -134,3 +144,20 @@ def _output_hw(layer: nn.Conv2D, input_hw: list[int]) -> tuple[int, int]:
         )
     )
     return height, width
+
+
+def latency_ms(net: nn.Layer, size_hw: tuple[int, int], repeats: int = 3) -> tuple[float, float, float]:
+    """Milliseconds for one image of `size_hw` pixels in evaluation mode, after one run that is not counted: median,
+    smallest and largest of `repeats`. The logits are fetched, so the work is done on a GPU too."""
+    was_training = net.training
+    net.eval()
+    image = paddle.rand([1, 3, *size_hw])
+    seconds = []
+    with paddle.no_grad():
+        for _ in range(repeats + 1):
+            start = time.perf_counter()
+            net(image)[0].numpy()
+            seconds.append(1000 * (time.perf_counter() - start))
+    if was_training:
+        net.train()
+    return median(seconds[1:]), min(seconds[1:]), max(seconds[1:])

@@ -11,18 +11,16 @@ import paddle
 from paddle import nn
 from paddle.nn.initializer.kaiming import MSRAInitializer
 from paddle.nn.initializer.normal import NormalInitializer
-from paddleseg.models import FCN, BiSeNetV2, DeepLabV3P, FastSCNN, OCRNet, PSPNet, UNet, backbones
+from paddleseg.models import FCN, BiSeNetV2, DeepLabV3P, FastSCNN, OCRNet, PSPNet, UNet, backbones, layers
 
 from helpers.cityscapes import NUM_CLASSES
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.models import pretrained as imagenet
-from helpers.models.counting import Cost, cost
 from helpers.models.icnet import ICNet
-from helpers.models.quoted import build_2020
 
 
 @dataclass(frozen=True)
-class Network:
+class NetworkSpec:
     """One row of the table.
 
     `title`: as the literature writes it, with its head. `build` maps a number of classes to the network with random
@@ -62,8 +60,15 @@ def _fastscnn(num_classes: int) -> nn.Layer:
     return net
 
 
-def _fastscnn_2020(num_classes: int) -> nn.Layer:
-    net = build_2020(num_classes)
+def build_fastscnn_2020(num_classes: int) -> nn.Layer:
+    """Fast-SCNN as PaddleSeg 0.4 to 0.8 had it (2020, `pdseg/models/modeling/fast_scnn.py`), whose count is 7.21 G.
+
+    Its pyramid pooling ended in a 1x1 convolution, now 3x3, and the fusion module's "dwconv" was a dense 1x1
+    convolution, now depthwise 3x3.
+    """
+    net = FastSCNN(num_classes, enable_auxiliary_loss=True)
+    net.global_feature_extractor.ppm.conv_bn_relu2 = layers.ConvBNReLU(256, 128, kernel_size=1)
+    net.feature_fusion.dwconv = layers.ConvBNReLU(128, 128, kernel_size=1, bias_attr=False)
     _start_from_scratch(net)
     return net
 
@@ -91,26 +96,26 @@ def _start_from_scratch(net: nn.Layer) -> None:
             initialise(layer.weight)
 
 
-NETWORKS: dict[str, Network] = {
-    "hrnet_w18_small_v1": Network("HRNet-W18-small-v1", _fcn("HRNet_W18_Small_V1")),
-    "hrnet_w18_small_v2": Network("HRNet-W18-small-v2", _fcn("HRNet_W18_Small_V2")),
-    "hrnet_w18": Network("HRNet-W18", _fcn("HRNet_W18"), "hrnet_w18"),
-    "hrnet_w48": Network("HRNet-W48", _fcn("HRNet_W48"), "hrnet_w48"),
-    "uhrnet_w18_small": Network("U-HRNet-W18-small", _fcn("UHRNet_W18_Small"), "uhrnet_w18_small"),
-    "uhrnet_w48": Network("U-HRNet-W48", _fcn("UHRNet_W48"), "uhrnet_w48"),
-    "hrnet_w18_small_v1_ocr": Network("HRNet-W18-small-v1 + OCR", _ocr("HRNet_W18_Small_V1")),
-    "hrnet_w18_small_v2_ocr": Network("HRNet-W18-small-v2 + OCR", _ocr("HRNet_W18_Small_V2")),
-    "hrnet_w18_ocr": Network("HRNet-W18 + OCR", _ocr("HRNet_W18"), "hrnet_w18"),
-    "hrnet_w48_ocr": Network("HRNet-W48 + OCR", _ocr("HRNet_W48"), "hrnet_w48"),
-    "uhrnet_w18_small_ocr": Network("U-HRNet-W18-small + OCR", _ocr("UHRNet_W18_Small"), "uhrnet_w18_small"),
-    "uhrnet_w48_ocr": Network("U-HRNet-W48 + OCR", _ocr("UHRNet_W48"), "uhrnet_w48"),
-    "fastscnn": Network("Fast-SCNN", _fastscnn),
-    "fastscnn_2020": Network("Fast-SCNN as published in 2020", _fastscnn_2020),
-    "unet": Network("U-Net", UNet),
-    "deeplabv3p": Network("DeepLabv3+, ResNet50-vd", _on_resnet(DeepLabV3P), "resnet50_vd"),
-    "pspnet": Network("PSPNet, ResNet50-vd", _on_resnet(PSPNet), "resnet50_vd"),
-    "icnet": Network("ICNet, ResNet50-vd", _on_resnet(ICNet), "resnet50_vd"),
-    "bisenetv2": Network("BiSeNetV2", BiSeNetV2),
+NETWORKS: dict[str, NetworkSpec] = {
+    "hrnet_w18_small_v1": NetworkSpec("HRNet-W18-small-v1", _fcn("HRNet_W18_Small_V1")),
+    "hrnet_w18_small_v2": NetworkSpec("HRNet-W18-small-v2", _fcn("HRNet_W18_Small_V2")),
+    "hrnet_w18": NetworkSpec("HRNet-W18", _fcn("HRNet_W18"), "hrnet_w18"),
+    "hrnet_w48": NetworkSpec("HRNet-W48", _fcn("HRNet_W48"), "hrnet_w48"),
+    "uhrnet_w18_small": NetworkSpec("U-HRNet-W18-small", _fcn("UHRNet_W18_Small"), "uhrnet_w18_small"),
+    "uhrnet_w48": NetworkSpec("U-HRNet-W48", _fcn("UHRNet_W48"), "uhrnet_w48"),
+    "hrnet_w18_small_v1_ocr": NetworkSpec("HRNet-W18-small-v1 + OCR", _ocr("HRNet_W18_Small_V1")),
+    "hrnet_w18_small_v2_ocr": NetworkSpec("HRNet-W18-small-v2 + OCR", _ocr("HRNet_W18_Small_V2")),
+    "hrnet_w18_ocr": NetworkSpec("HRNet-W18 + OCR", _ocr("HRNet_W18"), "hrnet_w18"),
+    "hrnet_w48_ocr": NetworkSpec("HRNet-W48 + OCR", _ocr("HRNet_W48"), "hrnet_w48"),
+    "uhrnet_w18_small_ocr": NetworkSpec("U-HRNet-W18-small + OCR", _ocr("UHRNet_W18_Small"), "uhrnet_w18_small"),
+    "uhrnet_w48_ocr": NetworkSpec("U-HRNet-W48 + OCR", _ocr("UHRNet_W48"), "uhrnet_w48"),
+    "fastscnn": NetworkSpec("Fast-SCNN", _fastscnn),
+    "fastscnn_2020": NetworkSpec("Fast-SCNN as published in 2020", build_fastscnn_2020),
+    "unet": NetworkSpec("U-Net", UNet),
+    "deeplabv3p": NetworkSpec("DeepLabv3+, ResNet50-vd", _on_resnet(DeepLabV3P), "resnet50_vd"),
+    "pspnet": NetworkSpec("PSPNet, ResNet50-vd", _on_resnet(PSPNet), "resnet50_vd"),
+    "icnet": NetworkSpec("ICNet, ResNet50-vd", _on_resnet(ICNet), "resnet50_vd"),
+    "bisenetv2": NetworkSpec("BiSeNetV2", BiSeNetV2),
 }
 NAMES: tuple[str, ...] = tuple(NETWORKS)
 
@@ -139,15 +144,9 @@ def build(name: str, num_classes: int = NUM_CLASSES, seed: int | None = None, pr
     return net
 
 
-def count(name: str, size_hw: tuple[int, int], num_classes: int = NUM_CLASSES) -> Cost:
-    """The cost of the network `name` for one image of `size_hw` pixels, without drawing its weights, which would take
-    most of the time: 250 million random numbers for the W48 pair."""
-    with _undrawn_weights():
-        return cost(build(name, num_classes), size_hw)
-
-
 @contextlib.contextmanager
-def _undrawn_weights() -> Iterator[None]:
+def without_initialisation() -> Iterator[None]:
+    """Inside, networks are built without drawing their weights, which would take most of the time."""
     drawing = [NormalInitializer, MSRAInitializer]
     originals = [each.forward for each in drawing]
     for each in drawing:
@@ -159,7 +158,7 @@ def _undrawn_weights() -> Iterator[None]:
             each.forward = original
 
 
-def _lookup(name: str) -> Network:
+def _lookup(name: str) -> NetworkSpec:
     if name not in NETWORKS:
         raise CourseError(f"There is no network {name!r}: choose one of {', '.join(NAMES)}.")
     return NETWORKS[name]

@@ -21,9 +21,9 @@ from pathlib import Path
 import paddle
 from paddle import nn
 
-from helpers.errors import CourseError
-from helpers.files import atomic_path, write_text
-from helpers.progress import progress
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path, write_text
+from helpers.common.progress import progress
 
 CACHE_VARIABLE = "COURSE_WEIGHTS"
 MEMBER = "model.pdparams"

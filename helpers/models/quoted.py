@@ -1,34 +1,22 @@
 """Five numbers that are quoted as "the FLOPs of Fast-SCNN", each taken apart into what it counts.
 
 Ours (`helpers.models.cost`) are the multiply-accumulates of the convolutions that are deployed. The others count
-another network, more operators, or lose some; `tests/test_models_quoted.py` compares them with the tools themselves.
+another network, more operators, or lose some; `tests/models/test_quoted.py` compares them with the tools themselves.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paddle import nn
 from paddleseg.models import FastSCNN, layers
 
 from helpers.models.counting import AUXILIARY_PREFIXES, LayerCost, cost
+from helpers.models.networks import build_fastscnn_2020
 
 # PaddleSlim reads sizes from a program in which the size after a resize to a computed size is unknown, -1 by -1; these
 # two convolutions come before an addition makes it known again, and count as if they wrote one pixel.
 _SIZE_UNKNOWN = ("feature_fusion.dwconv._conv", "feature_fusion.conv_low_res._conv")
 _BINS = (1, 2, 3, 6)  # of the pyramid pooling
-
-
-def build_2020(num_classes: int) -> nn.Layer:
-    """Fast-SCNN as PaddleSeg 0.4 to 0.8 had it (2020, `pdseg/models/modeling/fast_scnn.py`), whose count is 7.21 G.
-
-    Its pyramid pooling ended in a 1x1 convolution, now 3x3, and the fusion module's "dwconv" was a dense 1x1
-    convolution, now depthwise 3x3.
-    """
-    net = FastSCNN(num_classes, enable_auxiliary_loss=True)
-    net.global_feature_extractor.ppm.conv_bn_relu2 = layers.ConvBNReLU(256, 128, kernel_size=1)
-    net.feature_fusion.dwconv = layers.ConvBNReLU(128, 128, kernel_size=1, bias_attr=False)
-    return net
 
 
 @dataclass(frozen=True)
@@ -49,7 +37,7 @@ def fastscnn_counts(size_hw: tuple[int, int] = (1024, 2048)) -> list[QuotedCount
     net = FastSCNN(19, enable_auxiliary_loss=True)
     whole = cost(net, size_hw, auxiliary=True).layers
     now = {layer.name: layer for layer in whole if not layer.name.startswith(AUXILIARY_PREFIXES)}
-    then = {layer.name: layer for layer in cost(build_2020(19), size_hw).layers}
+    then = {layer.name: layer for layer in cost(build_fastscnn_2020(19), size_hw).layers}
     ours = ("convolutions that are deployed", sum(layer.macs for layer in now.values()))
     auxiliary = ("auxiliary head, for training only", sum(layer.macs for layer in whole) - ours[1])
     pyramid, fusion = "global_feature_extractor.ppm.conv_bn_relu2._conv", "feature_fusion.dwconv._conv"

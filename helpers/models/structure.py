@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.models.counting import Cost
 
 # PaddleSeg names: the stem's convolutions, then the first stage `la1`, the transitions `tr1`.. and the stages `st2`..

@@ -12,7 +12,7 @@ from matplotlib.legend import Legend
 from matplotlib.patches import Patch
 
 from helpers.cityscapes import CLASSES, IGNORE, PALETTE, colorize
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 PANEL_WIDTH = 4.2  # inches of one picture in a grid
 _CAPTION = {"fontsize": 8, "color": "0.35"}

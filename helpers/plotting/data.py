@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE
 from helpers.cityscapes.statistics import HEIGHT_BANDS, Statistics
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.plotting.base import new_axes, show_image
 
 _COLOURS = PALETTE / 255

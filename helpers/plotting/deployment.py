@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 
 def latencies(runs_ms: Mapping[str, tuple[float, float, float]], ax: Axes | None = None) -> Axes:

@@ -10,6 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+# Who is right, as `helpers.evaluation.compare.error_map` numbers it: the colours and their names.
+ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110, 190], [160, 0, 60]], dtype=np.uint8)
+
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None, title: str = "") -> Axes:
     """The confusion matrix (rows labels, columns predictions) as row shares in percent; empty rows stay blank."""
@@ -27,30 +30,6 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None
     ax.set(xlabel="predicted", ylabel="labelled", title=title)
     ax.figure.colorbar(picture, ax=ax, shrink=0.75, label="% of the labelled pixels of the row")
     return ax
-
-
-def class_bars(
-    values: Mapping[str, np.ndarray], classes: Sequence[str], ax: Axes | None = None, xlabel: str = "IoU"
-) -> Axes:
-    """Horizontal bars of a score in 0 to 1 for each class, one colour per network; NaN is left empty and marked."""
-    ax = ax or plt.subplots(figsize=(7.5, 0.32 * len(classes) + 1.2), layout="constrained")[1]
-    height = 0.8 / len(values)
-    rows = np.arange(len(classes))
-    for number, (name, value) in enumerate(values.items()):
-        y = rows + (number - (len(values) - 1) / 2) * height
-        ax.barh(y, np.nan_to_num(value), height=height, label=name)
-        for position in y[np.isnan(value)]:
-            ax.text(0.005, position, "absent", va="center", fontsize=6, color="grey")
-    ax.set_yticks(rows, classes, fontsize=8)
-    ax.set(xlabel=xlabel, xlim=(0, 1))
-    ax.invert_yaxis()
-    ax.grid(axis="x", alpha=0.3)
-    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(values), frameon=False)
-    return ax
-
-
-# Who is right, as `helpers.evaluation.compare.error_map` numbers it: the colours and their names.
-ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110, 190], [160, 0, 60]], dtype=np.uint8)
 
 
 def error_names(first: str, second: str) -> tuple[str, ...]:

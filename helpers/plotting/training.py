@@ -132,7 +132,7 @@ def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]
     return ax
 
 
-def class_bars(
+def grouped_bars(
     values: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None, ylabel: str = "IoU"
 ) -> Axes:
     """Bars in groups, one group per class and one bar per name; NaN leaves a gap."""

@@ -7,25 +7,16 @@ parameters by their place in the network ("classifier.conv.weight"), never by Pa
 which differ from process to process (Paddle issue 32739).
 """
 
+from helpers.models.pruned import PLAN, Group, Plan, apply_plan, load_pruned, save_pruned
 from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
 from helpers.pruning.latency import LatencyModel, export_plans, fastest_engine, fit_latency, measure_exports
-from helpers.pruning.plan import (
-    PLAN,
-    WEIGHTS,
-    Group,
-    Plan,
-    apply_plan,
-    load_pruned,
-    save_pruned,
-)
 from helpers.pruning.sensitivity import quick_miou, sensitivity
 
 __all__ = [
     "CRITERIA",
     "PLAN",
     "TOLERANCE",
-    "WEIGHTS",
     "Analysis",
     "Group",
     "LatencyModel",

@@ -9,10 +9,10 @@ import numpy as np
 from paddle import nn
 
 from helpers import paddle_compat
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.models import AUXILIARY_PREFIXES, LayerCost, cost
+from helpers.models.pruned import Group, Plan, apply_plan
 from helpers.pruning.coupling import Coupled, coupled_channels
-from helpers.pruning.plan import Group, Plan, apply_plan
 
 # How filters are ranked: PaddleSlim's pruner for it, or None for chance, the control.
 CRITERIA: dict[str, str | None] = {

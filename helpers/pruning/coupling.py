@@ -7,7 +7,7 @@ PaddleSlim 2.6 has the graph (`paddleslim.core.GraphWrapper`) and workers that w
   bottlenecks and the pyramid, in U-Net every encoder stage;
 - it takes 56 s for U-HRNet-W18-small and 208 s for HRNet-W18-small-v2, since a variable finds its operators by
   reading the whole graph. One pass in order takes half a second.
-`tests/test_pruning_coupling.py` compares both where both find something.
+`tests/pruning/test_coupling.py` compares both where both find something.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 from paddle import nn
 
 from helpers import paddle_compat
+from helpers.models.pruned import Member
 
 # PaddleSlim writes its example input into the program number by number, so a large one takes seconds to trace; which
 # channels belong together does not depend on the size.
@@ -34,24 +35,6 @@ _SAME_CHANNELS = {
 _NORMS = {"batch_norm", "sync_batch_norm"}
 _ADDITIONS = {"elementwise_add", "elementwise_sub", "elementwise_mul"}
 _READS_SHAPE = {"shape"}
-
-
-@dataclass(frozen=True)
-class Member:
-    """Where the channels of a group lie along one axis of a tensor: from `start` on, `width` neighbours for each.
-
-    `length` is the tensor's whole length along `axis`.
-    """
-
-    tensor: str
-    axis: int
-    start: int
-    width: int
-    length: int
-
-    def positions(self, channels: np.ndarray) -> np.ndarray:
-        """Where the given channels of the group, int (n,), lie: int (n * width,)."""
-        return (self.start + self.width * channels[:, np.newaxis] + np.arange(self.width)).ravel()
 
 
 @dataclass(frozen=True)

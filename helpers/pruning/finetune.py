@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,13 +14,12 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cityscapes import Frame
+from helpers.common.errors import CourseError
+from helpers.common.progress import progress
 from helpers.datasets import training_batches
-from helpers.errors import CourseError
 from helpers.profiles import Recipe
-from helpers.progress import progress
 from helpers.training import class_weights, learning_rate, segmentation_loss
-
-LossFn = Callable[[list[paddle.Tensor], paddle.Tensor], paddle.Tensor]
+from helpers.training.loop import LossFn
 
 
 def rewound(recipe: Recipe, iterations: int) -> Recipe:

@@ -15,12 +15,12 @@ import numpy as np
 from paddle import nn
 from scipy.optimize import nnls
 
+from helpers.common.errors import CourseError
+from helpers.common.files import read_json, write_json
+from helpers.common.progress import progress
 from helpers.deployment import ENGINES, Latency, Predictor, export, measure
-from helpers.errors import CourseError
-from helpers.files import read_json, write_json
-from helpers.progress import progress
+from helpers.models.pruned import Plan, apply_plan
 from helpers.pruning.analysis import Analysis
-from helpers.pruning.plan import Plan, apply_plan
 
 _BLOCKS = (1, 4, 8, 16, 32)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from paddle import nn
 
 from helpers.cityscapes import Frame, read_image, read_label
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
+from helpers.common.files import read_json, write_json
+from helpers.common.progress import progress
 from helpers.evaluation import confusion_matrix, predict, scores
-from helpers.files import read_json, write_json
-from helpers.progress import progress
+from helpers.models.pruned import apply_plan
 from helpers.pruning.analysis import Analysis
-from helpers.pruning.plan import apply_plan
 
 
 def sensitivity(

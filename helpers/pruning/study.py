@@ -21,14 +21,14 @@ from paddle import nn
 
 from helpers import evaluation, models, training
 from helpers.cityscapes import Frame
-from helpers.command_line import exit_code
-from helpers.errors import CourseError
-from helpers.files import read_json, write_json
+from helpers.common.command_line import exit_code
+from helpers.common.errors import CourseError
+from helpers.common.files import read_json, write_json
+from helpers.models.pruned import Plan, apply_plan
 from helpers.notebook import Notebook
 from helpers.profiles import Profile, Recipe
 from helpers.pruning.analysis import Analysis, Curves
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
-from helpers.pruning.plan import Plan, apply_plan
 from helpers.pruning.sensitivity import quick_miou, sensitivity
 
 # How the channels that go are chosen: options of Analysis.plan_for.
@@ -106,8 +106,8 @@ class Study:
 
     def _trained(self, seed: int, folder: Path) -> nn.Layer:
         net = models.build("fastscnn", seed=seed)
-        if (folder / training.WEIGHTS).is_file():
-            return training.load_weights(net, folder / training.WEIGHTS)
+        if (folder / models.WEIGHTS).is_file():
+            return models.load_weights(net, folder / models.WEIGHTS)
         training.fit(net, self.train, self.profile.fastscnn, seed=seed, folder=folder, device=self.device)
         return net
 

@@ -4,24 +4,20 @@ PaddleSeg's own loop (`paddleseg.core.train`) fails on Paddle 3: it indexes the 
 `python -m helpers.training` trains one network of a profile, alone or under `python -m paddle.distributed.launch`.
 """
 
-from helpers.training.history import BEST, HISTORY, WEIGHTS, History, load_history, load_recipe
+from helpers.training.history import BEST, HISTORY, History, load_history, load_recipe
 from helpers.training.loop import fit
 from helpers.training.losses import LOSSES, class_weights, segmentation_loss
 from helpers.training.schedule import learning_rate
-from helpers.training.weights import load_weights, save_weights
 
 __all__ = [
     "BEST",
     "HISTORY",
     "LOSSES",
-    "WEIGHTS",
     "History",
     "class_weights",
     "fit",
     "learning_rate",
     "load_history",
     "load_recipe",
-    "load_weights",
-    "save_weights",
     "segmentation_loss",
 ]

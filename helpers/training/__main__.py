@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from helpers import models
-from helpers.command_line import exit_code
+from helpers.common.command_line import exit_code
 from helpers.notebook import Notebook
 from helpers.training import fit
 from helpers.training.distributed import join

@@ -16,8 +16,8 @@ import paddle
 from paddle import nn
 
 from helpers.cityscapes import Frame
+from helpers.common.files import atomic_path
 from helpers.datasets import GENERATORS
-from helpers.files import atomic_path
 from helpers.profiles import Recipe
 from helpers.training.history import History
 

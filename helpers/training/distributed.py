@@ -21,8 +21,8 @@ from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_
 
 from helpers import evaluation
 from helpers.cityscapes import NUM_CLASSES, Frame
+from helpers.common.errors import CourseError
 from helpers.devices import use_device
-from helpers.errors import CourseError
 
 SHOW_FROM = 50  # frames that are worth a bar of their own beside that of the training
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.files import read_json, write_json
+from helpers.common.files import read_json, write_json
 
-WEIGHTS = "model.pdparams"
 BEST = "best.pdparams"
 HISTORY = "history.json"
 

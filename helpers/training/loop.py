@@ -15,18 +15,18 @@ from paddle import nn
 from PIL import Image
 
 from helpers.cityscapes import Frame
-from helpers.cpu_ops import fast_training
+from helpers.common.errors import CourseError
+from helpers.common.progress import progress
+from helpers.cpu.layers import fast_training
 from helpers.datasets import GENERATORS, training_batches
-from helpers.errors import CourseError
 from helpers.evaluation import scores
+from helpers.models.weights import WEIGHTS, save_weights
 from helpers.profiles import Recipe
-from helpers.progress import progress
 from helpers.training import checkpoint, distributed
 from helpers.training.distributed import World
-from helpers.training.history import BEST, WEIGHTS, History, save_history
+from helpers.training.history import BEST, History, save_history
 from helpers.training.losses import check_losses, class_weights, segmentation_loss
 from helpers.training.schedule import optimiser as build_optimiser
-from helpers.training.weights import save_weights
 
 CHECKPOINT_SECONDS = 60
 SCALARS = "visualdl"

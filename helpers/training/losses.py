@@ -11,8 +11,8 @@ from paddleseg.models import losses as upstream
 
 from helpers import paddle_compat
 from helpers.cityscapes import IGNORE, NUM_CLASSES, Frame, class_pixels
-from helpers.cross_entropy import cross_entropy
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
+from helpers.cpu.cross_entropy import cross_entropy
 
 paddle_compat.apply()  # OHEM fails on Paddle 3 without
 

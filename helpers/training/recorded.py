@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.files import read_json
+from helpers.common.files import read_json
 from helpers.training.history import HISTORY, load_history, load_recipe
 
 RECORDED = Path(__file__).with_name("recorded_runs.json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.profiles import Recipe
 
 

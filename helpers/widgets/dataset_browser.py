@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.cityscapes import IGNORE, LABELS, Frame, colorize, index, read_image, splits
 from helpers.cityscapes.annotations import read_annotations
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture

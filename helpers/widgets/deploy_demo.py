@@ -10,10 +10,10 @@ from pathlib import Path
 import ipywidgets as widgets
 import numpy as np
 
+from helpers.common.errors import CourseError
+from helpers.common.runtime import usable_cores
 from helpers.deployment import ALL_ENGINES, Predictor, available
-from helpers.errors import CourseError
 from helpers.plotting.base import overlay
-from helpers.runtime import usable_cores
 from helpers.widgets.picture import Picture
 
 RUNS = 3  # of which the median is told

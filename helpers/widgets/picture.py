@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import traitlets
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 # What the browser runs. Positions are fractions of the picture, so they hold at any size on the screen. Moves are sent
 # at most twenty times a second, the latest one always.

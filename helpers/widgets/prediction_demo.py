@@ -11,8 +11,8 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers.cityscapes import CLASSES, Frame, read_image, read_label
-from helpers.errors import CourseError
-from helpers.evaluation.networks import PredictFn
+from helpers.common.errors import CourseError
+from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.pictures import read_picture
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 from helpers.plotting.pruning import channels_left
 from helpers.pruning import CRITERIA, Analysis, Plan
 from helpers.pruning.analysis import Curves

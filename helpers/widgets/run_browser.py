@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from helpers.errors import CourseError
+from helpers.common.errors import CourseError
 
 QUANTITIES = {"training loss": "loss", "mIoU, validation": "miou", "learning rate": "lr"}
 SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")

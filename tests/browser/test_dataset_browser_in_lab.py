@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tiny_cityscapes import write_set  # noqa: E402
+from tiny_cityscapes import write_set
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tiny_cityscapes import write_set  # noqa: E402
+from tiny_cityscapes import write_set
 
 pytestmark = pytest.mark.timeout(900)
 

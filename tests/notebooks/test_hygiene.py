@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.report import to_mathml
+from helpers.runner.report import to_mathml
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -133,3 +133,9 @@ def test_formulas_can_be_read_in_the_report(notebook):
         ):
             shown = to_mathml(formula, display="inline")
             assert shown.startswith("<math") and "\\" not in shown, formula
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_stored_line_by_line_as_nbformat_writes(path):
+    """A change of one line is then one line of a diff."""
+    assert path.read_text(encoding="utf-8") == nbformat.writes(nbformat.read(path, as_version=4)) + "\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from helpers.files import read_json
+from helpers.common.files import read_json
 from helpers.profiles import load_profile
-from helpers.reference import is_time
+from helpers.runner.reference import is_time
 
 PROJECT = Path(__file__).resolve().parents[2]
 PROFILE = load_profile("smoke")

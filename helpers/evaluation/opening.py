@@ -1,0 +1,180 @@
+"""One way to predict with whatever holds a network: a layer, saved weights, an exported model, a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from helpers import models
+from helpers.common.errors import CourseError
+from helpers.cpu.pixels import Workers, network_input
+from helpers.deployment import Predictor
+from helpers.deployment.exports import DESCRIPTION
+from helpers.evaluation import upsample
+from helpers.evaluation.views import Views
+from helpers.models.pruned import PLAN, load_pruned
+from helpers.models.weights import WEIGHTS, load_weights
+
+# Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
+PredictFn = Callable[[np.ndarray], np.ndarray]
+WHOLE = Views()
+_HERE = Workers(1)  # pixels are normalised in the thread that reads them
+
+
+def require_rgb(image: np.ndarray) -> None:
+    """Raises CourseError unless `image` is uint8 (H, W, 3) with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise CourseError(
+            f"Expected an 8-bit RGB image of shape (H, W, 3), got {image.dtype} {image.shape}: "
+            "convert it with PIL's .convert('RGB')."
+        )
+
+
+class Segmenter:
+    """A network with two steps that may run in different threads: `prepare` (any number), then `labels` (one)."""
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """What `labels` takes, made of a uint8 RGB image (H, W, 3); for reading ahead."""
+        return image
+
+    def labels(self, prepared: np.ndarray) -> np.ndarray:
+        """Train ids uint8 (H, W)."""
+        raise NotImplementedError
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Train ids uint8 (H, W) of a uint8 RGB image (H, W, 3)."""
+        require_rgb(image)
+        return self.labels(self.prepare(image))
+
+
+class Eager(Segmenter):
+    """A live network, in evaluation mode while it predicts; its mode is left as it was."""
+
+    def __init__(self, net: nn.Layer, views: Views = WHOLE):
+        self.net, self.views = net, views
+
+    def prepare(self, image):
+        return network_input(image[np.newaxis], _HERE)
+
+    def labels(self, prepared):
+        was_training = self.net.training
+        self.net.eval()
+        try:
+            with paddle.no_grad():
+                x = paddle.to_tensor(prepared)  # (1, 3, H, W)
+                if self.views.plain:
+                    return upsample.labels(self.net, x)
+                logits = self.views.logits(lambda part: self.net(part)[0], x)
+                return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
+        finally:
+            if was_training:
+                self.net.train()
+
+
+class Exported(Segmenter):
+    """A model that `helpers.deployment.export` wrote. Several views need a graph that gives logits."""
+
+    def __init__(self, folder: str | Path, engine: str = "", views: Views = WHOLE):
+        self.views = views
+        self.predictor = Predictor(folder, engine) if engine else Predictor(folder)
+        if not views.plain and self.predictor.export.graph == "labels":
+            raise CourseError(
+                f"The model in {folder} gives labels, and only logits can be averaged over scales, flips or windows: "
+                "export it with graph='logits'."
+            )
+
+    def labels(self, prepared):
+        if self.views.plain:
+            return self.predictor(prepared)
+        logits = self.views.logits(
+            lambda part: paddle.to_tensor(self.predictor.logits(part.numpy())),
+            paddle.to_tensor(network_input(prepared[np.newaxis], _HERE)),
+        )
+        return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
+
+
+class Function(Segmenter):
+    """Any function from an image to train ids."""
+
+    def __init__(self, function: PredictFn):
+        self.labels = function
+
+
+def open_network(
+    source: Segmenter | nn.Layer | PredictFn | str | Path,
+    weights: str | Path | None = None,
+    *,
+    engine: str = "",
+    views: Views = WHOLE,
+) -> Segmenter:
+    """Make a Segmenter of `source`:
+
+    - a layer, such as `models.build` gives;
+    - the name of a network together with `weights`, a .pdparams file;
+    - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them, or that folder;
+    - the folder of a pruned network, as notebook 04 writes it;
+    - the folder of an exported model, run by `engine` (default: that of `helpers.deployment.Predictor`);
+    - a function from an image to train ids.
+
+    Raises CourseError for anything else, and when `engine` or `views` do not go with the source.
+    """
+    if isinstance(source, Segmenter):
+        return source
+    if isinstance(source, nn.Layer):
+        return Eager(source, views)
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if (path / DESCRIPTION).is_file():
+            return Exported(path, engine, views)
+        if engine:
+            raise CourseError(f"The engine {engine!r} runs exported models, and {source} is none: export it first.")
+        return Eager(_load(str(source), weights), views)
+    if not callable(source):
+        raise CourseError(
+            f"{source!r} cannot predict: give a network, its name and weights, the folder of an exported model, or a "
+            "function from an image to train ids."
+        )
+    if not views.plain:
+        raise CourseError("A function gives labels, which cannot be averaged over views: give the network itself.")
+    return Function(source)
+
+
+def _load(source: str, weights: str | Path | None) -> nn.Layer:
+    path = Path(source)
+    if (path / PLAN).is_file():
+        return load_pruned(path)
+    if (path / WEIGHTS).is_file():
+        path = path / WEIGHTS
+    if source in models.NAMES:
+        if weights is None:
+            raise CourseError(
+                f"{source} is a design without weights: give the .pdparams file that it was saved to as well."
+            )
+        return load_weights(models.build(source), weights)
+    if path.suffix == ".pdparams":
+        if path.parent.name not in models.NAMES:
+            raise CourseError(
+                f"{path} does not say which network it is of: give its name first and this file as its weights "
+                f"(names: {', '.join(models.NAMES)})."
+            )
+        return load_weights(models.build(path.parent.name), path)
+    if path.exists():
+        raise CourseError(
+            f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor of a pruned one, which "
+            f"holds {PLAN}, nor a .pdparams file: export the network first (notebook 05), or give its weights."
+        )
+    close = get_close_matches(source, models.NAMES, n=1)
+    raise CourseError(
+        f"There is neither a network nor a file {source!r}: "
+        + (f"did you mean {close[0]}?" if close else "give a .pdparams file, or the folder of an exported model.")
+    )
+
+
+def predict(net: nn.Layer, image: np.ndarray, views: Views = WHOLE) -> np.ndarray:
+    """Train ids uint8 (H, W) that `net` gives a uint8 RGB image (H, W, 3). The network's mode is left as it was."""
+    return Eager(net, views)(image)

@@ -1,0 +1,177 @@
+"""A plan says which channels stay. It is saved as JSON, and applied to the same network in any process."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from paddle import nn
+
+from helpers import paddle_compat
+from helpers.common.errors import CourseError
+from helpers.common.files import read_json, write_json
+from helpers.models.networks import build
+from helpers.models.weights import load_weights, save_weights
+
+PLAN = "plan.json"
+PRUNED_WEIGHTS = "pruned.pdparams"
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where the channels of a group lie along one axis of a tensor: from `start` on, `width` neighbours for each.
+
+    `length` is the tensor's whole length along `axis`.
+    """
+
+    tensor: str
+    axis: int
+    start: int
+    width: int
+    length: int
+
+    def positions(self, channels: np.ndarray) -> np.ndarray:
+        """Where the given channels of the group, int (n,), lie: int (n * width,)."""
+        return (self.start + self.width * channels[:, np.newaxis] + np.arange(self.width)).ravel()
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels that only go together: the filters of the convolution `name`, and all that depends on them.
+
+    `kept` are the channels that stay, ascending, out of `channels`.
+    """
+
+    name: str
+    channels: int
+    kept: tuple[int, ...]
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which channels of which network stay, and the multiply-accumulates at `size_hw` before and after.
+
+    `criterion` says how filters were ranked, `allocation` how much each group gave ("uniform" or "sensitivity"),
+    `align` of what number the channels are multiples where a group has so many (1: of any).
+    `left_alone` are the convolutions that keep all their filters, because the network's structure asks for it: the
+    classifier, whose channels are the classes, and what cannot be followed.
+    """
+
+    network: str
+    criterion: str
+    allocation: str
+    align: int
+    size_hw: tuple[int, int]
+    macs_before: int
+    macs_after: int
+    groups: tuple[Group, ...]
+    left_alone: tuple[str, ...]
+
+    @property
+    def cut(self) -> float:
+        """Share of the multiply-accumulates that goes, 0 to 1."""
+        return 1 - self.macs_after / self.macs_before
+
+    def table(self) -> pd.DataFrame:
+        """One row per group: the ranked layer, its channels before and after, and how many tensors follow it."""
+        rows = [(group.name, group.channels, len(group.kept), len(group.members)) for group in self.groups]
+        return pd.DataFrame(rows, columns=["layer", "channels", "kept", "tensors that follow"])
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON."""
+        write_json(path, {"format": FORMAT, **asdict(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read a plan. Raises CourseError when there is none at `path` or it is something else."""
+        path = Path(path)
+        if not path.is_file():
+            raise CourseError(f"There is no pruning plan at {path}: prune the network first (notebook 04).")
+        try:
+            content = read_json(path)
+            if content.pop("format") != FORMAT:
+                raise ValueError("another format")
+            groups = tuple(
+                Group(g["name"], g["channels"], tuple(g["kept"]), tuple(Member(**member) for member in g["members"]))
+                for g in content.pop("groups")
+            )
+            lists = {key: tuple(content.pop(key)) for key in ("size_hw", "left_alone")}
+            return cls(**content, **lists, groups=groups)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CourseError(f"{path} is not a pruning plan of this course: write it again with Plan.save.") from error
+
+
+def apply_plan(net: nn.Layer, plan: Plan) -> nn.Layer:
+    """Remove from `net`, in place, the channels that `plan` does not keep; returns `net`.
+
+    Raises CourseError when the plan was made for another network; the network is then as it was.
+    """
+    tensors = dict(net.named_parameters()) | dict(net.named_buffers())
+    stays: dict[tuple[str, int], np.ndarray] = {}
+    for group in plan.groups:
+        if not group.kept or not 0 <= min(group.kept) <= max(group.kept) < group.channels:
+            raise CourseError(f"The plan keeps channels of {group.name} that are not there: write it again.")
+        gone = np.setdiff1d(np.arange(group.channels), group.kept)
+        for member in group.members:
+            size = tensors[member.tensor].shape[member.axis] if member.tensor in tensors else None
+            if size != member.length:
+                found = "this one has no such tensor" if size is None else f"here it has {size}"
+                raise CourseError(
+                    f"The plan is for a {plan.network} with {member.length} channels on axis {member.axis} of "
+                    f"{member.tensor}, {found}: build the network that the plan was made for, unpruned."
+                )
+            stays.setdefault((member.tensor, member.axis), np.ones(size, np.int64))[member.positions(gone)] = 0
+    layers = dict(net.named_sublayers())
+    paddle_compat.apply_to_paddleslim()
+    from paddleslim.dygraph.prune.pruning_plan import PruningMask, PruningPlan
+
+    slim_plan = PruningPlan(plan.network)
+    for (name, axis), mask in stays.items():
+        groups = getattr(layers[name.rpartition(".")[0]], "_groups", None)
+        slim_plan.add(tensors[name].name, PruningMask(axis, mask, 1 - mask.mean(), _Operator(groups)))
+    slim_plan.apply(net)
+    _forget_backups(net)
+    return net
+
+
+def save_pruned(folder: str | Path, net: nn.Layer, plan: Plan) -> None:
+    """Write the weights of the pruned `net` and the plan that rebuilds it."""
+    save_weights(net, Path(folder) / PRUNED_WEIGHTS)
+    plan.save(Path(folder) / PLAN)
+
+
+def load_pruned(folder: str | Path) -> nn.Layer:
+    """Build the network of the plan in `folder`, prune it and load its weights; returned in evaluation mode.
+
+    Raises CourseError when a file is missing or the two do not belong together.
+    """
+    plan = Plan.load(Path(folder) / PLAN)
+    return load_weights(apply_plan(build(plan.network), plan), Path(folder) / PRUNED_WEIGHTS)
+
+
+class _Operator:
+    """All that PaddleSlim asks of an operator when it applies a mask: in how many groups the convolution works."""
+
+    def __init__(self, groups: int | None):
+        self._attributes: dict[str, Any] = {"groups": groups}
+
+    def attr(self, name: str) -> Any:
+        return self._attributes.get(name)
+
+
+def _forget_backups(net: nn.Layer) -> None:
+    # PaddleSlim keeps the unpruned values in buffers, to be able to undo; they would be saved with the weights. And it
+    # changes tensors only: what the layers say of themselves is brought up to date here.
+    for layer in net.sublayers(include_self=True):
+        for name in [name for name in layer._buffers if name.endswith("_backup")]:
+            del layer._buffers[name]
+        layer.__dict__.pop("_origin_groups", None)
+        if isinstance(layer, nn.Conv2D):
+            layer._out_channels, layer._in_channels = layer.weight.shape[0], layer.weight.shape[1] * layer._groups
+        elif isinstance(layer, nn.BatchNorm2D | nn.SyncBatchNorm):
+            layer._num_features = layer.weight.shape[0]

@@ -1,0 +1,1 @@
+"""Execute the notebooks headless and report what they found."""

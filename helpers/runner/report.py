@@ -1,0 +1,212 @@
+"""report.html: the executed notebooks on one page that needs no network.
+
+Formulas become MathML, which browsers draw themselves; nbconvert's own pages load MathJax from a server. Pictures are
+embedded. Of a widget remain the pictures and texts that it showed.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import platform
+import re
+import shutil
+import subprocess
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from helpers.common.files import write_text
+from helpers.runner.status import clock
+
+VERSIONS = (
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+    "paddleseg",
+    "paddleslim",
+    "numpy",
+    "opencv-python-headless",
+    "papermill",
+)
+STYLE = Path(__file__).with_name("report.css")
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
+
+
+def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
+    """Write `folder`/report.html from those of the `executed` notebooks that are there; returns its path."""
+    import nbformat  # takes 2 s, which a mistyped command should not wait for
+
+    sections, contents = [], []
+    for path in executed:
+        if not path.is_file():
+            continue
+        notebook = nbformat.read(path, as_version=4)
+        title = _title(notebook) or path.stem
+        contents.append(f'<li><a href="#{path.stem}">{html.escape(title)}</a></li>')
+        sections.append(
+            f'<section id="{path.stem}">\n<p class="run">{path.stem}{_when(notebook)}</p>\n'
+            f"{_body(notebook, path.stem)}\n</section>"
+        )
+    facts = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in _facts(profile).items()
+    )
+    page = f"""<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Street scenes, profile {html.escape(profile)}</title>
+<style>{_style()}</style></head>
+<body>
+<header><h1>Street scenes, profile {html.escape(profile)}</h1><dl>{facts}</dl>
+<nav><ul>{"".join(contents)}</ul><label><input type="checkbox" id="hide-code"> hide the code</label></nav></header>
+<main>
+{"".join(sections)}
+</main></body></html>
+"""
+    target = folder / "report.html"
+    write_text(target, page)
+    return target
+
+
+def _title(notebook) -> str:
+    for cell in notebook.cells:
+        match = re.search(r"^# +(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        if match:
+            return match[1].strip()
+    return ""
+
+
+def _when(notebook) -> str:
+    run = notebook.metadata.get("papermill", {})
+    if not run.get("start_time") or not run.get("duration"):
+        return ""
+    started = datetime.fromisoformat(run["start_time"]).astimezone()
+    return f", run on {started:%Y-%m-%d %H:%M} in {clock(run['duration'])}"
+
+
+def _facts(profile: str) -> dict[str, str]:
+    found = []
+    for name in VERSIONS:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return {
+        "Profile": profile,
+        "Written": f"{datetime.now():%Y-%m-%d %H:%M}",
+        "Hardware": _hardware(),
+        "Versions": ", ".join([f"Python {platform.python_version()}", *found]),
+    }
+
+
+def _hardware() -> str:
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
+        cpu = names[0] if names else cpu
+    parts = [f"{len(os.sched_getaffinity(0))} cores of {cpu}"]
+    parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB of memory")
+    if shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        parts += subprocess.run(query, capture_output=True, text=True, timeout=30).stdout.split("\n")
+    return ", ".join(part for part in parts if part)
+
+
+def _style() -> str:
+    from pygments.formatters import HtmlFormatter
+
+    return STYLE.read_text(encoding="utf-8") + HtmlFormatter(style="default").get_style_defs(".highlight")
+
+
+def _body(notebook, stem: str) -> str:
+    """The cells as HTML; ids and links of headings get the notebook's name, since all notebooks share one page."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "data" in output:
+                _make_static(output["data"], notebook.metadata)
+    notebook.metadata.pop("widgets", None)
+    body, _ = _exporter().from_notebook_node(notebook)
+    body = re.sub(
+        r'(<h[1-6] id="|\bid="(?=cell-id=)|<a class="anchor-link" href="#|<a href="#)', rf"\g<1>{stem}-", body
+    )
+    # links between notebooks lead to their place on this page
+    return re.sub(r'href="(?:\./)?(\d\d_\w+)\.ipynb(?:#[^"]*)?"', r'href="#\1"', body)
+
+
+def _exporter():
+    from jinja2 import pass_context
+    from nbconvert import HTMLExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class Renderer(IPythonRenderer):
+        def block_math(self, body: str) -> str:
+            return to_mathml(body, display="block")
+
+        def inline_math(self, body: str) -> str:
+            return to_mathml(body, display="inline")
+
+        def latex_environment(self, name: str, body: str) -> str:
+            return to_mathml(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+
+    class Exporter(HTMLExporter):
+        @pass_context
+        def markdown2html(self, context, source):
+            attachments = context.get("cell", {}).get("attachments", {})
+            return MarkdownWithMath(renderer=Renderer(escape=False, attachments=attachments)).render(source)
+
+    return Exporter(template_name="basic")
+
+
+def to_mathml(formula: str, display: str) -> str:
+    """LaTeX math as a MathML element; what cannot be converted is shown as written."""
+    from latex2mathml import converter, exceptions
+
+    failures = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type))
+    # latex2mathml 3.81 knows these under the other name only
+    known = formula.replace("{aligned}", "{align}").replace(r"\operatorname{", r"\mathrm{")
+    try:
+        return converter.convert(known.strip(), display=display)
+    except failures:
+        return f"<code>{html.escape(formula)}</code>"
+
+
+def _make_static(data: dict[str, Any], metadata) -> None:
+    """Replace what only lives in JupyterLab by what can be printed."""
+    data.pop("application/javascript", None)
+    if "text/latex" in data and not {"text/html", "image/png", "image/svg+xml"} & set(data):
+        formula = data.pop("text/latex").strip()
+        display = "inline" if formula.startswith("$") and not formula.startswith("$$") else "block"
+        data["text/html"] = to_mathml(formula.strip("$"), display=display)
+    if WIDGET_VIEW in data:
+        models = metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {})
+        shown = "".join(_widget(data.pop(WIDGET_VIEW)["model_id"], models))
+        data["text/html"] = f'<div class="widget">{shown}<p>Interactive in JupyterLab.</p></div>'
+
+
+def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
+    """HTML of the pictures and texts in a widget and its children, from the saved state."""
+    model = models.get(model_id, {})
+    state = model.get("state", {})
+    kind = model.get("model_name", "")
+    found = []
+    if kind == "ImageModel" or state.get("_anywidget_id", "").endswith(".Picture"):  # helpers.widgets.picture
+        for buffer in model.get("buffers", []):
+            content = buffer["data"]
+            if base64.b64decode(content):
+                found.append(f'<img alt="" src="data:image/{state.get("format", "png")};base64,{content}">')
+    elif kind in ("HTMLModel", "HTMLMathModel"):
+        found.append(f"<div>{state.get('value', '')}</div>")
+    elif kind == "LabelModel":
+        found.append(f"<div>{html.escape(state.get('value', ''))}</div>")
+    elif kind == "OutputModel":
+        for output in state.get("outputs", []):
+            picture = output.get("data", {}).get("image/png")
+            text = output.get("text") or output.get("data", {}).get("text/plain", "")
+            found.append(
+                f'<img alt="" src="data:image/png;base64,{picture}">' if picture else f"<pre>{html.escape(text)}</pre>"
+            )
+    for child in state.get("children", []):
+        found += _widget(child.removeprefix("IPY_MODEL_"), models)
+    return found

@@ -1,0 +1,58 @@
+"""All five annotations, from files or made from the train ids."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_cityscapes import polygons, write_set
+
+from helpers import cityscapes
+from helpers.cityscapes.annotations import outline, read_annotations, to_label_ids
+from helpers.common.errors import CourseError
+
+
+@pytest.fixture
+def frame(tmp_path):
+    return cityscapes.index(write_set(tmp_path), "val")[0]
+
+
+def test_files_are_read_as_they_are(frame):
+    found = read_annotations(frame)
+    with Image.open(frame.annotation("color")) as picture:
+        np.testing.assert_array_equal(found.color, np.asarray(picture)[..., :3])
+    for kind, pixels in (("labelIds", found.label_ids), ("instanceIds", found.instance_ids)):
+        with Image.open(frame.annotation(kind)) as picture:
+            np.testing.assert_array_equal(pixels, np.asarray(picture))
+    np.testing.assert_array_equal(found.train_ids, cityscapes.read_label(frame))
+    assert found.polygons == polygons(32, 64)
+
+
+def test_what_is_missing_is_made(frame):
+    for kind in ("color", "labelIds", "instanceIds", "polygons"):
+        frame.annotation(kind).unlink()
+    found = read_annotations(frame)
+    np.testing.assert_array_equal(found.color, cityscapes.colorize(found.train_ids))
+    np.testing.assert_array_equal(cityscapes.id_to_train_id()[found.label_ids], found.train_ids)
+    assert found.instance_ids.dtype == np.uint16 and found.instance_ids.max() < 1000
+    assert found.polygons["objects"][0]["label"] in ("road", "sky")
+    assert {each["label"] for each in found.polygons["objects"]} >= {"road", "sky", "building", "car", "person"}
+
+
+def test_to_label_ids_by_hand():
+    assert to_label_ids(np.uint8([[0, 13, 18, 255]])).tolist() == [[7, 26, 33, 0]]
+
+
+def test_outlines_drawn_again_give_the_labels():
+    label = np.zeros((20, 30), np.uint8)
+    label[5:10, 5:15] = 13
+    label[12:18, 20:28] = 11
+    again = np.full_like(label, 255)
+    for each in outline(label)["objects"]:
+        cv2.fillPoly(again, [np.int32(each["polygon"])], cityscapes.CLASSES.index(each["label"]))
+    np.testing.assert_array_equal(again, label)
+
+
+def test_damaged_files_are_named(frame):
+    frame.annotation("color").write_bytes(b"no picture")
+    with pytest.raises(CourseError, match="color.png is no PNG"):
+        read_annotations(frame)

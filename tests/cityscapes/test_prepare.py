@@ -1,0 +1,361 @@
+"""prepare on small archives: what it makes, that it goes on after an interruption, and every kind of bad input."""
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cityscapesscripts.preparation.json2labelImg import json2labelImg
+from PIL import Image
+from tiny_cityscapes import CITIES, write_frame, write_set
+
+from helpers import cityscapes
+from helpers.cityscapes import __main__ as command
+from helpers.cityscapes import prepare as module
+from helpers.cityscapes.frames import UNFINISHED
+from helpers.cityscapes.prepare import prepare
+from helpers.common.errors import CourseError
+
+STEM = "aachen_000001_000019"
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """Unpacked as the official archives are: no labelTrainIds."""
+    return write_set(tmp_path / "raw", train_ids=False)
+
+
+def archives(raw, tmp_path, form="zip"):
+    halves = ("leftImg8bit", "gtFine")
+    return [Path(shutil.make_archive(str(tmp_path / f"{half}_trainvaltest"), form, raw, half)) for half in halves]
+
+
+def tree(root):
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def refuses(words, sources, to=None):
+    with pytest.raises(CourseError) as caught:
+        prepare(sources, to)
+    text = str(caught.value)
+    assert all(str(word) in text for word in words), text
+    assert "\n" not in text
+    return text
+
+
+def test_two_zips(raw, tmp_path):
+    to = tmp_path / "deep" / "set"
+    done = prepare(archives(raw, tmp_path), to)
+    assert done.frames == {"train": 5, "val": 2, "test": 1} and (done.unpacked, done.train_ids_made) == (40, 8)
+    made = tree(to)
+    assert {name: data for name, data in made.items() if name in tree(raw)} == tree(raw)
+    assert not (to / UNFINISHED).exists()
+    for split in ("train", "val"):
+        for frame in cityscapes.index(to, split):
+            expected = tmp_path / "expected.png"
+            json2labelImg(str(frame.annotation("polygons")), str(expected), "trainIds")
+            assert frame.label.read_bytes() == expected.read_bytes()
+    assert sorted(set(made) - set(tree(raw)))[-5:] == [
+        "infer.list",
+        "test.list",
+        "train.list",
+        "trainval.list",
+        "val.list",
+    ]
+
+
+@pytest.mark.parametrize("form", ["tar", "gztar", "folder", "in place", "halves"])
+def test_every_form_gives_the_same_set(raw, tmp_path, form):
+    expected = tmp_path / "expected"
+    prepare(archives(raw, tmp_path), expected)
+    to = tmp_path / "set"
+    if form in ("tar", "gztar"):  # as one archive with a folder on top
+        prepare([shutil.make_archive(str(tmp_path / "cityscapes"), form, tmp_path, "raw")], to)
+    elif form == "folder":
+        prepare([raw], to)
+        image = next(raw.rglob("*_leftImg8bit.png"))
+        assert image.samefile(to / image.relative_to(raw))  # linked, not copied
+    elif form == "halves":
+        prepare([raw / "leftImg8bit", raw / "gtFine"], to)
+    else:
+        prepare([raw])
+        to = raw
+    assert tree(to) == tree(expected)
+
+
+def test_folder_on_another_disk_is_copied(raw, tmp_path, monkeypatch):
+    def no_link(*_args, **_options):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", no_link)
+    prepare([raw], tmp_path / "set")
+    image = next(raw.rglob("*_leftImg8bit.png"))
+    copied = tmp_path / "set" / image.relative_to(raw)
+    assert copied.read_bytes() == image.read_bytes() and not image.samefile(copied)
+
+
+def test_several_processes_give_the_same(raw, tmp_path):
+    prepare(archives(raw, tmp_path), tmp_path / "one", workers=1)
+    prepare(archives(raw, tmp_path), tmp_path / "two", workers=2)
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_a_second_run_does_nothing_again(raw, tmp_path):
+    zips, to = archives(raw, tmp_path), tmp_path / "set"
+    prepare(zips, to)
+    times = {path: path.stat().st_mtime_ns for path in to.rglob("*.png")}
+    done = prepare(zips, to)
+    assert (done.unpacked, done.train_ids_made) == (0, 0)
+    assert {path: path.stat().st_mtime_ns for path in to.rglob("*.png")} == times
+
+
+def test_one_half_after_the_other_needs_both_first(raw, tmp_path):
+    images, annotations = archives(raw, tmp_path)
+    refuses([images, "no gtFine", "gtFine_trainvaltest.zip"], [images], tmp_path / "set")
+    refuses([annotations, "no leftImg8bit", "leftImg8bit_trainvaltest.zip"], [annotations], tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+    prepare([images, annotations], tmp_path / "set")
+    prepare([annotations], tmp_path / "set")  # the other half is there already
+
+
+def test_interrupted_set_is_refused_and_finished_later(raw, tmp_path, monkeypatch):
+    zips, to = archives(raw, tmp_path), tmp_path / "set"
+    real, calls = module.make_train_ids, []
+
+    def stop_at_the_fourth(frame, image, temporary):
+        real(frame, image, temporary)
+        calls.append(frame)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "make_train_ids", stop_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(zips, to)
+    assert (to / UNFINISHED).is_dir() and not list((to / UNFINISHED).iterdir())
+    with pytest.raises(CourseError, match="interrupted"):
+        cityscapes.index(to, "train")
+    monkeypatch.setattr(module, "make_train_ids", real)
+    done = prepare(zips, to)
+    assert (done.unpacked, done.train_ids_made) == (0, 5)  # three were finished
+    assert len(cityscapes.index(to, "train")) == 5
+
+
+def test_half_written_file_of_a_killed_run_is_written_again(raw, tmp_path):
+    zips, to = archives(raw, tmp_path), tmp_path / "set"
+    prepare(zips, to)
+    whole = tree(to)
+    image = to / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
+    image.write_bytes(image.read_bytes()[:100])
+    (to / UNFINISHED).mkdir()
+    (to / UNFINISHED / "123-left.png").write_bytes(b"half")
+    prepare(zips, to)
+    assert tree(to) == whole
+
+
+def test_own_data_with_label_ids_alone(raw, tmp_path):
+    expected = tmp_path / "expected"
+    prepare([raw], expected)
+    for path in raw.rglob("*_polygons.json"):
+        path.unlink()
+    prepare([raw])
+    for split in ("train", "val"):
+        for frame, other in zip(cityscapes.index(raw, split), cityscapes.index(expected, split), strict=True):
+            np.testing.assert_array_equal(cityscapes.read_label(frame), cityscapes.read_label(other))
+
+
+def test_lists_are_read_by_paddleseg(raw):
+    prepare([raw])
+    lines = (raw / "trainval.list").read_text().splitlines()
+    assert len(lines) == 7 and all(len(line.split(" ")) == 2 for line in lines)
+    for line in lines:
+        image, label = line.split(" ")
+        assert (raw / image).is_file() and (raw / label).is_file()
+        assert Path(image).name.removesuffix("_leftImg8bit.png") == Path(label).name.removesuffix(
+            "_gtFine_labelTrainIds.png"
+        )
+    assert (raw / "infer.list").read_text() == "leftImg8bit/test/mainz/mainz_000000_000019_leftImg8bit.png\n"
+
+
+# Bad input
+
+
+def annotation(root, kind, end="png"):
+    return root / f"gtFine/train/aachen/{STEM}_gtFine_{kind}.{end}"
+
+
+def test_nothing_given(tmp_path):
+    refuses(["nothing to prepare", "leftImg8bit_trainvaltest.zip"], [])
+    refuses(["--to"], [tmp_path / "a.zip", tmp_path / "b.zip"])
+    (tmp_path / "file").touch()
+    refuses(["file", "is a file"], [tmp_path], tmp_path / "file")
+
+
+def test_damaged_zip_entry(raw, tmp_path):
+    images, annotations = archives(raw, tmp_path)
+    data = bytearray(images.read_bytes())
+    name = f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
+    at = data.index(name.encode()) + len(name) + 200
+    data[at : at + 50] = bytes(50)
+    images.write_bytes(data)
+    refuses([images, "damaged", name, "download it again"], [images, annotations], tmp_path / "set")
+    assert not list((tmp_path / "set").rglob(f"*{STEM}*")) and not list((tmp_path / "set" / UNFINISHED).iterdir())
+    with pytest.raises(CourseError, match="interrupted"):
+        cityscapes.index(tmp_path / "set", "train")
+
+
+def test_image_without_annotation_and_the_reverse(raw, tmp_path):
+    for path in annotation(raw, "color").parent.glob(f"{STEM}*"):
+        path.unlink()
+    refuses([f"{STEM}_leftImg8bit.png has no annotation", "1 of 8"], [raw], tmp_path / "set")
+    (raw / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png").unlink()
+    other = raw / "leftImg8bit/val/lindau/lindau_000000_000019_leftImg8bit.png"
+    other.unlink()
+    refuses(["lindau_000000_000019_gtFine_color.png has no image"], [raw], tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_stems_that_collide(raw, tmp_path):
+    write_frame(raw, "val", "lindau", STEM)
+    refuses([f"leftImg8bit/train/aachen/{STEM}", f"leftImg8bit/val/lindau/{STEM}", "same stem"], [raw])
+    other = write_set(tmp_path / "other", {"train": {"aachen": 2}}, train_ids=False)
+    refuses(["both hold", "train/aachen/aachen_00000"], [other, raw], tmp_path / "set")
+
+
+def test_empty_city(raw, tmp_path):
+    (raw / "leftImg8bit/train/zurich").mkdir()
+    refuses([raw, "leftImg8bit/train/zurich", "no frame"], [raw], tmp_path / "set")
+
+
+@pytest.mark.parametrize("kind", ["labelIds", "labelTrainIds", "instanceIds", "color"])
+def test_annotation_of_another_size(raw, kind):
+    prepare([raw])
+    path = annotation(raw, kind)
+    with Image.open(path) as image:
+        larger = image.resize((128, 64), Image.Resampling.NEAREST)
+    larger.save(path)
+    refuses([path, "128 x 64", "64 x 32"], [raw])
+
+
+def test_polygons_of_another_size(raw):
+    path = annotation(raw, "polygons", "json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "imgWidth": 100000}))
+    refuses([path, "100000 x 32", "64 x 32"], [raw])
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda p: p["objects"][0].update(label="unicorn"), ["object 0", "'unicorn'"]),
+        (lambda p: p["objects"][2].update(polygon=[[1, 2, 3]]), ["object 2 (road)", "points"]),
+        (lambda p: p["objects"][2].update(polygon=[[1, 2], [float("nan"), 3]]), ["object 2 (road)"]),
+        (lambda p: p.pop("imgHeight"), ["imgHeight"]),
+        (lambda p: p.update(objects=7), ["JSON form"]),
+    ],
+)
+def test_bad_polygons(raw, change, words):
+    path = annotation(raw, "polygons", "json")
+    polygons = json.loads(path.read_text())
+    change(polygons)
+    path.write_text(json.dumps(polygons))
+    refuses([path, *words], [raw])
+    assert not annotation(raw, "labelTrainIds").exists()
+
+
+@pytest.mark.parametrize(
+    "picture, kind, words",
+    [
+        (Image.fromarray(np.zeros((32, 64), np.uint16)), "labelTrainIds", ["16-bit grey"]),
+        (Image.new("P", (64, 32)), "labelTrainIds", ["paletted"]),
+        (Image.new("L", (64, 32), 77), "labelTrainIds", ["value 77", "2048 pixels"]),
+        (Image.new("P", (64, 32)), "labelIds", ["paletted"]),
+        (Image.new("L", (64, 32)), "instanceIds", ["8-bit grey", "16-bit grey"]),
+    ],
+)
+def test_labels_of_the_wrong_kind(raw, picture, kind, words):
+    picture.save(annotation(raw, kind))
+    refuses([annotation(raw, kind), *words], [raw])
+
+
+def test_id_77_without_polygons(raw):
+    annotation(raw, "polygons", "json").unlink()
+    Image.new("L", (64, 32), 77).save(annotation(raw, "labelIds"))
+    refuses([annotation(raw, "labelIds"), "id 77", "0 to 33"], [raw])
+
+
+def test_image_that_is_none(raw):
+    path = raw / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    refuses([path, "cut off"], [raw])
+    path.write_bytes(whole[:16] + (60000).to_bytes(4, "big") * 2 + whole[24:])
+    refuses([path, "60000 x 60000"], [raw])
+
+
+def test_link_in_the_target(raw, tmp_path):
+    to, outside = tmp_path / "set", tmp_path / "outside"
+    outside.mkdir()
+    to.mkdir()
+    (to / "leftImg8bit").symlink_to(outside)
+    refuses(["link that leads out", "leftImg8bit"], archives(raw, tmp_path), to)
+    assert not list(outside.rglob("*.png"))
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+def test_read_only_target(raw, tmp_path, monkeypatch, code):
+    real = Path.mkdir
+
+    def refused(path, *args, **options):
+        if path.name == UNFINISHED:
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    refuses([tmp_path / "set", "may not be written", "--to"], archives(raw, tmp_path), tmp_path / "set")
+    assert not list((tmp_path).glob("set/*"))
+
+
+def test_target_that_cannot_exist(raw, tmp_path):
+    # /proc takes no files, not even from root.
+    refuses(["/proc", "--to"], archives(raw, tmp_path), "/proc/set")
+
+
+def test_too_little_room(raw, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
+    refuses(["GB free", "another disk"], archives(raw, tmp_path), tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_disk_that_gets_full(raw, tmp_path, monkeypatch):
+    zips, to = archives(raw, tmp_path), tmp_path / "set"
+    real = Path.write_bytes
+
+    def full(path, data):
+        if STEM in path.name:
+            path = Path("/dev/full")  # every write fails: no space left on device
+        return real(path, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        refuses(["full", "same command again"], zips, to)
+    assert not list((to / UNFINISHED).iterdir()) and not list(to.rglob(f"*{STEM}*"))
+    with pytest.raises(CourseError, match="interrupted"):
+        cityscapes.index(to, "train")
+    assert prepare(zips, to).unpacked < 40  # the room being there, it goes on
+
+
+def test_names_with_spaces(tmp_path):
+    root = tmp_path / "raw"
+    write_frame(root, "train", "bad nauheim", "bad nauheim_000000_000019")
+    refuses(["bad nauheim", "space", "rename"], [root])
+
+
+def test_on_the_command_line(raw, tmp_path, capsys):
+    zips = [str(path) for path in archives(raw, tmp_path)]
+    assert command.main(["prepare", *zips, "--to", str(tmp_path / "set")]) == 0
+    assert "5 train, 2 val, 1 test; 40 files unpacked, 8 train ids made" in capsys.readouterr().out
+    assert command.main(["prepare", zips[0], "--to", str(tmp_path / "other")]) == 2
+    assert "gtFine" in capsys.readouterr().err
+    assert CITIES["train"]["aachen"] == 3

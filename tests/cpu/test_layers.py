@@ -1,0 +1,217 @@
+"""Faster equals: same values and gradients as the operators they stand for."""
+
+import gc
+from contextlib import nullcontext
+from functools import partial
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from paddleseg.models.backbones import hrnet, uhrnet
+
+from helpers import models
+from helpers.cpu import layers
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.tuples(*[st.integers(1, 9)] * 2), st.tuples(*[st.integers(1, 40)] * 2), st.booleans(), st.integers(0, 2**31 - 1)
+)
+def test_bilinear_equals_paddles(old, new, align_corners, seed):
+    values = np.random.default_rng(seed).random((2, 3, *old), dtype=np.float32)
+    upstream = np.random.default_rng(seed + 1).random((2, 3, *new), dtype=np.float32)
+    results = []
+    for function in (
+        lambda x: layers.bilinear(x, list(new), align_corners),
+        lambda x: F.interpolate(x, list(new), mode="bilinear", align_corners=align_corners),
+    ):
+        x = paddle.to_tensor(values, stop_gradient=False)
+        y = function(x)
+        y.backward(paddle.to_tensor(upstream))
+        results.append((y.numpy(), x.grad.numpy()))
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
+
+
+def test_doubling_by_hand():
+    x = paddle.to_tensor([[[[0.0, 4.0]]]])
+    np.testing.assert_allclose(layers.bilinear(x, [1, 4]).numpy().ravel(), [0, 1, 3, 4])
+
+
+@pytest.fixture
+def net():
+    """Fast-SCNN with biases and statistics that are not at their initial values."""
+    net = models.build("fastscnn", num_classes=5, seed=0)
+    generator = np.random.default_rng(0)
+    for name, tensor in net.state_dict().items():
+        if name.endswith(("bias", "_mean")):
+            tensor.set_value(generator.normal(0, 0.1, tensor.shape).astype("float32"))
+    return net.to(dtype="float64")  # so that rounding, which batch norm magnifies, hides nothing
+
+
+def outputs_and_gradients(net, x):
+    net.clear_gradients()
+    outputs = net(x)
+    sum(output.square().mean() for output in outputs).backward()
+    gradients = {name: p.grad.numpy() for name, p in net.named_parameters() if p.grad is not None}
+    return [output.numpy() for output in outputs], gradients
+
+
+def test_training_step_is_equal(net):
+    paddle.seed(0)
+    x = paddle.rand([2, 3, 64, 64], "float64")
+    net.train()
+    for layer in net.sublayers():
+        if isinstance(layer, paddle.nn.Dropout):
+            layer.p = 0.0
+    plain, plain_gradients = outputs_and_gradients(net, x)
+    with layers.fast_training(net):
+        fast, fast_gradients = outputs_and_gradients(net, x)
+    np.testing.assert_allclose(fast, plain, atol=1e-9)
+    for name, gradient in plain_gradients.items():
+        # The biases that were left out have no gradient but rounding.
+        expected = fast_gradients.get(name, np.zeros_like(gradient))
+        np.testing.assert_allclose(gradient, expected, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "uhrnet_w18_small", "fastscnn"])
+def test_our_kernels_in_a_whole_network(name):
+    """In float32, where they are used; above they are not."""
+    paddle.seed(0)
+    net = models.build(name, seed=0)
+    x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
+    found = []
+    for how in (nullcontext, lambda: layers.fast_training(net), lambda: layers.fast_prediction(net)):
+        with how():
+            net.eval()  # no dropout
+            image = x.clone()
+            image.stop_gradient = False
+            logits = net(image)[0]
+            (logits * upstream).sum().backward()
+            found.append((logits.numpy(), image.grad.numpy()))
+            net.clear_gradients()
+    logits, gradient = found[0]
+    for other_logits, other_gradient in found[1:]:
+        np.testing.assert_allclose(logits, other_logits, atol=1e-5 * np.abs(logits).max())
+        # Rounding takes some values across the kink of a ReLU, and then a patch of the gradient changes.
+        assert np.linalg.norm(gradient - other_gradient) < 1e-2 * np.linalg.norm(gradient)
+    assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
+
+
+def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
+    """Training stays fast after it, and so does what others put in place of a layer's forward."""
+    norm = next(layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
+    norm.forward = norm.forward
+    with layers.fast_training(net, own_blocks=False):
+        during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
+        with layers.fast_prediction(net):
+            pass
+        assert {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()} == during
+    assert [layer for layer in net.sublayers() if "forward" in layer.__dict__] == [norm]
+
+
+@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "fastscnn", "unet"])
+def test_own_blocks_in_a_training_step(name):
+    """Loss, gradients and running statistics of a whole network in float32, with Paddle's norms and with ours."""
+    x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
+    found = []
+    for own_blocks in (False, True):
+        net = models.build(name, seed=0)
+        net.train()
+        for layer in net.sublayers():
+            if isinstance(layer, paddle.nn.Dropout):
+                layer.p = 0.0
+        with layers.fast_training(net, own_blocks=own_blocks):
+            logits = net(x)[0]
+            (logits * upstream).mean().backward()
+        gradients = np.concatenate([p.grad.numpy().ravel() for p in net.parameters() if p.grad is not None])
+        norms = [layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+        statistics = np.concatenate([s.numpy() for norm in norms for s in (norm._mean, norm._variance)])
+        found.append((logits.numpy(), gradients, statistics))
+        assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
+    for theirs, ours in zip(*found, strict=True):
+        # Rounding takes some values across the kink of a ReLU, and the norm of two pooled values magnifies it.
+        assert np.linalg.norm(theirs - ours) < 3e-2 * np.linalg.norm(theirs)
+
+
+def test_evaluation_is_equal_afterwards(net):
+    x = paddle.rand([1, 3, 64, 64], "float64")
+    net.eval()
+    before = net(x)[0].numpy()
+    names = list(net.state_dict())
+    with layers.fast_training(net):
+        pass
+    np.testing.assert_allclose(net(x)[0].numpy(), before, atol=1e-9)
+    assert list(net.state_dict()) == names
+    assert F.interpolate.__module__.startswith("paddle")
+
+
+def test_interpolation_is_given_back_after_an_error(net):
+    original = F.interpolate
+    with pytest.raises(RuntimeError), layers.fast_training(net):
+        assert F.interpolate is not original
+        raise RuntimeError
+    assert F.interpolate is original
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride", "padding", "ours"),
+    [
+        ((2, 1, 6, 5, 4), (2, 1, 1), (2, 1, 1), 0, True),
+        ((1, 2, 9, 3, 3), [3, 1, 1], [3, 1, 1], 0, True),
+        ((2, 1, 7, 5, 4), (2, 1, 1), (2, 1, 1), 0, False),  # one is left over
+        ((2, 1, 6, 6, 4), (2, 2, 1), (2, 2, 1), 0, False),
+        ((2, 1, 6, 6, 4), (2, 1, 1), (1, 1, 1), 0, False),
+        ((2, 1, 6, 6, 4), (2, 1, 1), (2, 1, 1), (1, 0, 0), False),
+        ((2, 1, 6, 6, 4), 2, None, 0, False),
+    ],
+)
+def test_means_of_channels_equal_paddles(monkeypatch, shape, kernel, stride, padding, ours):
+    arguments = (kernel, stride, padding) if padding else (kernel, stride)
+    found, products, matmul = [], [], paddle.matmul
+
+    def spy(*given):
+        products.append(given)
+        return matmul(*given)
+
+    for function in (F.avg_pool3d, partial(layers._avg_pool3d, F.avg_pool3d)):
+        x = paddle.to_tensor(np.random.default_rng(0).random(shape, dtype=np.float32), stop_gradient=False)
+        y = function(x, *arguments)
+        y.backward(paddle.arange(y.size, dtype="float32").reshape(y.shape))
+        found.append((y.numpy(), x.grad.numpy()))
+        monkeypatch.setattr(paddle, "matmul", spy)
+    for theirs, mine in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
+    assert bool(products) is ours
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"), [("fastscnn", 3), ("hrnet_w18_small_v2", 4), ("uhrnet_w18_small", 4), ("unet", 2)]
+)
+def test_which_layers_run_together(name, longest):
+    """Each layer of a convolution and a norm is in one row; the longest are bottlenecks or residual blocks."""
+    net = models.build(name)
+    rows = layers._rows(net)
+    norms = [block.norm for row in rows for layer in row for block in layers._blocks(layer)]
+    expected = [layer._batch_norm for layer in net.sublayers() if type(layer) in layers._PAIRS]
+    assert len(norms) == len(set(norms)) and set(norms) == set(expected)
+    assert max(sum(len(layers._blocks(layer)) for layer in row) for row in rows) == longest
+
+
+def test_a_residual_block_of_another_kind_is_left_whole():
+    """Its convolutions run as a row, but what happens at its end is its own."""
+    block = uhrnet.BasicBlock(16, 16, downsample=True)
+    assert layers._blocks(block) == []
+    assert layers._rows(block) == [[block.conv1, block.conv2], [block.conv_down]]
+    attentive = hrnet.BasicBlock(16, 16, use_psa=True)
+    assert layers._blocks(attentive) == []
+
+
+def test_the_collector_is_given_back(net):
+    with pytest.raises(RuntimeError), layers.fast_training(net):
+        assert gc.get_freeze_count() > 0
+        raise RuntimeError
+    assert gc.get_freeze_count() == 0

@@ -1,0 +1,113 @@
+"""Samples: PaddleSeg's transforms on image and label together, in an order that depends on the seed alone."""
+
+import random
+
+import numpy as np
+import pytest
+from tiny_cityscapes import write_set
+
+from helpers import datasets
+from helpers.cityscapes import IGNORE, index, read_image
+from helpers.common.errors import CourseError
+from helpers.profiles import load_profile
+
+RECIPE = load_profile("smoke").pair
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
+
+
+def test_normalise_by_hand_and_back():
+    image = np.array([[[0, 51, 255]]], dtype=np.uint8)  # (1, 1, 3)
+    np.testing.assert_allclose(datasets.normalise(image)[:, 0, 0], [-1, -0.6, 1], atol=1e-6)
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    np.testing.assert_array_equal(datasets.denormalise(datasets.normalise(every)), every)
+
+
+def test_normalise_is_what_paddleseg_does(frames):
+    from paddleseg.transforms import Compose, Normalize
+
+    image = read_image(frames[0])
+    theirs = Compose([Normalize(datasets.MEAN, datasets.STD)], to_rgb=False)({"img": image.copy()})["img"]
+    np.testing.assert_allclose(datasets.normalise(image), theirs, atol=1e-6)
+
+
+def test_sample_depends_on_seed_and_number_alone(frames):
+    one, two = (datasets.TrainingSamples(frames, RECIPE, seed=7) for _ in range(2))
+    later = one[5]
+    random.seed(99)
+    np.random.seed(99)
+    for n in range(5):
+        two[n]
+    for a, b in zip(later, two[5], strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = datasets.TrainingSamples(frames, RECIPE, seed=8)[5]
+    assert not np.array_equal(later[0], other[0])
+
+
+def test_global_generators_are_left_alone(frames):
+    random.seed(1)
+    np.random.seed(1)
+    before = random.getstate(), np.random.get_state()[1].copy()
+    datasets.TrainingSamples(frames, RECIPE, seed=0)[0]
+    assert random.getstate() == before[0]
+    np.testing.assert_array_equal(np.random.get_state()[1], before[1])
+
+
+def test_samples_of_two_threads_do_not_mix(frames):
+    from concurrent.futures import ThreadPoolExecutor
+
+    samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
+    alone = [samples[n][0] for n in range(24)]
+    with ThreadPoolExecutor(4) as pool:
+        together = [image for image, _ in pool.map(samples.__getitem__, range(24))]
+    np.testing.assert_array_equal(alone, together)
+
+
+def test_each_epoch_visits_every_frame_once_in_another_order(frames):
+    samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
+    epochs = [[samples.frame(e * len(frames) + i) for i in range(len(frames))] for e in range(8)]
+    for epoch in epochs:
+        assert sorted(f.stem for f in epoch) == sorted(f.stem for f in frames)
+    assert len({tuple(f.stem for f in epoch) for epoch in epochs}) > 1
+
+
+def test_shapes_types_and_values(frames):
+    image, label = datasets.TrainingSamples(frames, RECIPE, seed=0)[0]
+    assert image.shape == (3, *RECIPE.crop_hw) and image.dtype == np.float32
+    assert label.shape == RECIPE.crop_hw and label.dtype == np.int64
+    assert -1 <= image.min() and image.max() <= 1
+    assert set(np.unique(label)) <= {*range(19), IGNORE}
+
+
+def test_batches_start_anywhere_and_are_the_same(frames):
+    whole = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
+    rest = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, start=2)]
+    assert len(whole) == RECIPE.iterations and len(rest) == RECIPE.iterations - 2
+    np.testing.assert_array_equal(whole[2:], rest)
+
+
+def test_two_processes_share_the_samples_of_one_with_the_double_batch(frames):
+    from dataclasses import replace
+
+    double = replace(RECIPE, batch_size=2 * RECIPE.batch_size)
+    whole = [image.numpy() for image, _ in datasets.training_batches(frames, double, seed=3)]
+    parts = [
+        [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, rank=rank, world=2)]
+        for rank in range(2)
+    ]
+    for both, first, second in zip(whole, *parts, strict=True):
+        np.testing.assert_array_equal(both, np.concatenate([first, second]))
+
+
+def test_loading_processes_change_nothing(frames):
+    alone = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
+    helped = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, workers=2)]
+    np.testing.assert_array_equal(alone, helped)
+
+
+def test_no_frames():
+    with pytest.raises(CourseError, match="empty"):
+        datasets.TrainingSamples([], RECIPE, seed=0)

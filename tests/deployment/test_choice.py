@@ -1,0 +1,109 @@
+"""The engine that chooses itself, clones, and engines that are not here."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from deployed import Tiny, frames
+
+from helpers.common.errors import CourseError
+from helpers.deployment import ALL_ENGINES, Latency, Predictor, choice, export
+from helpers.deployment.engines import available
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return export(Tiny(seed=3), tmp_path_factory.mktemp("choice") / "tiny", network="tiny")
+
+
+def latency(milliseconds: float) -> Latency:
+    return Latency((milliseconds,))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+
+
+def test_auto_takes_the_fastest_that_agrees_and_remembers_it(folder, monkeypatch):
+    frame = frames(32, 48)[0]
+    speed = dict.fromkeys(available(), 5.0) | {"paddle": 2.0, "paddle-openvino-bf16": 1.0, "eager": 9.0}
+
+    def agree(labels, reference):
+        return shares.pop(0) if shares else 1.0
+
+    names = [name for name in available() if name != "onnxruntime"]
+    shares = [0.99 if name == "paddle-openvino-bf16" else 1.0 for name in names]
+    monkeypatch.setattr(choice, "agreement", agree)
+    real = choice.measure
+
+    def measured(calls, *args, **kwargs):
+        (name,) = calls
+        assert real(calls, *args, **kwargs)[name].median_ms > 0
+        return {name: latency(speed[name])}
+
+    monkeypatch.setattr(choice, "measure", measured)
+    predictor = Predictor(folder, "auto")
+    labels = predictor(frame)
+    assert predictor.engine == predictor.choice.engine == "paddle"  # bf16 is faster and differs too much
+    assert set(predictor.choice.latency_ms) == set(names)
+    np.testing.assert_array_equal(labels, Predictor(folder, "eager")(frame))
+
+    def never(*args, **kwargs):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(choice, "measure", never)
+    again = Predictor(folder, "auto")
+    again(frame)
+    assert again.engine == "paddle"
+    with pytest.raises(AssertionError, match="measured again"):  # another size is another choice
+        Predictor(folder, "auto")(frames(48, 32)[0])
+
+
+def test_a_cache_that_someone_else_wrote_is_measured_over(folder, cache):
+    choice.cache_file().parent.mkdir(exist_ok=True)
+    for text in ("[]", "{", '{"x": 1}', '{"x": {"engine": "gone", "latency_ms": {}, "agreement": {}}}'):
+        choice.cache_file().write_text(text)
+        assert choice._known() == {}
+    predictor = Predictor(folder, "auto", threads=1)
+    predictor(frames(16, 16)[0])
+    assert json.loads(choice.cache_file().read_text())
+    assert all(share >= choice.MIN_AGREEMENT for share in [predictor.choice.agreement[predictor.engine]])
+
+
+def test_clones_answer_from_several_threads_at_once(folder):
+    batch = frames(64, 96, batch=4)
+    for engine in ("paddle", "paddle-onednn", "paddle-openvino"):
+        with Predictor(folder, engine, threads=1) as predictor:
+            expected = [predictor(frame) for frame in batch]
+            clones = [predictor, *(predictor.clone() for _ in range(3))]
+            with ThreadPoolExecutor(4) as pool:
+                for _ in range(3):
+                    found = pool.map(lambda clone, frame: clone(frame), clones, batch)
+                    for labels, wanted in zip(found, expected, strict=True):
+                        assert (labels == wanted).mean() > 0.9999
+        assert clones[1](batch[0]).shape == (64, 96)  # closing one leaves its clones open
+        with pytest.raises(CourseError, match="is closed"):
+            predictor.clone()
+
+
+def test_engines_that_are_not_here(folder, monkeypatch):
+    with pytest.raises(CourseError, match="paddle-gpu does not run here: it needs an NVIDIA GPU"):
+        Predictor(folder, "paddle-gpu")
+    monkeypatch.setattr("helpers.deployment.engines.find_spec", lambda name: None)
+    assert "openvino" not in available()
+    with pytest.raises(CourseError, match="openvino does not run here: .*pip install openvino"):
+        Predictor(folder, "openvino")
+    assert all(engine.title for engine in ALL_ENGINES.values())
+
+
+def test_an_image_that_is_too_large(folder):
+    huge = np.broadcast_to(np.uint8(0), (10_000, 20_000, 3))
+    with Predictor(folder) as predictor, pytest.raises(CourseError, match="at most 64 megapixels at once, got 200"):
+        predictor(huge)
+
+
+def test_agreement_that_no_engine_reaches(folder):
+    with pytest.raises(CourseError, match="give a share from 0 to 1"):
+        Predictor(folder, "auto", min_agreement=2)(frames(16, 16)[0])

@@ -1,0 +1,87 @@
+"""Test-time augmentation: by hand on a network that is plain arithmetic, and against PaddleSeg's."""
+
+import numpy as np
+import paddle
+import pytest
+from paddleseg.core.infer import aug_inference
+
+from helpers import evaluation, models
+from helpers.common.errors import CourseError
+from helpers.evaluation import Views
+from helpers.evaluation.views import window_spans
+
+IMAGE = np.random.default_rng(0).normal(size=(1, 3, 48, 80)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def net():
+    net = models.build("hrnet_w18_small_v1", seed=0)
+    net.eval()
+    return net
+
+
+@pytest.mark.parametrize(
+    ("views", "paddleseg"),
+    [
+        (Views(), {}),
+        (Views(flip=True), {"flip_horizontal": True}),
+        (Views(scales=(0.5, 1.0, 1.25), flip=True), {"scales": [0.5, 1.0, 1.25], "flip_horizontal": True}),
+        (
+            Views(window_hw=(32, 48), stride_hw=(16, 32)),
+            {"is_slide": True, "crop_size": (48, 32), "stride": (32, 16)},
+        ),
+    ],
+    ids=["whole", "flip", "scales and flip", "windows"],
+)
+def test_equals_paddleseg(net, views, paddleseg):
+    with paddle.no_grad():
+        tensor = paddle.to_tensor(IMAGE)
+        _, expected = aug_inference(net, tensor, [], **{"scales": 1.0, **paddleseg})
+        got = views.logits(lambda part: net(part)[0], tensor)
+    np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=1e-4)
+
+
+def test_flip_of_a_network_that_only_sees_the_left():
+    """Its logit is the column's number; mirrored and mirrored back, columns 0 to 3 become the mean of x and 3 - x."""
+    columns = paddle.arange(4, dtype="float32").reshape([1, 1, 1, 4])
+    image = paddle.zeros([1, 3, 2, 4])
+    logits = Views(flip=True).logits(lambda part: columns.expand([1, 1, 2, 4]), image)
+    np.testing.assert_allclose(logits.numpy(), 1.5)
+
+
+def test_windows_meet_the_border_and_cover_every_pixel():
+    assert window_spans(10, 4, 3) == [(0, 4), (3, 7), (6, 10)]
+    assert window_spans(11, 4, 3) == [(0, 4), (3, 7), (6, 10), (7, 11)]
+    assert window_spans(4, 4, 2) == [(0, 4)] and window_spans(3, 4, 2) == [(0, 3)]
+
+
+def test_overlapping_windows_are_averaged():
+    """Each window says its own number; where two overlap the mean is said."""
+    count = iter(range(1, 10))
+    image = paddle.zeros([1, 3, 2, 6])
+    views = Views(window_hw=(2, 4), stride_hw=(2, 2))
+    logits = views.logits(lambda part: paddle.full([1, 1, *part.shape[2:]], float(next(count))), image)
+    np.testing.assert_allclose(logits.numpy()[0, 0, 0], [1, 1, 1.5, 1.5, 2, 2])
+
+
+def test_predict_takes_views(net):
+    image = np.random.default_rng(1).integers(0, 256, (32, 64, 3), dtype=np.uint8)
+    labels = evaluation.predict(net, image, Views(scales=(0.5, 1.0), flip=True))
+    assert labels.shape == (32, 64) and labels.dtype == np.uint8
+    assert Views().plain and not Views(flip=True).plain
+    assert Views(scales=(0.5, 1.0), flip=True).passes == 2.5
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"scales": ()}, "positive"),
+        ({"scales": (0.5, -1.0)}, "positive"),
+        ({"stride_hw": (2, 2)}, "needs a window"),
+        ({"window_hw": (4, 4), "stride_hw": (5, 4)}, "leave pixels out"),
+        ({"window_hw": (0, 4)}, "at least one pixel"),
+    ],
+)
+def test_bad_views(wrong, sentence):
+    with pytest.raises(CourseError, match=sentence):
+        Views(**wrong)

@@ -1,0 +1,72 @@
+"""Overlays by hand-worked pixels; figures by what they hold."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from helpers.cityscapes import CLASSES, IGNORE, PALETTE
+from helpers.common.errors import CourseError
+from helpers.plotting import base
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_overlay_by_hand():
+    image = np.full((1, 3, 3), 100, dtype=np.uint8)
+    labels = np.array([[0, 10, IGNORE]])  # road 128 64 128, sky 70 130 180, ignored
+    assert base.overlay(image, labels, 0.5).tolist() == [[[114, 82, 114], [85, 115, 140], [100, 100, 100]]]
+
+
+def test_overlay_limits():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    labels = rng.integers(0, 19, (5, 7))
+    np.testing.assert_array_equal(base.overlay(image, labels, 0.0), image)
+    np.testing.assert_array_equal(base.overlay(image, labels, 1.0), PALETTE[labels])
+
+
+@pytest.mark.parametrize("labels, opacity, words", [((2, 3), 0.5, "2 x 3"), ((4, 4), 1.5, "1.5")])
+def test_overlay_bad_input(labels, opacity, words):
+    with pytest.raises(CourseError, match=words):
+        base.overlay(np.zeros((4, 4, 3), np.uint8), np.zeros(labels, int), opacity)
+
+
+def test_show_image_draws_on_the_given_axes():
+    _, ax = plt.subplots()
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    assert base.show_image(image, ax, "four by three") is ax
+    assert ax.get_title() == "four by three"
+    np.testing.assert_array_equal(ax.images[0].get_array(), image)
+
+
+def test_legend_takes_names_and_ids():
+    _, ax = plt.subplots()
+    legend = base.class_legend(ax, ["car", 0])
+    assert [text.get_text() for text in legend.get_texts()] == ["car", "road"]
+    assert np.allclose(legend.get_patches()[0].get_facecolor()[:3], PALETTE[CLASSES.index("car")] / 255)
+
+
+def test_present_classes_leaves_out_the_ignored():
+    assert base.present_classes(np.array([[3, IGNORE]]), np.array([[0, 18, 3]])) == [0, 3, 18]
+
+
+def test_grid_counts_titles_and_caption():
+    pictures = [np.zeros((4, 8, 3), np.uint8)] * 5
+    figure = base.frame_grid(pictures, list("abcde"), columns=2, caption="tiny", legend=["road"])
+    assert [ax.get_title() for ax in figure.axes] == [*"abcde", ""]
+    assert figure.legends[0].get_title().get_text() == "tiny"
+    assert base.frame_grid(pictures, columns=2, caption="tiny").get_supxlabel() == "tiny"
+
+
+@pytest.mark.parametrize("count, titles, words", [(0, None, "no picture"), (2, ["one"], "2 images and 1 titles")])
+def test_grid_bad_input(count, titles, words):
+    with pytest.raises(CourseError, match=words):
+        base.frame_grid([np.zeros((4, 8, 3), np.uint8)] * count, titles)

@@ -1,0 +1,139 @@
+"""Figures of notebook 01 by what they draw: numbers in, the same numbers in the artists."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from tiny_cityscapes import polygons, write_set
+
+from helpers import cityscapes
+from helpers.cityscapes import CLASSES, PALETTE
+from helpers.cityscapes.scan import scan
+from helpers.common.errors import CourseError
+from helpers.plotting import data
+from helpers.widgets.polygon_stepper import PolygonStepper
+
+ROAD, CAR, SKY = (CLASSES.index(name) for name in ("road", "car", "sky"))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def statistics(tmp_path):
+    return scan(cityscapes.index(write_set(tmp_path, size_hw=(64, 128)), "train"), cache=None)
+
+
+def test_bars_have_the_values_and_colours():
+    values = np.arange(19) / 100
+    _, given = plt.subplots()
+    ax = data.class_bars({"train": values, "val": 2 * values}, "share", {"published": {"road": 0.4}}, ax=given)
+    assert ax is given
+    bars = [patch for container in ax.containers for patch in container if len(container) == 19]
+    np.testing.assert_allclose([bar.get_height() for bar in bars], [*values, *2 * values])
+    np.testing.assert_allclose(bars[CAR].get_facecolor()[:3], PALETTE[CAR] / 255)
+    (marks,) = ax.lines
+    assert marks.get_ydata()[0] == 0.4 and np.isnan(marks.get_ydata()[1:]).all()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["published", "train", "val"]
+    assert [text.get_text() for text in ax.get_xticklabels()] == list(CLASSES)
+
+
+def test_bars_of_some_classes():
+    ax = data.class_bars({"train": [1, 2]}, "objects", classes=["car", "bus"], log=True)
+    assert ax.get_yscale() == "log" and len(ax.containers[0]) == 2
+    with pytest.raises(CourseError, match="3 values for 2 classes"):
+        data.class_bars({"train": [1, 2, 3]}, "objects", classes=["car", "bus"])
+
+
+def test_height_stack_fills_every_height(statistics):
+    ax = data.height_stack(statistics)
+    right = max(path.vertices[:, 0].max() for area in ax.collections for path in area.get_paths())
+    assert right == pytest.approx(1)
+    assert ax.get_ylim() == (1, 0)  # the top of the picture is on top
+
+
+def test_height_map_shows_where_a_class_lives(statistics):
+    picture = data.height_map(statistics).images[0].get_array()
+    assert picture.shape == (64, 19)
+    assert picture[:4, SKY].min() > 0.4 and picture[40:, SKY].max() == 0
+    assert picture[-16:-8, ROAD].max() > 0 and picture[:32, ROAD].max() == 0
+
+
+def test_region_spans_are_in_order(statistics):
+    ax = data.region_spans(statistics, reference={"8 x 8": 64})
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert set(names) == {"road", "sky", "building", "car", "person", "pole"} and names[0] in ("road", "sky")
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() == "o"]
+    assert dots == sorted(dots, reverse=True)
+
+
+def test_city_bars_keep_the_order_of_splits():
+    ax = data.city_bars({"val/lindau": 2, "test/bonn": 4, "train/zurich": 1, "train/aachen": 3})
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["aachen", "zurich", "lindau", "bonn"]
+    assert [bar.get_height() for container in ax.containers for bar in container] == [3, 1, 2, 4]
+
+
+def test_polygons_cover_what_is_behind(tmp_path):
+    image = np.zeros((32, 64, 3), np.uint8)
+    drawing = polygons(32, 64)  # sky, building, road, car, ...
+    assert not data.polygon_picture(image, drawing, 0).any()
+    sky = data.polygon_picture(image, drawing, 1, opacity=1)
+    assert tuple(sky[12, 10]) == tuple(PALETTE[SKY])
+    building = data.polygon_picture(image, drawing, 2, opacity=1)
+    assert tuple(building[12, 10]) == tuple(PALETTE[CLASSES.index("building")])
+    assert building[8, 10, :2].min() > 200 > building[8, 10, 2]  # its outline is yellow
+    with pytest.raises(CourseError, match="9 objects"):
+        data.polygon_picture(image, drawing, 10)
+
+
+def test_polygons_that_are_deleted_or_have_no_id():
+    image = np.zeros((32, 64, 3), np.uint8)
+    drawing = polygons(32, 64)
+    drawing["objects"] = [{**drawing["objects"][0], "deleted": 1}, {**drawing["objects"][1], "label": "license plate"}]
+    picture = data.polygon_picture(image, drawing, 1, opacity=1)
+    assert not picture[10:15, 3:18].any()  # outlined, not filled
+    with pytest.raises(CourseError, match="1 objects"):
+        data.polygon_picture(image, drawing, 2)
+
+
+def test_ignored_areas():
+    image = np.full((2, 2, 3), 90, np.uint8)
+    ax = data.ignored_areas(image, np.uint8([[7, 26], [1, 9]]))  # road, car, ego vehicle, parking
+    picture = ax.images[0].get_array()
+    assert (picture[0] == 30).all() and not (picture[1, 0] == picture[1, 1]).all()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ego vehicle, 25.0%", "parking, 25.0%"]
+    assert ax.get_title() == "ignored: 50.0% of the frame"
+    assert data.ignored_areas(image, np.full((2, 2), 7, np.uint8)).get_legend() is None
+
+
+def test_instances_have_colours_of_their_own():
+    picture = data.instance_colours(np.uint16([[26000, 26001, 26, 7]]))
+    assert len({tuple(pixel) for pixel in picture[0]}) == 3 and tuple(picture[0, 2]) == tuple(picture[0, 3])
+
+
+def test_gallery_has_a_pair_for_each_row():
+    wide, tall = np.zeros((4, 8, 3), np.uint8), np.zeros((8, 4, 3), np.uint8)
+    figure = data.before_and_after([("a", wide, wide), ("b", tall, tall), ("c", wide, wide)], columns=2, caption="tiny")
+    assert sorted(ax.get_title() for ax in figure.axes if ax.get_title()) == ["a", "b", "c"]
+    assert sum(len(ax.images) for ax in figure.axes) == 6
+
+
+def test_polygon_stepper(tmp_path):
+    frame = cityscapes.index(write_set(tmp_path), "val")[0]
+    stepper = PolygonStepper(frame)
+    seen = [stepper.picture.value]
+    assert stepper.last.value == "nothing yet" and stepper.count.max == 9
+    stepper.count.value = 2
+    assert stepper.last.value == "<b>building</b>" and stepper.picture.value not in seen
+    seen.append(stepper.picture.value)
+    stepper.play.value = 4
+    assert stepper.count.value == 4 and "car" in stepper.last.value and stepper.picture.value not in seen
+    seen.append(stepper.picture.value)
+    stepper.opacity.value = 1
+    assert stepper.picture.value not in seen

@@ -1,0 +1,148 @@
+"""The report page: one file, no network, formulas and widgets in it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+
+from helpers.runner import report
+from helpers.widgets.picture import Picture
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+class Page(HTMLParser):
+    """Ids, and what a browser would fetch or follow."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.add(tag)
+        self.ids += [values["id"]] if "id" in values else []
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        elif tag != "a":
+            self.loads += [values[name] for name in ("src", "href", "data") if name in values]
+
+
+@pytest.fixture
+def build(tmp_path):
+    """build({"01_a": [cells]}) -> text of the page"""
+
+    def build(notebooks: dict[str, list], metadata: dict | None = None) -> str:
+        paths = []
+        for name, cells in notebooks.items():
+            path = tmp_path / f"{name}.ipynb"
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata or {}), path)
+            paths.append(path)
+        return report.build(tmp_path, [*paths, tmp_path / "09_not_run.ipynb"], profile="smoke").read_text()
+
+    return build
+
+
+def markdown(text: str):
+    return nbformat.v4.new_markdown_cell(text)
+
+
+def code(data: dict):
+    output = nbformat.v4.new_output("display_data", data=data)
+    return nbformat.v4.new_code_cell("show()", outputs=[output], execution_count=1)
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script(build):
+    page = Page(build({"01_a": [markdown("# A $x$"), code({"image/png": PIXEL, "text/plain": "x"})]}))
+    assert page.loads and all(load.startswith("data:") for load in page.loads)
+    assert "script" not in page.tags and "link" not in page.tags
+
+
+def test_headings_of_two_notebooks_do_not_collide_and_links_lead_somewhere(build):
+    cells = [markdown("# Title"), markdown("[next](02_b.ipynb) [down](#Recap)"), markdown("## Recap")]
+    page = Page(build({"01_a": cells, "02_b": cells}))
+    assert len(page.ids) == len(set(page.ids))
+    inner = [link[1:] for link in page.links if link.startswith("#")]
+    assert {"01_a", "02_b", "01_a-Recap", "02_b-Recap"} <= set(inner)
+    assert set(inner) <= set(page.ids)
+
+
+def test_formulas_are_mathml_and_code_and_prices_are_not(build):
+    text = build({"01_a": [markdown(r"$a_1*b_1*c$ and `$x$` and \$5" + "\n\n$$\\frac{a}{b}$$")]})
+    assert text.count("<math") == 2 and "<mfrac>" in text
+    assert "<code>$x$</code>" in text and "$5" in text
+    assert "<em>" not in text
+
+
+@pytest.mark.parametrize("formula", [r"\frac{", r"\left( x", "a^b^c", ""])
+def test_a_formula_that_cannot_be_converted_is_shown_as_written(formula):
+    assert report.to_mathml(formula, display="inline") == f"<code>{formula}</code>"
+
+
+def test_aligned_lines_become_a_table():
+    assert report.to_mathml(r"\begin{aligned}a &= b \\ c &= d\end{aligned}", display="block").count("<mtr>") == 2
+
+
+def test_latex_outputs_are_mathml(build):
+    assert "<msub>" in build({"01_a": [code({"text/latex": "$y_3$", "text/plain": "y3"})]})
+
+
+def test_a_widget_leaves_its_picture_and_texts(build):
+    view = "application/vnd.jupyter.widget-view+json"
+    models = {
+        "box": {"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_image", "IPY_MODEL_text"]}},
+        "image": {
+            "model_name": "ImageModel",
+            "state": {"format": "png"},
+            "buffers": [{"data": PIXEL, "encoding": "base64", "path": ["value"]}],
+        },
+        "text": {"model_name": "LabelModel", "state": {"value": "19 < 20"}},
+    }
+    state = {"application/vnd.jupyter.widget-state+json": {"state": models, "version_major": 2, "version_minor": 0}}
+    text = build({"01_a": [code({view: {"model_id": "box"}, "text/plain": "VBox()"})]}, {"widgets": state})
+    assert text.count(PIXEL) == 1 and "19 &lt; 20" in text
+    assert "script" not in Page(text).tags
+
+
+def test_the_picture_of_a_demo_is_in_the_report(build):
+    """The saved state of the course's own picture widget, as `Picture` itself writes it."""
+    demo = Picture()
+    demo.show(np.zeros((2, 2, 3), np.uint8), "png")
+    state = demo.get_state()
+    picture = base64.b64encode(state.pop("value")).decode()
+    models = {
+        "demo": {
+            "model_name": state["_model_name"],
+            "state": state,
+            "buffers": [{"data": picture, "encoding": "base64", "path": ["value"]}],
+        }
+    }
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "demo"}}
+    saved = {"application/vnd.jupyter.widget-state+json": {"state": models, "version_major": 2, "version_minor": 0}}
+    text = build({"01_a": [code({**view, "text/plain": "Picture()"})]}, {"widgets": saved})
+    assert f"data:image/png;base64,{picture}" in text
+
+
+def test_the_head_says_what_ran_where(build):
+    text = build({"01_a": [markdown("# The title & more")]})
+    assert "profile smoke" in text and "Python 3." in text and "cores of" in text
+    assert re.search(r'<a href="#01_a">The title &amp; more</a>', text)
+
+
+def test_an_earlier_report_stays_when_a_notebook_cannot_be_read(tmp_path: Path):
+    (tmp_path / "report.html").write_text("earlier")
+    (tmp_path / "01_a.ipynb").write_text("not json")
+    with pytest.raises(nbformat.reader.NotJSONError):
+        report.build(tmp_path, [tmp_path / "01_a.ipynb"], profile="smoke")
+    assert (tmp_path / "report.html").read_text() == "earlier"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["01_a.ipynb", "report.html"]

@@ -1,0 +1,118 @@
+"""Two gloo processes against one: samples, batch norm, gradients, loss curves, validation, and the files of rank 0."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from tiny_cityscapes import write_set
+from tiny_network import TinyNet
+
+from helpers import models, training
+from helpers.cityscapes import index
+from helpers.datasets import training_batches
+from helpers.profiles import load_profile
+
+TESTS = Path(__file__).resolve().parents[1]
+RECIPE = replace(
+    load_profile("smoke").pair,
+    crop_hw=(32, 64),
+    batch_size=2,
+    iterations=12,
+    warmup=2,
+    optimiser="sgd",
+    lr=0.05,
+    aux_weights=(1.0, 0.4),
+    class_balance=1.1,
+    validate_every=6,
+)
+
+
+class WithoutDropout(TinyNet):
+    """Dropout draws other masks in each process, as it should; without it the two runs can be compared."""
+
+    def __init__(self):
+        super().__init__()
+        self.body[3] = paddle.nn.Identity()
+
+
+def run(root: str, folder: str, recipe) -> None:
+    paddle.seed(0)
+    frames = index(Path(root), "train")
+    training.fit(WithoutDropout(), frames, recipe, seed=0, folder=folder, device="cpu", val_frames=frames[:5])
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory):
+    """The folders of one process with batches of 2 and of two processes with 1 each, and what the launcher printed."""
+    base = tmp_path_factory.mktemp("both")
+    root = str(write_set(base / "set", size_hw=(64, 128)))
+    run(root, str(base / "one"), RECIPE)
+    command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
+    command += ["--log_dir", str(base / "log"), __file__, root, str(base / "two")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS / "support"), str(TESTS.parent)])}
+    done = subprocess.run(command, cwd=base, env=environment, capture_output=True, text=True, timeout=240)
+    logs = {path.name: path.read_text() for path in sorted((base / "log").glob("workerlog.*"))}
+    assert done.returncode == 0, done.stdout + done.stderr + "".join(logs.values())
+    return base / "one", base / "two", logs
+
+
+def test_the_loss_curve_is_that_of_one_process(both):
+    one, two = (training.load_history(folder) for folder in both[:2])
+    np.testing.assert_allclose(one.loss, two.loss, atol=1e-4, rtol=0)
+    assert one.lr == two.lr
+    assert one.loss[-1] < one.loss[0]
+
+
+def test_the_weights_and_statistics_are_those_of_one_process(both):
+    one, two = (paddle.load(str(folder / models.WEIGHTS)) for folder in both[:2])
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_allclose(one[key].numpy(), two[key].numpy(), atol=1e-4, rtol=1e-3, err_msg=key)
+
+
+def test_validation_over_the_processes_is_exact(both):
+    """Both histories hold scores of almost equal networks; one network, split over two, is compared exactly."""
+    told = json.loads((both[1] / "split.json").read_text())
+    assert told["split"] == told["whole"]
+    assert sum(map(sum, told["whole"])) > 0
+
+
+def test_only_the_first_process_logs_and_writes(both):
+    assert "12/12" in both[2]["workerlog.0"] and "12/12" not in both[2]["workerlog.1"]
+    names = {path.name for path in both[1].iterdir()} - {"split.json"}
+    assert names == {training.BEST, training.HISTORY, models.WEIGHTS}
+
+
+def test_no_sample_is_seen_twice(tmp_path):
+    frames = index(write_set(tmp_path, size_hw=(64, 128)), "train")
+    whole = [batch[0].numpy() for batch in training_batches(frames, replace(RECIPE, iterations=3, batch_size=4), 0)]
+    parts = [
+        [batch[0].numpy() for batch in training_batches(frames, replace(RECIPE, iterations=3), 0, rank=rank, world=2)]
+        for rank in (0, 1)
+    ]
+    for iteration in range(3):
+        np.testing.assert_array_equal(whole[iteration], np.concatenate([part[iteration] for part in parts]))
+
+
+def main(root: str, folder: str) -> None:
+    """What each of the launched processes does."""
+    from helpers.training import distributed
+
+    run(root, folder, replace(RECIPE, batch_size=1))
+    world = distributed.join("cpu")
+    net = models.load_weights(WithoutDropout(), Path(folder) / models.WEIGHTS)
+    frames = index(Path(root), "train")[:5]
+    split = distributed.evaluate(world, net, frames, desc="split")
+    whole = distributed.evaluate(distributed.World(), net, frames, desc="whole")
+    if world.first:
+        (Path(folder) / "split.json").write_text(json.dumps({"split": split.tolist(), "whole": whole.tolist()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

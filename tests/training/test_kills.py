@@ -1,0 +1,89 @@
+"""A run killed with SIGKILL at moments of no one's choosing ends with the same bits as one that was left alone."""
+
+import multiprocessing
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import paddle
+import pytest
+from tiny_cityscapes import write_set
+from tiny_network import TinyNet
+
+from helpers.cityscapes import index
+from helpers.models import WEIGHTS
+from helpers.profiles import load_profile
+from helpers.training import BEST, HISTORY, checkpoint, load_history
+
+RECIPE = replace(
+    load_profile("smoke").pair,
+    crop_hw=(32, 64),
+    batch_size=2,
+    iterations=60,
+    warmup=2,
+    optimiser="sgd",
+    lr=0.05,
+    aux_weights=(1.0, 0.4),
+    validate_every=25,
+)
+KILLS = 4
+
+
+def train(root: str, folder: str) -> None:
+    """In a process of its own: train with a checkpoint every few iterations."""
+    from helpers.training import fit, loop
+
+    loop.CHECKPOINT_SECONDS = 0.02
+    paddle.set_device("cpu")
+    paddle.seed(0)
+    frames = index(Path(root), "train")
+    fit(TinyNet(), frames, RECIPE, seed=0, folder=folder, device="cpu", val_frames=frames[:2])
+
+
+@pytest.fixture(scope="module")
+def processes():
+    # A server that has imported Paddle and computed nothing forks quickly: a kill does not cost an import.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["helpers.training", "tiny_network"])
+    return context
+
+
+def content(folder: Path) -> dict[str, object]:
+    state = {name: paddle.load(str(folder / name)) for name in (WEIGHTS, BEST)}
+    return {f"{name} {key}": value.numpy().tobytes() for name in state for key, value in state[name].items()}
+
+
+def newest(folder: Path) -> str:
+    return max((path.name for path in folder.glob(checkpoint.PATTERN)), default="")
+
+
+def test_killed_at_random_moments(processes, tmp_path):
+    root = str(write_set(tmp_path / "set", size_hw=(64, 128)))
+    folders = tmp_path / "whole", tmp_path / "killed"
+    whole = processes.Process(target=train, args=(root, str(folders[0])))
+    whole.start()
+    whole.join()
+    assert whole.exitcode == 0
+
+    generator = random.Random(0)
+    kills = 0
+    for attempt in range(100):
+        process = processes.Process(target=train, args=(root, str(folders[1])))
+        before = newest(folders[1])
+        process.start()
+        # The first kill may come before there is a checkpoint, the others at any time after a new one.
+        while attempt and attempt <= KILLS and process.is_alive() and newest(folders[1]) == before:
+            time.sleep(0.002)
+        process.join(timeout=generator.uniform(0.0, 0.08) if attempt <= KILLS else None)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            kills += 1
+        elif process.exitcode == 0:
+            break
+    assert kills >= 2 and process.exitcode == 0
+    assert content(folders[0]) == content(folders[1])
+    one, two = (load_history(folder) for folder in folders)
+    assert (one.loss, one.lr, one.miou) == (two.loss, two.lr, two.miou)
+    assert sorted(path.name for path in folders[1].iterdir()) == sorted([BEST, HISTORY, WEIGHTS])

@@ -1,0 +1,328 @@
+"""The loop: schedule and loss by hand, learning, repeating, continuing, failing well."""
+
+from dataclasses import replace
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+from tiny_cityscapes import write_set
+from tiny_network import TinyNet
+
+from helpers import models, training
+from helpers.cityscapes import index
+from helpers.common.errors import CourseError
+from helpers.profiles import load_profile
+from helpers.training import checkpoint, loop, schedule
+
+RECIPE = replace(load_profile("smoke").pair, crop_hw=(32, 64), batch_size=2, iterations=12, warmup=2, lr=0.05)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
+
+
+def tiny(seed=0):
+    paddle.seed(seed)
+    return TinyNet()
+
+
+def fit(frames, folder, net=None, recipe=RECIPE, **kwargs):
+    net = net or tiny()
+    recipe = replace(recipe, aux_weights=(1.0, 0.4))
+    return net, training.fit(net, frames, recipe, seed=0, folder=folder, device="cpu", **kwargs)
+
+
+def weights(net):
+    return {key: value.numpy() for key, value in net.state_dict().items()}
+
+
+def assert_same_weights(one, two):
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+
+
+def test_polynomial_decay_by_hand():
+    recipe = replace(RECIPE, lr=0.1, min_lr=0.01, power=0.9, warmup=0, iterations=10)
+    rates = [training.learning_rate(recipe, i) for i in range(10)]
+    np.testing.assert_allclose(rates, [0.09 * (1 - i / 10) ** 0.9 + 0.01 for i in range(10)], rtol=1e-12)
+    paddles = paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=10, end_lr=0.01, power=0.9)
+    for rate in rates:
+        assert rate == pytest.approx(paddles.get_lr(), rel=1e-12)
+        paddles.step()
+
+
+def test_warm_up_rises_to_the_full_rate():
+    recipe = replace(RECIPE, lr=0.1, warmup=4, iterations=20)
+    rates = [training.learning_rate(recipe, i) for i in range(20)]
+    np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
+    assert (np.diff(rates[4:]) < 0).all() and rates[-1] > 0
+
+
+@pytest.mark.parametrize(("name", "expected"), [("sgd", 0.95), ("adamw", 0.95), ("adam", 0.9)])
+def test_weight_decay_of_a_weight_that_the_loss_does_not_move(name, expected):
+    """From 1, rate 0.1, decay 0.5: it loses rate times decay, or, where Adam divides that by its size, the rate."""
+    layer = nn.Linear(1, 1, bias_attr=False)
+    layer.weight.set_value(paddle.ones([1, 1]))
+    recipe = replace(RECIPE, optimiser=name, lr=0.1, weight_decay=0.5, warmup=0)
+    optimiser, _ = schedule.optimiser(recipe, layer)
+    (layer(paddle.zeros([1, 1]))).sum().backward()
+    optimiser.step()
+    assert layer.weight.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_loss_by_hand():
+    logits = paddle.to_tensor(np.log([[0.7, 0.2, 0.1]]).reshape(1, 3, 1, 1).repeat(2, axis=3).astype("float32"))
+    label = paddle.to_tensor(np.array([[[1, 255]]]))
+    loss = training.segmentation_loss([logits, logits], label, (1.0, 0.4)).item()
+    assert loss == pytest.approx(-1.4 * np.log(0.2), rel=1e-6)
+
+
+def test_loss_of_ignored_pixels_only_is_zero_with_zero_gradient():
+    logits = paddle.rand([1, 3, 2, 2])
+    logits.stop_gradient = False
+    loss = training.segmentation_loss([logits], paddle.full([1, 2, 2], 255, "int64"), (1.0,))
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.numpy().any()
+
+
+def test_class_weights_by_hand(frames):
+    from helpers.cityscapes import class_pixels
+
+    pixels = class_pixels(frames)
+    share = pixels / pixels.sum()
+    weights = training.class_weights(frames, 1.02)
+    road, pole = 0, 5
+    assert weights[pole] / weights[road] == pytest.approx(np.log(1.02 + share[road]) / np.log(1.02 + share[pole]))
+    assert (weights * share).sum() == pytest.approx(1)
+    assert (training.class_weights(frames, 0) == 1).all()
+
+
+def test_more_outputs_than_weights():
+    with pytest.raises(CourseError, match="2 outputs.*aux_weights"):
+        training.segmentation_loss([paddle.rand([1, 3, 2, 2])] * 2, paddle.zeros([1, 2, 2], "int64"), (1.0,))
+
+
+def test_learns_and_writes_what_it_learnt(frames, tmp_path):
+    net, history = fit(frames, tmp_path, recipe=replace(RECIPE, iterations=40))
+    assert len(history.loss) == len(history.lr) == 40
+    assert history.loss_around(first=False) < 0.8 * history.loss_around(first=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [training.HISTORY, models.WEIGHTS]
+    again = models.load_weights(TinyNet(), tmp_path / models.WEIGHTS)
+    assert_same_weights(weights(net), weights(again))
+    assert training.load_history(tmp_path) == history
+    assert not again.training
+
+
+def test_same_seed_same_run(frames, tmp_path):
+    one, first = fit(frames, tmp_path / "one")
+    two, second = fit(frames, tmp_path / "two")
+    assert first.loss == second.loss
+    assert_same_weights(weights(one), weights(two))
+
+
+@pytest.mark.parametrize("stop_at", [1, 3, 7])
+def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatch, stop_at):
+    whole, expected = fit(frames, tmp_path / "whole")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after every iteration
+
+    class Interrupt(Exception):
+        pass
+
+    calls = []
+
+    def loss_that_stops(outputs, label):
+        calls.append(1)
+        if len(calls) == stop_at + 1:
+            raise Interrupt
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(Interrupt):
+        fit(frames, tmp_path / "cut", loss_fn=loss_that_stops)
+    assert not (tmp_path / "cut" / models.WEIGHTS).exists()
+    # A new process has other names for its parameters and other random states.
+    net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
+    assert history.loss == expected.loss and history.lr == expected.lr
+    assert_same_weights(weights(net), weights(whole))
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [training.HISTORY, models.WEIGHTS]
+
+
+def test_checkpoint_of_another_run_is_named_and_not_continued(frames, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+
+    def fail(outputs, label):
+        fail.calls += 1
+        if fail.calls == 3:
+            raise RuntimeError
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    fail.calls = 0
+    with pytest.raises(RuntimeError):
+        fit(frames, tmp_path, loss_fn=fail)
+    other = replace(RECIPE, lr=0.01)
+    capsys.readouterr()
+    _, history = fit(frames, tmp_path, recipe=other)
+    assert "another run (lr 0.05 instead of 0.01)" in capsys.readouterr().out
+    _, expected = fit(frames, tmp_path / "fresh", recipe=other)
+    assert history.loss == expected.loss
+
+
+def test_loss_that_explodes_stops_the_run_and_keeps_the_old_weights(frames, tmp_path):
+    net, _ = fit(frames, tmp_path)
+    good = weights(net)
+    with pytest.raises(CourseError, match="(?s)iteration .* learning rate"):
+        fit(frames, tmp_path, loss_fn=lambda outputs, label: outputs[0].mean() * float("nan"))
+    assert_same_weights(weights(models.load_weights(TinyNet(), tmp_path / models.WEIGHTS)), good)
+
+
+def test_weights_of_another_network(tmp_path):
+    models.save_weights(TinyNet(classes=5), tmp_path / "five.pdparams")
+    with pytest.raises(CourseError, match="another network: 4 of 10 tensors differ, the first is auxlayer.bias"):
+        models.load_weights(TinyNet(), tmp_path / "five.pdparams")
+    with pytest.raises(CourseError, match="no weights"):
+        models.load_weights(TinyNet(), tmp_path / "none.pdparams")
+
+
+def cut_after(count, frames, folder, monkeypatch):
+    """A run with a checkpoint after every iteration that fails in iteration `count` + 1."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    calls = []
+
+    def loss_fn(outputs, label):
+        calls.append(1)
+        if len(calls) > count:
+            raise KeyboardInterrupt
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(frames, folder, loss_fn=loss_fn)
+    return sorted(folder.glob(checkpoint.PATTERN))
+
+
+@pytest.mark.parametrize("damage", ["short", "flipped", "empty"])
+def test_damaged_checkpoint_is_named_and_the_one_before_it_is_used(frames, tmp_path, monkeypatch, capsys, damage):
+    whole, expected = fit(frames, tmp_path / "whole")
+    kept = cut_after(5, frames, tmp_path / "cut", monkeypatch)
+    assert [path.name for path in kept] == ["checkpoint_00000004.pdckpt", "checkpoint_00000005.pdckpt"]
+    content = bytearray(kept[-1].read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    kept[-1].write_bytes({"short": content[:-1], "flipped": content, "empty": b""}[damage])
+    assert not checkpoint.is_whole(kept[-1]) and checkpoint.is_whole(kept[0])
+    net, history = fit(frames, tmp_path / "cut")
+    assert f"{kept[-1]} is damaged" in capsys.readouterr().out
+    assert history.loss == expected.loss
+    assert_same_weights(weights(net), weights(whole))
+
+
+def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(frames, tmp_path, monkeypatch, capsys):
+    for path in cut_after(3, frames, tmp_path, monkeypatch):
+        path.write_bytes(b"no checkpoint")
+    _, history = fit(frames, tmp_path)
+    assert capsys.readouterr().out.count("is damaged") == 2
+    assert len(history.loss) == RECIPE.iterations
+
+
+def test_random_states_of_python_and_numpy_are_continued(frames, tmp_path, monkeypatch):
+    """A loss that draws from them is continued with the numbers that would have come next."""
+    import random
+
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+
+    def drawing(stop, drawn):
+        def loss_fn(outputs, label):
+            if len(drawn) == stop:
+                raise KeyboardInterrupt
+            drawn.append((random.random(), np.random.rand()))
+            return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+        return loss_fn
+
+    random.seed(5), np.random.seed(6)
+    expected = []
+    fit(frames, tmp_path / "whole", loss_fn=drawing(-1, expected))
+    random.seed(5), np.random.seed(6)
+    drawn = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(frames, tmp_path / "cut", loss_fn=drawing(4, drawn))
+    random.seed(77), np.random.seed(77)
+    rest = []
+    fit(frames, tmp_path / "cut", loss_fn=drawing(-1, rest))
+    assert drawn + rest == expected
+
+
+def test_weights_that_are_not_finite_are_never_a_checkpoint(frames, tmp_path, monkeypatch):
+    """The loss may be finite and the step from it ruin the weights: the checkpoint before must stay the last."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
+    net, calls = tiny(), []
+
+    def loss_fn(outputs, label):
+        calls.append(1)
+        if len(calls) == 4:
+            net.head.bias.register_hook(lambda gradient: gradient * float("inf"))
+        return training.segmentation_loss(outputs, label, (1.0, 0.4))
+
+    with pytest.raises(CourseError, match="(?s)not finite at iteration 4 of 12.*last good checkpoint.*00000003"):
+        fit(frames, tmp_path, net=net, loss_fn=loss_fn)
+    assert [path.name for path in sorted(tmp_path.glob(checkpoint.PATTERN))][-1] == "checkpoint_00000003.pdckpt"
+
+
+def test_validation_keeps_the_best_weights_and_shows_the_network(frames, tmp_path):
+    recipe = replace(RECIPE, iterations=10, validate_every=4)
+    seen = []
+    net, history = fit(
+        frames,
+        tmp_path,
+        recipe=recipe,
+        val_frames=frames[:3],
+        watch=lambda count, net: seen.append((count, net.training)),
+    )
+    assert seen == [(4, False), (8, False), (10, False)]
+    assert history.validated == [4, 8, 10] and len(history.miou) == 3
+    best = models.load_weights(TinyNet(), tmp_path / training.BEST)
+    from helpers.cityscapes import read_image, read_label
+    from helpers.evaluation import confusion_matrix, predict, scores
+
+    matrix = sum(confusion_matrix(predict(best, read_image(f)), read_label(f)) for f in frames[:3])
+    assert scores(matrix).miou == pytest.approx(max(history.miou), abs=1e-12)
+    assert training.load_recipe(tmp_path)["lr"] == recipe.lr
+
+
+def test_validating_changes_nothing_of_the_training(frames, tmp_path):
+    plain, _ = fit(frames, tmp_path / "plain")
+    looked, _ = fit(frames, tmp_path / "looked", recipe=replace(RECIPE, validate_every=5), val_frames=frames[:2])
+    assert_same_weights(weights(plain), weights(looked))
+
+
+def test_scalars_are_written_for_visualdl(frames, tmp_path):
+    from visualdl import LogReader
+
+    _, history = fit(frames, tmp_path, scalars=True)
+    log = next((tmp_path / loop.SCALARS).iterdir())
+    told = LogReader(file_path=str(log)).get_data("scalar", "train/loss")
+    np.testing.assert_allclose([point.value for point in told], history.loss, rtol=1e-6)
+    assert [point.id for point in told] == list(range(1, RECIPE.iterations + 1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 1000}, "batch of 1000 images is larger than the data.*batch_size"),
+        ({"crop_hw": (96, 64)}, "crop of 96 x 64.*frames of 64 x 128.*crop_hw"),
+        ({"losses": (("focal", 1.0),)}, "no loss 'focal'.*lovasz"),
+        ({"losses": (("dice", 0.0),)}, "no loss with a positive factor"),
+        ({"optimiser": "lion"}, "no optimiser 'lion'"),
+    ],
+)
+def test_recipes_that_cannot_work(frames, tmp_path, change, message):
+    with pytest.raises(CourseError, match=message):
+        fit(frames, tmp_path, recipe=replace(RECIPE, **change))
+    assert not list(tmp_path.iterdir())
+
+
+def test_device_that_is_not_there(frames, tmp_path):
+    with pytest.raises(CourseError, match="no device 'gpu:7' here: choose auto or one of cpu"):
+        training.fit(tiny(), frames, RECIPE, seed=0, folder=tmp_path, device="gpu:7")

@@ -1,0 +1,144 @@
+"""The browser in a process without a front end: set a control, read the picture back."""
+
+import cv2
+import numpy as np
+import pytest
+from tiny_cityscapes import write_set
+
+from helpers import cityscapes
+from helpers.cityscapes import CLASSES, PALETTE
+from helpers.common.errors import CourseError
+from helpers.plotting.base import overlay
+from helpers.widgets import dataset_browser
+from helpers.widgets.dataset_browser import DatasetBrowser
+from helpers.widgets.picture import Picture
+
+
+@pytest.fixture
+def root(tmp_path):
+    return write_set(tmp_path / "set")
+
+
+@pytest.fixture
+def browser(root):
+    return DatasetBrowser(root)
+
+
+def shown(browser):
+    """The picture as uint8 (H, W, 3) RGB."""
+    return cv2.imdecode(np.frombuffer(browser.picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_starts_with_the_first_frame(browser):
+    assert browser.split.options == ("train", "val", "test") and browser.split.value == "train"
+    assert browser.city.options == ("aachen", "bochum")
+    assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.stem.value
+    assert browser.number.max == 2
+    expected = overlay(cityscapes.read_image(browser.frame), cityscapes.read_label(browser.frame), 0.5)
+    calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # noise suffers in a JPEG
+    assert np.abs(calm[0] - calm[1]).mean() < 6
+
+
+def test_every_control_changes_the_picture(browser):
+    seen = [browser.picture.value]
+    for control, value in [
+        (browser.number, 1),
+        (browser.city, "bochum"),
+        (browser.split, "val"),
+        (browser.opacity, 0.9),
+        (browser.switches.boxes[CLASSES.index("sky")], False),
+        (browser.view, "labels"),
+        (browser.view, "image"),
+    ]:
+        control.value = value
+        assert browser.picture.value not in seen, control
+        seen.append(browser.picture.value)
+    assert browser.frame.stem == "lindau_000000_000019"
+
+
+def test_split_and_city_reset_the_frame(browser):
+    browser.number.value = 2
+    browser.city.value = "bochum"
+    assert browser.number.value == 0 and browser.number.max == 1 and browser.frame.city == "bochum"
+    browser.number.value = 1
+    browser.split.value = "val"
+    assert browser.frame.stem == "lindau_000000_000019" and browser.city.options == ("lindau",)
+
+
+def test_labels_are_exact_and_switches_take_classes_away(browser):
+    browser.view.value = "labels"
+    assert browser.picture.format == "png"
+    label = cityscapes.read_label(browser.frame)
+    np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
+    browser.switches.all_off.click()
+    assert not shown(browser).any()
+    sky = CLASSES.index("sky")
+    browser.switches.boxes[sky].value = True
+    np.testing.assert_array_equal(shown(browser), np.where((label == sky)[..., None], PALETTE[sky], 0))
+    browser.switches.all_on.click()
+    np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
+
+
+def test_opacity_zero_is_the_image(browser):
+    browser.opacity.value = 0
+    plain = browser.picture.value
+    browser.view.value = "image"
+    assert browser.picture.value == plain
+
+
+def test_the_class_under_the_pointer(browser):
+    # The tiny scene of 64 x 32 pixels: sky on top, the first car at columns 8 to 16 of rows 16 to 20, the hood below.
+    assert "Point at" in browser.under.value
+    browser.picture.pointer = [0.99, 0.01]
+    assert browser.under.value == "<b>sky, train id 10, label id 23, sky</b>"
+    browser.picture.clicked = [10.5 / 64, 17.5 / 32, 1]
+    browser.picture.pointer = [0.5, 1.0]
+    assert browser.under.value == "<b>ego vehicle, ignored, label id 1, void</b>"
+    browser.picture.pointer = []  # the pointer leaves: what was clicked stays
+    assert browser.under.value == "<b>car, train id 13, label id 26, vehicle, instance 26000</b>"
+    browser.number.value = 1
+    assert "Point at" in browser.under.value
+
+
+def test_the_pointer_at_the_corners(browser):
+    for x in (0.0, 1.0):
+        for y in (0.0, 1.0):
+            assert browser.class_at(x, y)
+
+
+def test_test_frames_have_no_labels(browser):
+    browser.split.value = "test"
+    image = browser.picture.value
+    browser.view.value = "labels"
+    assert browser.picture.value == image  # nothing to lay over
+    browser.picture.pointer = [0.5, 0.5]
+    assert "not public" in browser.under.value
+
+
+def test_own_data_with_train_ids_alone(root):
+    for kind in ("labelIds", "instanceIds"):
+        for path in root.rglob(f"*_gtFine_{kind}.png"):
+            path.unlink()
+    browser = DatasetBrowser(root)
+    assert browser.class_at(0.99, 0.01) == "sky, train id 10, label id 23, sky"
+    assert browser.class_at(0.5, 1.0).startswith("unlabeled, ignored")
+
+
+def test_large_frames_are_shrunk_for_the_screen_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(dataset_browser, "WIDTH", 32)
+    browser = DatasetBrowser(write_set(tmp_path, {"val": {"lindau": 1}}))
+    assert shown(browser).shape == (16, 32, 3) and browser._ids.shape == (32, 64)
+
+
+def test_nothing_to_show(tmp_path):
+    with pytest.raises(CourseError, match="no frame"):
+        DatasetBrowser(tmp_path)
+
+
+def test_picture_keeps_flat_colours_and_refuses_nonsense():
+    picture = Picture()
+    image = np.zeros((4, 6, 3), np.uint8)
+    image[1, 2] = (1, 2, 3)
+    picture.show(image, "png")
+    again = cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    np.testing.assert_array_equal(again, image)

@@ -1,0 +1,170 @@
+"""The prediction demo without a front end: set a control, read the picture back."""
+
+import io
+from datetime import datetime
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_cityscapes import write_set
+
+from helpers.cityscapes import CLASSES, PALETTE, index, read_image, read_label
+from helpers.common.errors import CourseError
+from helpers.widgets.prediction_demo import PredictionDemo
+
+ROAD, SKY = CLASSES.index("road"), CLASSES.index("sky")
+
+
+class Says:
+    """Predicts one class everywhere and counts how often it was asked."""
+
+    def __init__(self, train_id):
+        self.train_id, self.asked = train_id, []
+
+    def __call__(self, image):
+        self.asked.append(image.shape)
+        return np.full(image.shape[:2], self.train_id, np.uint8)
+
+
+@pytest.fixture
+def frames(tmp_path):
+    return index(write_set(tmp_path), "val")
+
+
+@pytest.fixture
+def demo(frames):
+    demo = PredictionDemo({"all road": Says(ROAD), "all sky": Says(SKY)}, frames)
+    demo.opacity.value = 1.0
+    return demo
+
+
+def shown(demo):
+    return cv2.imdecode(np.frombuffer(demo.picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def is_class(pixels, train_id):
+    return np.abs(pixels - PALETTE[train_id].astype(int)).mean() < 6  # JPEG
+
+
+def likeness(picture, brightness):
+    small = cv2.resize(picture.astype(np.uint8), brightness.shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.corrcoef(small.mean(axis=2).ravel(), brightness.ravel())[0, 1]
+
+
+def send(demo, name, data):
+    file = {"name": name, "type": "image/png", "size": len(data), "content": memoryview(data)}
+    demo.upload.value = ({**file, "last_modified": datetime(2024, 1, 1)},)
+
+
+def png(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_the_wipe_parts_the_two(demo):
+    demo.wipe.value = 0.25
+    picture = shown(demo)
+    assert picture.shape == (16 * 32, 16 * 64, 3)  # small frames are enlarged for the screen
+    assert is_class(picture[:, :250], ROAD) and is_class(picture[:, 260:], SKY)
+    demo.wipe.value = 1.0
+    assert is_class(shown(demo), ROAD)
+    demo.wipe.value = 0.0
+    assert is_class(shown(demo), SKY)
+
+
+def test_a_network_predicts_a_picture_once(demo):
+    road = demo._networks["all road"]
+    assert road.asked == 2 * [(32, 64, 3)]  # the first time is for warming up
+    demo.wipe.value, demo.opacity.value = 0.9, 0.3
+    demo.left.value = "all sky"
+    demo.left.value = "all road"
+    assert len(road.asked) == 2
+    demo.number.value = 1
+    assert len(road.asked) == 3
+
+
+def test_opacity_and_classes(demo, frames):
+    demo.wipe.value = 1.0
+    demo.opacity.value = 0.0
+    brightness = read_image(frames[0]).mean(axis=2)  # noise, of which JPEG blurs the colours
+    assert likeness(shown(demo), brightness) > 0.95
+    demo.opacity.value = 1.0
+    demo.switches.boxes[ROAD].value = False
+    assert likeness(shown(demo), brightness) > 0.95
+    demo.switches.all_off.click()
+    assert demo.switches.on == ()
+    demo.switches.all_on.click()
+    assert is_class(shown(demo), ROAD)
+
+
+def test_what_is_under_the_pointer(demo, frames):
+    truth = read_label(frames[0])
+    demo.picture.pointer = [0.9, 0.1]
+    assert truth[3, 57] == SKY
+    assert demo.at(0.9, 0.1) == {"all road": "road", "all sky": "sky", "label": "sky"}
+    assert "all road: <b>road</b>" in demo.under.value and "label: <b>sky</b>" in demo.under.value
+    demo.picture.pointer = []
+    demo.picture.clicked = [0.5, 0.99, 1.0]  # the hood of the car that carries the camera
+    assert "label: <b>not evaluated</b>" in demo.under.value
+    assert demo.at(1.0, 1.0)["all sky"] == "sky"
+
+
+def test_the_label_can_be_chosen(demo, frames):
+    demo.left.value = "label"
+    demo.wipe.value = 1.0
+    truth = read_label(frames[0])
+    assert is_class(shown(demo)[:96, 480:], SKY) and truth[3, 40] == SKY
+    assert "all sky" in demo.status.value and "all road" not in demo.status.value
+
+
+def test_an_upload(demo):
+    send(demo, "mine.png", png(np.full((40, 30, 3), 100, np.uint8)))
+    assert "mine.png, 30 x 40" in demo.status.value and " s " in demo.status.value
+    assert shown(demo).shape == (25 * 40, 25 * 30, 3)
+    assert demo.at(0.5, 0.5) == {"all road": "road", "all sky": "sky"}
+    assert "label" not in demo.left.options and demo.upload.value == ()
+    demo.number.value = 1
+    assert "label" in demo.left.options and shown(demo).shape == (512, 1024, 3)
+
+
+def test_the_label_gives_way_when_an_upload_has_none(demo):
+    demo.left.value = "label"
+    send(demo, "mine.png", png(np.zeros((8, 8, 3), np.uint8)))
+    assert (demo.left.value, demo.right.value) == ("all road", "all sky")
+
+
+def test_a_huge_upload_is_shrunk(demo):
+    send(demo, "wide.png", png(np.zeros((400, 12_000, 3), np.uint8)))
+    height, width = demo._networks["all road"].asked[-1][:2]
+    assert height * width <= 1024 * 2048 and width / height == pytest.approx(30, rel=0.02)
+    assert "12000 x 400, shrunk to" in demo.status.value
+    assert shown(demo).shape[1] == 1024
+
+
+@pytest.mark.parametrize("data", [b"road, road", b""])
+def test_an_upload_that_is_no_picture_leaves_the_old_one(demo, data):
+    before = demo.picture.value
+    send(demo, "<notes>.txt", data)
+    assert "&lt;notes&gt;.txt is" in demo.status.value and demo.picture.value == before
+    assert demo.at(0.9, 0.1)["label"] == "sky"
+
+
+def test_a_network_that_refuses_says_so(frames):
+    def refuses(image):
+        raise CourseError("Too small for this network.")
+
+    demo = PredictionDemo({"one": Says(ROAD), "two": refuses}, frames)
+    assert "Too small" in demo.status.value
+    demo.right.value = "one"
+    assert "Too small" not in demo.status.value and demo.picture.value
+
+
+def test_what_the_demo_needs(frames):
+    with pytest.raises(CourseError, match="needs a network"):
+        PredictionDemo({}, frames)
+    with pytest.raises(CourseError, match="needs a network"):
+        PredictionDemo({"one": Says(0)}, [])
+    with pytest.raises(CourseError, match="name of the label"):
+        PredictionDemo({"label": Says(0)}, frames)
