@@ -19,11 +19,6 @@ def as_array(tensor: paddle.Tensor) -> np.ndarray:
     return np.frombuffer(memory, np.float32).reshape(shape)
 
 
-def wanted(gradients: tuple[paddle.Tensor, ...], which: tuple[bool, ...]) -> tuple[paddle.Tensor | None, ...]:
-    """The gradients that are wanted; None for a tensor whose `stop_gradient` is set, as Paddle demands it."""
-    return tuple(one if needed else None for one, needed in zip(gradients, which, strict=True))
-
-
 @numba.njit(inline="always")
 def copy_line(source, target):
     """Copy as many values as `target` has; numba takes four times as long for `target[:] = source`."""

@@ -2,55 +2,32 @@
 
 Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
 bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
-on one thread. Convolutions are the other half, and in the HRNets most of it; then comes batch norm (both:
-`helpers.cpu.onednn`). A static graph was tried as well (2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes
-0.3 s. On a GPU none of it matters.
+on one thread. Convolutions are the other half, and in the HRNets most of it (`helpers.cpu.onednn`). A static graph
+was tried as well (2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes 0.3 s. On a GPU none of it matters.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import lru_cache, partial
-from itertools import groupby
 
 import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddleseg.models import layers
-from paddleseg.models.backbones import hrnet, uhrnet
 
 from helpers.cpu import onednn
 
-# PaddleSeg's layers of a convolution and a norm: whether a ReLU follows
-_PAIRS = {layers.ConvBN: False, layers.ConvBNReLU: True}
-# Layers made of them, in this order, so that nothing else reads what is between them.
-_INSIDE = {
-    layers.SeparableConvBNReLU: ("depthwise_conv", "piontwise_conv"),
-    **{module.BasicBlock: ("conv1", "conv2") for module in (hrnet, uhrnet)},
-    **{module.BottleneckBlock: ("conv1", "conv2", "conv3") for module in (hrnet, uhrnet)},
-}
-# Of these, a residual block adds what it was given, and a ReLU follows.
-_RESIDUAL = tuple(kind for module in (hrnet, uhrnet) for kind in (module.BasicBlock, module.BottleneckBlock))
-
 
 @contextmanager
-def fast_training(net: nn.Layer, own_blocks: bool = True) -> Iterator[None]:
-    """Inside, `net` trains faster on the current device if that is a CPU; nothing changes on a GPU.
-
-    `own_blocks=False` leaves batch norm to whom it belongs, as where processes share its statistics.
-    """
+def fast_training(net: nn.Layer) -> Iterator[None]:
+    """Inside, `net` trains faster on the current device if that is a CPU; nothing changes on a GPU."""
     if not paddle.get_device().startswith("cpu"):
         yield
         return
-    with (
-        _quiet_collector(),
-        fast_prediction(net),
-        _without_biases(net),
-        _own_blocks(net) if own_blocks else nullcontext(),
-    ):
+    with _quiet_collector(), fast_prediction(net), _without_biases(net):
         yield
 
 
@@ -151,66 +128,6 @@ def _without_biases(net: nn.Layer) -> Iterator[None]:
             without_bias[convolution] = partial(_convolve, convolution, with_bias=False)
     with _forwards(without_bias):
         yield
-
-
-@contextmanager
-def _own_blocks(net: nn.Layer) -> Iterator[None]:
-    # The first of a row does the work of all, and those behind it hand on what they get.
-    replacements: dict[nn.Layer, Callable] = {}
-    for row in _rows(net):
-        blocks = [block for layer in row for block in _blocks(layer)]
-        replacements[row[0]] = partial(_run_row, row[0], blocks)
-        replacements |= {layer: partial(_unless_done, layer, blocks) for layer in row[1:]}
-    with _forwards(replacements):
-        yield
-
-
-def _rows(net: nn.Layer) -> list[list[nn.Layer]]:
-    """Layers of convolutions with a norm, those together of which each is read by nothing but the next."""
-    rows, taken = [], set()
-    for layer in net.sublayers(include_self=True):  # those that contain others come first
-        for row in _in_a_row(layer):
-            for is_ours, stretch in groupby(row, lambda each: each not in taken and bool(_blocks(each))):
-                if is_ours:
-                    rows.append(list(stretch))
-                    taken.update(inner for each in rows[-1] for inner in each.sublayers(include_self=True))
-    return rows
-
-
-def _in_a_row(layer: nn.Layer) -> list[list[nn.Layer]]:
-    if isinstance(layer, nn.Sequential):
-        return [list(layer)]
-    if isinstance(layer, (hrnet.Branches, uhrnet.Branches)):
-        return layer.basic_block_list
-    if isinstance(layer, (hrnet.Layer1, uhrnet.Layer1)):
-        return [layer.bottleneck_block_list]
-    return [[layer], [getattr(layer, name) for name in _INSIDE.get(type(layer), ())]]
-
-
-def _blocks(layer: nn.Layer) -> list[onednn.Block]:
-    """What `layer` does as blocks; none if it is anything else."""
-    inner = [getattr(layer, name) for name in _INSIDE.get(type(layer), ())] or [layer]
-    if not all(type(each) in _PAIRS and onednn.fits_normalised(each._conv, each._batch_norm) for each in inner):
-        return []
-    blocks = [onednn.Block(each._conv, each._batch_norm, _PAIRS[type(each)]) for each in inner]
-    if isinstance(layer, _RESIDUAL):
-        has_attention = layer.has_se or not isinstance(getattr(layer, "deattn", nn.Identity()), nn.Identity)
-        if has_attention or layer.downsample:
-            return []
-        blocks[-1] = blocks[-1]._replace(relu=True, past=len(blocks))
-    return blocks
-
-
-def _run_row(first: nn.Layer, blocks: list[onednn.Block], x: paddle.Tensor) -> paddle.Tensor:
-    return onednn.convolve_normalise(blocks, x) if _is_trained(blocks, x) else type(first).forward(first, x)
-
-
-def _unless_done(layer: nn.Layer, blocks: list[onednn.Block], x: paddle.Tensor) -> paddle.Tensor:
-    return x if _is_trained(blocks, x) else type(layer).forward(layer, x)
-
-
-def _is_trained(blocks: list[onednn.Block], x: paddle.Tensor) -> bool:
-    return x.dtype == paddle.float32 and all(block.norm.training for block in blocks)
 
 
 @contextmanager

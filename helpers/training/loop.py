@@ -85,7 +85,7 @@ def fit(
     batches = training_batches(frames, recipe, seed, done, world.rank, world.size, workers)
     with (
         progress(total=recipe.iterations, initial=done, desc=name, unit="step", disable=not world.first) as bar,
-        fast_training(net, own_blocks=world.size == 1),
+        fast_training(net),
         distributed.synchronised_batch_norm(world, net),
         _scalars(folder / SCALARS if scalars and world.first else None) as scalar,
     ):

@@ -10,7 +10,6 @@ import paddle.nn.functional as F
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paddleseg.models.backbones import hrnet, uhrnet
 
 from helpers import models
 from helpers.cpu import layers
@@ -105,36 +104,12 @@ def test_an_evaluation_in_the_middle_of_training_changes_nothing(net):
     """Training stays fast after it, and so does what others put in place of a layer's forward."""
     norm = next(layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
     norm.forward = norm.forward
-    with layers.fast_training(net, own_blocks=False):
+    with layers.fast_training(net):
         during = {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()}
         with layers.fast_prediction(net):
             pass
         assert {name: layer.__dict__.get("forward") for name, layer in net.named_sublayers()} == during
     assert [layer for layer in net.sublayers() if "forward" in layer.__dict__] == [norm]
-
-
-@pytest.mark.parametrize("name", ["hrnet_w18_small_v2", "fastscnn", "unet"])
-def test_own_blocks_in_a_training_step(name):
-    """Loss, gradients and running statistics of a whole network in float32, with Paddle's norms and with ours."""
-    x, upstream = paddle.rand([2, 3, 128, 256]), paddle.randn([2, 19, 128, 256])
-    found = []
-    for own_blocks in (False, True):
-        net = models.build(name, seed=0)
-        net.train()
-        for layer in net.sublayers():
-            if isinstance(layer, paddle.nn.Dropout):
-                layer.p = 0.0
-        with layers.fast_training(net, own_blocks=own_blocks):
-            logits = net(x)[0]
-            (logits * upstream).mean().backward()
-        gradients = np.concatenate([p.grad.numpy().ravel() for p in net.parameters() if p.grad is not None])
-        norms = [layer for layer in net.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
-        statistics = np.concatenate([s.numpy() for norm in norms for s in (norm._mean, norm._variance)])
-        found.append((logits.numpy(), gradients, statistics))
-        assert not any("forward" in layer.__dict__ for layer in net.sublayers(include_self=True))
-    for theirs, ours in zip(*found, strict=True):
-        # Rounding takes some values across the kink of a ReLU, and the norm of two pooled values magnifies it.
-        assert np.linalg.norm(theirs - ours) < 3e-2 * np.linalg.norm(theirs)
 
 
 def test_evaluation_is_equal_afterwards(net):
@@ -186,28 +161,6 @@ def test_means_of_channels_equal_paddles(monkeypatch, shape, kernel, stride, pad
     for theirs, mine in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-6)
     assert bool(products) is ours
-
-
-@pytest.mark.parametrize(
-    ("name", "longest"), [("fastscnn", 3), ("hrnet_w18_small_v2", 4), ("uhrnet_w18_small", 4), ("unet", 2)]
-)
-def test_which_layers_run_together(name, longest):
-    """Each layer of a convolution and a norm is in one row; the longest are bottlenecks or residual blocks."""
-    net = models.build(name)
-    rows = layers._rows(net)
-    norms = [block.norm for row in rows for layer in row for block in layers._blocks(layer)]
-    expected = [layer._batch_norm for layer in net.sublayers() if type(layer) in layers._PAIRS]
-    assert len(norms) == len(set(norms)) and set(norms) == set(expected)
-    assert max(sum(len(layers._blocks(layer)) for layer in row) for row in rows) == longest
-
-
-def test_a_residual_block_of_another_kind_is_left_whole():
-    """Its convolutions run as a row, but what happens at its end is its own."""
-    block = uhrnet.BasicBlock(16, 16, downsample=True)
-    assert layers._blocks(block) == []
-    assert layers._rows(block) == [[block.conv1, block.conv2], [block.conv_down]]
-    attentive = hrnet.BasicBlock(16, 16, use_psa=True)
-    assert layers._blocks(attentive) == []
 
 
 def test_the_collector_is_given_back(net):

@@ -7,7 +7,7 @@ and filters are rearranged on the way in and out (oneDNN's documentation: Convol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import paddle
@@ -36,12 +36,6 @@ def _known_padding(layer: nn.Conv2D) -> bool:
     return [type(length) for length in _pair(layer._padding)] == [int, int]
 
 
-def geometry(layer: nn.Conv2D) -> tuple:
-    """Stride, padding, dilation and groups of a layer, as `conv2d` takes them; they can be a key."""
-    padding = layer._padding if isinstance(layer._padding, str) else _pair(layer._padding)
-    return _pair(layer._stride), padding, _pair(layer._dilation), layer._groups
-
-
 def conv2d(
     x: paddle.Tensor,
     weight: paddle.Tensor,
@@ -55,24 +49,14 @@ def conv2d(
     Numbers mean the same as there; "same" is as in TensorFlow, where an uneven rest of padding goes behind.
     Raises RuntimeError when this Paddle does not bring oneDNN, or oneDNN refuses the shapes.
     """
-    return _Convolve.apply(x, weight, compiled(tuple(x.shape), weight.shape, stride, padding, dilation, groups))
-
-
-def compiled(
-    shape: tuple[int, ...], filters: Sequence[int], stride, padding, dilation, groups: int, *, alone: bool = True
-) -> Convolution:
-    """The convolution of `conv2d` for maps of `shape` and filters of the shape `filters`, compiled at most once.
-
-    `alone`: its result goes back to Paddle at once.
-    """
     library.require()
     stride, dilation = _pair(stride), _pair(dilation)
     if padding == "same":
-        extents = zip(shape[2:], filters[2:], stride, dilation, strict=True)
+        extents = zip(x.shape[2:], weight.shape[2:], stride, dilation, strict=True)
         pads = tuple(_same(*extent) for extent in extents)
     else:
         pads = tuple((length, length) for length in _pair(padding))
-    return _compiled(shape, tuple(filters), stride, pads, dilation, groups, alone)
+    return _Convolve.apply(x, weight, _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups))
 
 
 def _pair(value: int | list[int]) -> tuple:
@@ -119,7 +103,7 @@ class Convolution:
     which `out` makes a tensor of shape `out_shape`; `upstream` brings the gradient of that back.
     """
 
-    def __init__(self, x_shape, weight_shape, stride, pads, dilation, groups, alone):
+    def __init__(self, x_shape, weight_shape, stride, pads, dilation, groups):
         n, channels, *size = x_shape
         filters, _, *kernel = weight_shape
         extents = zip(size, kernel, stride, pads, dilation, strict=True)
@@ -136,7 +120,7 @@ class Convolution:
             library.lengths(after for _, after in pads),
         )
         is_product = groups == 1 and tuple(kernel) == tuple(stride) == (1, 1) and pads == ((0, 0), (0, 0))
-        layout = _layout(is_product and alone, groups, channels, filters)
+        layout = _layout(is_product, groups, channels, filters)
         self._hint = library.described(
             "convolution_forward", _FORWARD_TRAINING, _DIRECT, layout(x_shape), self._any_weights, None,
             layout(self.out_shape), *self._geometry, None,

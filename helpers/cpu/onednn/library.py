@@ -18,16 +18,10 @@ import paddle
 
 # From dnnl_types.h and dnnl_common_types.h
 _CPU, _IN_ORDER, _FLOAT32 = 1, 1, 3
-_ANY, _PLAIN, _CHANNELS_LAST, _BLOCKS = 1, {1: 2, 4: 5, 5: 6}, 22, 78  # any; a, abcd, abcde; acdb; aBcd16b
+_ANY, _PLAIN, _CHANNELS_LAST = 1, {4: 5, 5: 6}, 22  # any; abcd, abcde; acdb
 _MAX_RANK = 12
-_ARGUMENT = {
-    "source": 1, "other": 2, "target": 17, "weights": 33, "mean": 49, "variance": 50, "scale": 51, "shift": 52,
-    "workspace": 64, "to_source": 129, "to_target": 145, "to_weights": 161, "to_scale": 255, "to_shift": 256,
-}  # fmt: skip
-_QUERY = {
-    "source": 129, "to_source": 130, "weights": 131, "to_weights": 132, "target": 133, "to_target": 134,
-    "workspace": 135,
-}  # fmt: skip
+_ARGUMENT = {"source": 1, "target": 17, "weights": 33, "to_source": 129, "to_target": 145, "to_weights": 161}
+_QUERY = {"source": 129, "weights": 131, "to_weights": 132, "target": 133}
 
 _LINE = 64  # bytes of a line of the cache
 
@@ -198,11 +192,6 @@ def plain(shape: Iterable[int]) -> Layout:
 def channels_last(shape: Iterable[int]) -> Layout:
     """float32 (N, C, H, W) with the channels innermost."""
     return _tagged(shape, _CHANNELS_LAST)
-
-
-def in_blocks(shape: Iterable[int]) -> Layout:
-    """float32 (N, C, H, W) in blocks of 16 channels, which are innermost; the last block is filled up with zeros."""
-    return _tagged(shape, _BLOCKS)
 
 
 def _tagged(shape: Iterable[int], tag: int) -> Layout:
