@@ -1,4 +1,4 @@
-"""Convolutions by the oneDNN that Paddle brings but does not train with."""
+"""Convolutions by oneDNN, which Paddle ships but does not train with."""
 
 from helpers.cpu.onednn.convolution import conv2d, fits
 from helpers.cpu.onednn.library import available

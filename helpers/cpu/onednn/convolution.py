@@ -1,26 +1,26 @@
-"""Convolutions with their gradients by oneDNN, for training on a CPU.
+"""Convolutions and their gradients by oneDNN, for training on a CPU.
 
-Paddle's eager kernels (3.2.2) copy the pixels under a filter into a matrix, on one thread and picture by picture; and
-`FLAGS_use_mkldnn` does not lead them to oneDNN. Its kernels are quickest where channels are stored together, so maps
-and filters are rearranged on the way in and out (oneDNN's documentation: Convolution, Data Representation).
+Paddle's eager kernels (3.2.2) copy the pixels under a filter into a matrix, on one thread and image by image, and
+`FLAGS_use_mkldnn` does not dispatch them to oneDNN. oneDNN's kernels are fastest where the channels of a pixel are
+stored together, so feature maps and filters are reordered on the way in and out (oneDNN's documentation: Convolution,
+Data Representation).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import paddle
 from paddle import nn
 
 from helpers.cpu.onednn import library
-from helpers.cpu.onednn.library import Delivery, Layout, Numbers, Primitive, Rearrange, queried
+from helpers.cpu.onednn.library import Array, MemoryDescriptor, Output, Primitive, Reorder
 
 _FORWARD_TRAINING, _DIRECT = 64, 1  # dnnl_prop_kind_t, dnnl_alg_kind_t
 
 
 def fits(layer: nn.Layer) -> bool:
-    """Whether `conv2d` can stand in for this layer: a convolution with zeros around its input, or nothing."""
+    """Return whether `conv2d` computes this layer: a convolution that pads its input with zeros or not at all."""
     return (
         isinstance(layer, nn.Conv2D)
         and layer._padding_mode == "zeros"
@@ -32,7 +32,7 @@ def fits(layer: nn.Layer) -> bool:
 
 def _known_padding(layer: nn.Conv2D) -> bool:
     if layer._padding == "same":
-        return _pair(layer._dilation) == (1, 1)  # Paddle forgets any other
+        return _pair(layer._dilation) == (1, 1)  # Paddle ignores any other dilation here
     return [type(length) for length in _pair(layer._padding)] == [int, int]
 
 
@@ -44,19 +44,40 @@ def conv2d(
     dilation: int | list[int] = 1,
     groups: int = 1,
 ) -> paddle.Tensor:
-    """Convolve x (N, C, H, W) float32 with weight (O, C / groups, kh, kw); equals `nn.functional.conv2d`.
+    """Convolve feature maps with filters like `paddle.nn.functional.conv2d`, without a bias.
 
-    Numbers mean the same as there; "same" is as in TensorFlow, where an uneven rest of padding goes behind.
-    Raises RuntimeError when this Paddle does not bring oneDNN, or oneDNN refuses the shapes.
+    Parameters
+    ----------
+    x : paddle.Tensor
+        Feature maps (N, C, H, W), float32.
+    weight : paddle.Tensor
+        Filters (O, C / groups, kh, kw), float32.
+    stride, dilation : int or list of int, default 1
+        Height and width, in pixels.
+    padding : int, list of int or "same", default 0
+        Height and width, in pixels. "same" pads as TensorFlow does: of an odd number of lines, the larger half goes
+        to the bottom and the right.
+    groups : int, default 1
+        Number of groups of channels.
+
+    Returns
+    -------
+    paddle.Tensor
+        Feature maps (N, O, H', W'), float32.
+
+    Raises
+    ------
+    RuntimeError
+        If this build of Paddle ships no oneDNN, or oneDNN rejects the shapes.
     """
     library.require()
     stride, dilation = _pair(stride), _pair(dilation)
     if padding == "same":
-        extents = zip(x.shape[2:], weight.shape[2:], stride, dilation, strict=True)
-        pads = tuple(_same(*extent) for extent in extents)
+        axes = zip(x.shape[2:], weight.shape[2:], stride, dilation, strict=True)
+        pads = tuple(_same(*axis) for axis in axes)
     else:
         pads = tuple((length, length) for length in _pair(padding))
-    return _Convolve.apply(x, weight, _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups))
+    return _Conv2D.apply(x, weight, _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups))
 
 
 def _pair(value: int | list[int]) -> tuple:
@@ -68,118 +89,134 @@ def _same(length: int, kernel: int, stride: int, dilation: int) -> tuple[int, in
     return missing // 2, missing - missing // 2
 
 
-class _Convolve(paddle.autograd.PyLayer):
+class _Conv2D(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx, x: paddle.Tensor, weight: paddle.Tensor, convolution: Convolution) -> paddle.Tensor:
-        ctx.wanted = not x.stop_gradient, not weight.stop_gradient
+        ctx.needs_gradient = not x.stop_gradient, not weight.stop_gradient
         ctx.save_for_backward(weight)
         ctx.convolution = convolution
-        with library.turn:
-            ctx.source = convolution.enter(x.contiguous())
-            target = convolution.out.place()
-            convolution.forward(ctx.source, weight, target)
-            return convolution.out.tensor(target)
+        with library.lock:
+            ctx.src = convolution.reorder_src(x.contiguous())
+            return convolution.forward(ctx.src, weight)
 
     @staticmethod
     def backward(ctx, upstream: paddle.Tensor) -> tuple[paddle.Tensor | None, ...]:
         (weight,) = ctx.saved_tensor()
-        with library.turn:
-            to_target = ctx.convolution.upstream(upstream.contiguous())
-            to_x = ctx.convolution.to_x(to_target, weight) if ctx.wanted[0] else None
-            to_weight = ctx.convolution.to_weight(ctx.source, to_target) if ctx.wanted[1] else None
-        return to_x, to_weight
+        needs_x, needs_weight = ctx.needs_gradient
+        with library.lock:
+            diff_dst = ctx.convolution.reorder_dst(upstream.contiguous())
+            return (
+                ctx.convolution.backward_data(diff_dst, weight) if needs_x else None,
+                ctx.convolution.backward_weights(ctx.src, diff_dst) if needs_weight else None,
+            )
 
 
 @lru_cache(maxsize=1024)
 def _compiled(*geometry) -> Convolution:
-    with library.turn:
+    with library.lock:
         return Convolution(*geometry)
 
 
 class Convolution:
-    """A convolution of certain shapes; its gradients are compiled when they are first asked for.
+    """The three primitives of a convolution of given shapes; those of the gradients are compiled at their first use.
 
-    It takes maps in the layout `source`, to which `enter` brings a tensor, and gives them in the layout `target`, of
-    which `out` makes a tensor of shape `out_shape`; `upstream` brings the gradient of that back.
+    `reorder_src` and `reorder_dst` bring a tensor of the input's and of the output's shape into oneDNN's format.
     """
 
-    def __init__(self, x_shape, weight_shape, stride, pads, dilation, groups):
+    def __init__(
+        self,
+        x_shape: tuple[int, ...],
+        weight_shape: tuple[int, ...],
+        stride: tuple[int, int],
+        pads: tuple[tuple[int, int], ...],
+        dilation: tuple[int, int],
+        groups: int,
+    ):
+        """Compile the forward primitive.
+
+        Parameters
+        ----------
+        x_shape, weight_shape : tuple of int
+            (N, C, H, W) and (O, C / groups, kh, kw).
+        stride, dilation : tuple of int
+            Height and width, in pixels.
+        pads : tuple of tuple of int
+            Lines of zeros at (top, bottom) and (left, right).
+        groups : int
+            Number of groups of channels.
+        """
         n, channels, *size = x_shape
         filters, _, *kernel = weight_shape
-        extents = zip(size, kernel, stride, pads, dilation, strict=True)
-        out = [(length + sum(pad) - (k - 1) * d - 1) // s + 1 for length, k, s, pad, d in extents]
-        self.out_shape = (n, filters, *out)
-        self.x_shape, self._weight_shape = x_shape, weight_shape
-        grouped = (groups, filters // groups, channels // groups, *kernel) if groups > 1 else weight_shape
-        self._grouped = grouped
-        self._any_weights, self._plain_weights = library.any_layout(grouped), library.plain(grouped)
+        axes = zip(size, kernel, stride, pads, dilation, strict=True)
+        y_size = [(length + sum(pad) - (k - 1) * d - 1) // s + 1 for length, k, s, pad, d in axes]
+        y_shape = (n, filters, *y_size)
+        self._x_shape, self._weight_shape = x_shape, weight_shape
+        # oneDNN gives the groups an axis of their own.
+        self._weight_dims = (groups, filters // groups, channels // groups, *kernel) if groups > 1 else weight_shape
         self._geometry = (
-            library.lengths(stride),
-            library.lengths(d - 1 for d in dilation),
-            library.lengths(before for before, _ in pads),
-            library.lengths(after for _, after in pads),
+            library.dims(stride),
+            library.dims(d - 1 for d in dilation),  # oneDNN counts the pixels that are left out between two weights
+            library.dims(before for before, _ in pads),
+            library.dims(after for _, after in pads),
         )
-        is_product = groups == 1 and tuple(kernel) == tuple(stride) == (1, 1) and pads == ((0, 0), (0, 0))
-        layout = _layout(is_product, groups, channels, filters)
-        self._hint = library.described(
-            "convolution_forward", _FORWARD_TRAINING, _DIRECT, layout(x_shape), self._any_weights, None,
-            layout(self.out_shape), *self._geometry, None,
+        if groups == 1 and tuple(kernel) == stride == (1, 1) and pads == ((0, 0), (0, 0)):
+            maps = library.plain  # a product of matrices needs no reorder
+        elif groups == 1 and (channels % 16 or filters % 16):
+            maps = library.channels_last  # blocks of 16 channels would be filled up with zeros
+        else:
+            maps = library.any_format
+        self._hint = library.primitive_descriptor(
+            "convolution_forward", _FORWARD_TRAINING, _DIRECT, maps(x_shape), library.any_format(self._weight_dims),
+            None, maps(y_shape), *self._geometry, None,
         )  # fmt: skip
-        # The gradients take maps in the layout that the forward pass has chosen.
-        self.source, self.target = queried(self._hint, "source"), queried(self._hint, "target")
-        weights = queried(self._hint, "weights")
-        self._forward = Primitive(self._hint, {"source": self.source, "weights": weights, "target": self.target})
-        self.enter = Rearrange(library.plain(x_shape), self.source)
-        self._weights = Rearrange(self._plain_weights, weights)
-        self.out = Delivery(self.target, self.out_shape)
-        self.upstream = Rearrange(library.plain(self.out_shape), self.target)
+        # The gradients keep the formats that the forward pass has chosen for the feature maps.
+        self._src, self._dst = library.query(self._hint, "src"), library.query(self._hint, "dst")
+        weights = library.query(self._hint, "weights")
+        self._forward = Primitive(self._hint, {"src": self._src, "weights": weights, "dst": self._dst})
+        self._reorder_weights = self._weights_to(weights)
+        self._y = Output(self._dst, y_shape)
+        self.reorder_src = Reorder(library.plain(x_shape), self._src)
+        self.reorder_dst = Reorder(library.plain(y_shape), self._dst)
+
+    def _weights_to(self, descriptor: MemoryDescriptor) -> Reorder:
+        return Reorder(library.plain(self._weight_dims), descriptor)
 
     @cached_property
-    def _data_gradient(self) -> tuple[Primitive, Rearrange, Delivery]:
-        description = library.described(
-            "convolution_backward_data", _DIRECT, self.source, self._any_weights, self.target, *self._geometry,
-            self._hint, None,
-        )  # fmt: skip
-        weights = queried(description, "weights")
-        primitive = Primitive(description, {"to_target": self.target, "weights": weights, "to_source": self.source})
-        return primitive, Rearrange(self._plain_weights, weights), Delivery(self.source, self.x_shape)
-
-    @cached_property
-    def _weight_gradient(self) -> tuple[Primitive, Delivery]:
-        description = library.described(
-            "convolution_backward_weights", _DIRECT, self.source, self._any_weights, None, self.target,
+    def _backward_data(self) -> tuple[Primitive, Reorder, Output]:
+        descriptor = library.primitive_descriptor(
+            "convolution_backward_data", _DIRECT, self._src, library.any_format(self._weight_dims), self._dst,
             *self._geometry, self._hint, None,
         )  # fmt: skip
-        weights = queried(description, "to_weights")
-        primitive = Primitive(description, {"source": self.source, "to_target": self.target, "to_weights": weights})
-        return primitive, Delivery(weights, self._weight_shape, self._grouped)
+        weights = library.query(descriptor, "weights")
+        primitive = Primitive(descriptor, {"diff_dst": self._dst, "weights": weights, "diff_src": self._src})
+        return primitive, self._weights_to(weights), Output(self._src, self._x_shape)
 
-    def forward(self, source: Numbers, weight: paddle.Tensor, target: Numbers) -> None:
-        """Write the convolution to `target`."""
-        self._forward(source=source, weights=self._weights(weight), target=target)
+    @cached_property
+    def _backward_weights(self) -> tuple[Primitive, Output]:
+        descriptor = library.primitive_descriptor(
+            "convolution_backward_weights", _DIRECT, self._src, library.any_format(self._weight_dims), None, self._dst,
+            *self._geometry, self._hint, None,
+        )  # fmt: skip
+        weights = library.query(descriptor, "diff_weights")
+        primitive = Primitive(descriptor, {"src": self._src, "diff_dst": self._dst, "diff_weights": weights})
+        return primitive, Output(weights, self._weight_shape, self._weight_dims)
 
-    def to_source(self, to_target: Numbers, weight: paddle.Tensor, place: Numbers) -> Numbers:
-        """The gradient for the maps, from that of the result, both as they are here; written to `place`."""
-        primitive, rearrange, _ = self._data_gradient
-        primitive(to_target=to_target, weights=rearrange(weight), to_source=place)
-        return place
+    def forward(self, src: Array, weight: paddle.Tensor) -> paddle.Tensor:
+        """Convolve `src`, which `reorder_src` returned."""
+        dst = self._y.allocate()
+        self._forward(src=src, weights=self._reorder_weights(weight), dst=dst)
+        return self._y.tensor(dst)
 
-    def to_x(self, to_target: Numbers, weight: paddle.Tensor) -> paddle.Tensor:
-        """The same as a tensor."""
-        out = self._data_gradient[2]
-        return out.tensor(self.to_source(to_target, weight, out.place()))
+    def backward_data(self, diff_dst: Array, weight: paddle.Tensor) -> paddle.Tensor:
+        """Return the gradient of the input from the gradient of the output, which `reorder_dst` returned."""
+        primitive, reorder_weights, output = self._backward_data
+        diff_src = output.allocate()
+        primitive(diff_dst=diff_dst, weights=reorder_weights(weight), diff_src=diff_src)
+        return output.tensor(diff_src)
 
-    def to_weight(self, source: Numbers, to_target: Numbers) -> paddle.Tensor:
-        """The gradient for the filters."""
-        primitive, out = self._weight_gradient
-        place = out.place()
-        primitive(source=source, to_target=to_target, to_weights=place)
-        return out.tensor(place)
-
-
-def _layout(is_product: bool, groups: int, channels: int, filters: int) -> Callable[[tuple[int, ...]], Layout]:
-    if is_product:
-        return library.plain  # matrices as they are
-    if groups == 1 and (channels % 16 or filters % 16):
-        return library.channels_last  # blocks of 16 channels would be filled up with zeros
-    return library.any_layout
+    def backward_weights(self, src: Array, diff_dst: Array) -> paddle.Tensor:
+        """Return the gradient of the filters from `src` and from the gradient of the output."""
+        primitive, output = self._backward_weights
+        diff_weights = output.allocate()
+        primitive(src=src, diff_dst=diff_dst, diff_weights=diff_weights)
+        return output.tensor(diff_weights)
