@@ -66,8 +66,7 @@ def fit(
     _check(recipe, frames, world)
     say = print if world.first else _say_nothing
     optimiser, schedule = build_optimiser(recipe, net)
-    half_precision = recipe.amp and paddle.get_device().startswith("gpu")
-    scaler = paddle.amp.GradScaler(enable=half_precision)
+    scaler = paddle.amp.GradScaler(enable=recipe.amp and paddle.get_device().startswith("gpu"))
     if world.first:
         checkpoint.clear_unfinished(folder)
     run = checkpoint.identity(net, frames, recipe, seed, world.size)
@@ -76,9 +75,7 @@ def fit(
     distributed.agree(world, done, "the iteration to go on from")
     distributed.broadcast(world, net)
     schedule.step(done)
-    # A loss that was given may draw random numbers: no loading thread shall have its own states in place then.
-    undisturbed = contextlib.nullcontext() if loss_fn is None else GENERATORS
-    loss_fn = loss_fn or _recipe_loss(recipe, frames)
+    loss_fn = _recipe_loss(recipe, frames) if loss_fn is None else _locked(loss_fn)
 
     net.train()
     started, saved = time.monotonic() - history.seconds, time.monotonic()
@@ -90,29 +87,19 @@ def fit(
         _scalars(folder / SCALARS if scalars and world.first else None) as scalar,
     ):
         for iteration, (image, label) in enumerate(_timed(batches, history), start=done):
-            # Dropout draws from Paddle's generator: like the samples, a function of seed and iteration, so that a
-            # continued run needs no saved generator.
-            paddle.seed(int(np.random.SeedSequence((seed, iteration, world.rank)).generate_state(1)[0]))
-            with paddle.amp.auto_cast(enable=half_precision):
-                outputs = net(image)
-                with undisturbed:
-                    loss = loss_fn(outputs, label)
-            value = distributed.mean(world, loss.item())
-            if not math.isfinite(value):
-                raise _not_finite(f"The loss became {value}", iteration, recipe, folder)
-            scaler.scale(loss).backward()
-            distributed.average_gradients(world, net)
-            scaler.step(optimiser)
-            scaler.update()
-            optimiser.clear_grad(set_to_zero=False)  # a gradient of zeros would be filled and then added to
-            history.loss.append(value)
+            _seed_dropout(seed, iteration, world.rank)
+            loss = _step(net, image, label, loss_fn, optimiser, scaler, world)
+            if not math.isfinite(loss):
+                raise _not_finite(f"The loss became {loss}", iteration, recipe, folder)
+            history.loss.append(loss)
             history.lr.append(optimiser.get_lr())
             schedule.step()
+
             count = iteration + 1
             history.seconds = time.monotonic() - started
-            scalar("train/loss", value, count)
+            scalar("train/loss", loss, count)
             scalar("train/lr", history.lr[-1], count)
-            bar.set_postfix(loss=f"{value:.3f}", refresh=False)
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
             if recipe.validate_every and (count % recipe.validate_every == 0 or count == recipe.iterations):
                 _look(world, net, val_frames, folder, history, watch, scalar)
@@ -129,6 +116,50 @@ def fit(
         checkpoint.clear(folder)
     world.wait()
     return history
+
+
+def _step(
+    net: nn.Layer,
+    image: paddle.Tensor,
+    label: paddle.Tensor,
+    loss_fn: LossFn,
+    optimiser: paddle.optimizer.Optimizer,
+    scaler: paddle.amp.GradScaler,
+    world: World,
+) -> float:
+    """Train on one batch: forward, loss, backward, update. Return the loss, averaged over the processes.
+
+    A loss that is not finite does not change the weights.
+    """
+    with paddle.amp.auto_cast(enable=scaler.is_enable()):
+        outputs = net(image)
+        loss = loss_fn(outputs, label)
+    scaler.scale(loss).backward()
+    value = distributed.mean(world, loss.item())  # waits for a GPU, so only now: backward is already queued
+    if math.isfinite(value):
+        distributed.average_gradients(world, net)
+        scaler.step(optimiser)
+        scaler.update()
+    optimiser.clear_grad(set_to_zero=False)  # free the gradients: zeros would have to be written and added to
+    return value
+
+
+def _seed_dropout(seed: int, iteration: int, rank: int) -> None:
+    """Seed Paddle's generator from seed and iteration, so that a resumed run needs no saved generator."""
+    paddle.seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1)[0]))
+
+
+def _locked(loss_fn: LossFn) -> LossFn:
+    """Hold the lock on Python's and NumPy's generators in `loss_fn`, which may draw random numbers.
+
+    Loading threads swap in their own states while they hold it.
+    """
+
+    def locked(outputs: list[paddle.Tensor], label: paddle.Tensor) -> paddle.Tensor:
+        with GENERATORS:
+            return loss_fn(outputs, label)
+
+    return locked
 
 
 def _check(recipe: Recipe, frames: list[Frame], world: World) -> None:

@@ -178,6 +178,20 @@ def test_loss_that_explodes_stops_the_run_and_keeps_the_old_weights(frames, tmp_
     assert_same_weights(weights(models.load_weights(TinyNet(), tmp_path / models.WEIGHTS)), good)
 
 
+def test_loss_that_is_not_finite_is_not_stepped(frames, tmp_path):
+    """Backward runs before the value is read: neither the weights nor the gradients may keep a trace of it."""
+    net, calls = tiny(), []
+
+    def loss_fn(outputs, label):
+        calls.append(weights(net))
+        return training.segmentation_loss(outputs, label, (1.0, 0.4)) * (float("inf") if len(calls) == 4 else 1.0)
+
+    with pytest.raises(CourseError, match="loss became inf at iteration 4 of 12"):
+        fit(frames, tmp_path, net=net, loss_fn=loss_fn)
+    assert_same_weights(calls[-1], weights(net))
+    assert len(calls) == 4 and not any(parameter.grad is not None for parameter in net.parameters())
+
+
 def test_weights_of_another_network(tmp_path):
     models.save_weights(TinyNet(classes=5), tmp_path / "five.pdparams")
     with pytest.raises(CourseError, match="another network: 4 of 10 tensors differ, the first is auxlayer.bias"):
