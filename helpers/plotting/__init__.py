@@ -1,20 +1,32 @@
-"""Figures of the course, one module per notebook on top of `base`.
+"""Figures of the course: one module per notebook, on top of what they share.
 
-Every function takes the axes to draw on, or makes a figure of its own, and returns what it drew on. None shows
-anything: in a notebook a figure appears at the end of its cell, and a `;` after the last call hides the printed
-return value. Nothing here knows Paddle.
+`from helpers import plotting` is enough for every figure:
+
+    plotting.frame_grid(images, titles)               # shared by all notebooks, from `plotting.base`
+    plotting.data.class_bars(series, "pixels")        # notebook 01
+    plotting.training.loss_curves(losses)             # notebook 02
+    plotting.evaluation.confusion(matrix, CLASSES)    # notebook 03
+    plotting.pruning.sensitivity_curves(curves)       # notebook 04
+    plotting.deployment.waterfall(steps)              # notebook 05
+
+Every function draws on the axes it is given, or on a new figure, and returns what it drew on. None of them calls
+`plt.show`: a notebook shows a figure at the end of its cell, and a `;` after the last call hides the printed return
+value. Nothing in this package imports Paddle.
 """
 
-from helpers.plotting import evaluation, training
+from helpers.plotting import data, deployment, evaluation, pruning, training
 from helpers.plotting.base import caption, class_legend, frame_grid, overlay, present_classes, show_image
 
 __all__ = [
     "caption",
     "class_legend",
+    "data",
+    "deployment",
     "evaluation",
     "frame_grid",
     "overlay",
     "present_classes",
+    "pruning",
     "show_image",
     "training",
 ]

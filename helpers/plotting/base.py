@@ -1,4 +1,4 @@
-"""What figures of street scenes have in common: pictures without axes, overlays, legends, grids, captions."""
+"""Shared parts of the figures: images without axes, overlays, legends, grids and captions."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from matplotlib.patches import Patch
 from helpers.cityscapes import CLASSES, IGNORE, PALETTE, colorize
 from helpers.common.errors import CourseError
 
-PANEL_WIDTH = 4.2  # inches of one picture in a grid
+PANEL_WIDTH = 4.2  # inches, one image of a grid
 _CAPTION = {"fontsize": 8, "color": "0.35"}
 
 
 def new_axes(ax: Axes | None = None, size: tuple[float, float] = (8.0, 4.5)) -> Axes:
-    """`ax` itself, or the axes of a new figure of `size` (width, height) in inches."""
+    """Return `ax`, or the axes of a new figure of `size` (width, height) in inches."""
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax
 
 
 def show_image(image: np.ndarray, ax: Axes | None = None, title: str | None = None) -> Axes:
-    """Draw uint8 `image` (H, W, 3) or (H, W) without axis marks; a one-channel image is drawn in grey."""
+    """Draw a uint8 image (H, W, 3), or (H, W) in grey, without axes."""
     ax = new_axes(ax, (8.0, 8.0 * image.shape[0] / image.shape[1] + (0.3 if title else 0.0)))
     ax.imshow(image, cmap="gray" if image.ndim == 2 else None, interpolation="antialiased")
     ax.set_axis_off()
@@ -36,25 +36,25 @@ def show_image(image: np.ndarray, ax: Axes | None = None, title: str | None = No
 
 
 def overlay(image: np.ndarray, train_ids: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """The class colours laid over the image; ignored pixels show the image alone.
+    """Blend the class colours into an image; ignored pixels show the image only.
 
-    `image` uint8 (H, W, 3), `train_ids` integer (H, W), `opacity` 0 (image) to 1 (colours). Returns uint8 (H, W, 3).
-    Raises CourseError when the sizes differ or the opacity is out of range.
+    `image` is uint8 (H, W, 3), `train_ids` integer (H, W), `opacity` from 0 (image) to 1 (colours). Returns uint8
+    (H, W, 3). Raises CourseError if the sizes differ or the opacity is out of range.
     """
     if image.shape[:2] != train_ids.shape:
         raise CourseError(
-            f"The image has {image.shape[0]} x {image.shape[1]} pixels and its labels "
-            f"{' x '.join(map(str, train_ids.shape))}: give labels of the image's own size."
+            f"Expected labels of the image's size, {image.shape[0]} x {image.shape[1]}, got "
+            f"{' x '.join(map(str, train_ids.shape))}: resize the labels."
         )
     if not 0.0 <= opacity <= 1.0:
-        raise CourseError(f"The opacity is {opacity}: give a number from 0 to 1.")
+        raise CourseError(f"Expected an opacity from 0 to 1, got {opacity}.")
     weight = np.where(train_ids == IGNORE, 0, round(256 * opacity)).astype(np.uint16)[..., None]
     mixed = image.astype(np.uint16) * (256 - weight) + colorize(train_ids).astype(np.uint16) * weight
     return (mixed >> 8).astype(np.uint8)
 
 
 def class_legend(where: Axes | Figure, classes: Iterable[int | str] = CLASSES, columns: int | None = None) -> Legend:
-    """A legend of class colours. `classes`: names or train ids. Beside an axes, below a figure."""
+    """Add a legend of class colours to the right of axes or below a figure; `classes` are names or train ids."""
     ids = [CLASSES.index(each) if isinstance(each, str) else int(each) for each in classes]
     patches = [Patch(facecolor=PALETTE[i] / 255, edgecolor="0.4", linewidth=0.5, label=CLASSES[i]) for i in ids]
     if isinstance(where, Figure):
@@ -66,7 +66,7 @@ def class_legend(where: Axes | Figure, classes: Iterable[int | str] = CLASSES, c
 
 
 def present_classes(*label_maps: np.ndarray) -> list[int]:
-    """Train ids that occur in any of the label maps, in order; for legends."""
+    """Return the sorted train ids that occur in any of the label maps."""
     found = np.zeros(256, dtype=bool)
     for label_map in label_maps:
         found[np.unique(label_map)] = True
@@ -81,14 +81,29 @@ def frame_grid(
     legend: Iterable[int | str] | None = None,
     panel_width: float = PANEL_WIDTH,
 ) -> Figure:
-    """Pictures in rows of `columns`, each with its title, a class legend and a caption below.
+    """Draw images in a grid, with titles, a class legend and a caption.
 
-    `images`: uint8 (H, W, 3) or (H, W), any sizes. `panel_width` in inches. Returns the figure.
+    Parameters
+    ----------
+    images : sequence of ndarray
+        uint8 (H, W, 3) or (H, W); sizes may differ.
+    titles : sequence of str, optional
+        One title per image.
+    columns : int, default 3
+        Images per row.
+    caption : str, optional
+        Text below the figure.
+    legend : iterable of int or str, optional
+        Classes to list in the legend: train ids or names.
+    panel_width : float, default 4.2
+        Width of one image, in inches.
+
+    Returns the figure. Raises CourseError if there is no image, or not one title per image.
     """
     if not len(images):
-        raise CourseError("There is no picture to show: give at least one image.")
+        raise CourseError("Expected at least one image, got none.")
     if titles is not None and len(titles) != len(images):
-        raise CourseError(f"There are {len(images)} images and {len(titles)} titles: give one title per image.")
+        raise CourseError(f"Expected one title per image, got {len(titles)} titles for {len(images)} images.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     aspect = max(image.shape[0] / image.shape[1] for image in images)
@@ -107,7 +122,7 @@ def frame_grid(
             ax.set_axis_off()
     if legend:
         below = class_legend(figure, legend)
-        if caption:  # both want the same place below the figure, so the caption becomes the legend's title
+        if caption:  # both would occupy the space below the figure, so the caption becomes the legend's title
             below.set_title(caption, {"size": _CAPTION["fontsize"]})
             below.get_title().set_color(_CAPTION["color"])
     elif caption:
@@ -116,5 +131,5 @@ def frame_grid(
 
 
 def caption(figure: Figure, text: str) -> None:
-    """Write `text` small below the figure: which data, which profile. Needs the constrained layout."""
+    """Write a small caption below a figure with constrained layout: the data, the profile."""
     figure.supxlabel(text, **_CAPTION)

@@ -1,4 +1,4 @@
-"""Figures of notebook 01: what is in a data set, and how a frame is annotated."""
+"""Figures of notebook 01: statistics of a data set, and the annotation of a frame."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE
 from helpers.cityscapes.statistics import HEIGHT_BANDS, Statistics
 from helpers.common.errors import CourseError
+from helpers.plotting import base
 from helpers.plotting.base import new_axes, show_image
 
 _COLOURS = PALETTE / 255
@@ -30,10 +31,24 @@ def class_bars(
     log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
-    """Bars in the class colours, one group a class.
+    """Draw grouped bars in the class colours, one group per class.
 
-    `series`: name to one value for each of `classes`, hatched from the second on; `markers`: name to {class: value},
-    drawn over the bars, such as published numbers. `log`: logarithmic height; zeros are left out then.
+    Parameters
+    ----------
+    series : mapping of str to sequence of float
+        For each name one value per class. Every second series is hatched.
+    ylabel : str
+        Label of the y axis.
+    markers : mapping of str to mapping, optional
+        For each name {class: value}, drawn as markers over the bars, such as published numbers.
+    classes : sequence of str, default all 19
+        Names of the classes.
+    log : bool, default False
+        Use a logarithmic y axis; zeros are not drawn.
+    ax : Axes, optional
+        Axes to draw on.
+
+    Raises CourseError if a series does not have one value per class.
     """
     ax = new_axes(ax, (11.0, 3.8))
     at = np.arange(len(classes))
@@ -41,10 +56,10 @@ def class_bars(
     colours = [_COLOURS[CLASSES.index(name)] for name in classes]
     for i, (name, values) in enumerate(series.items()):
         if len(values) != len(classes):
-            raise CourseError(f"{name} has {len(values)} values for {len(classes)} classes: give one for each.")
+            raise CourseError(f"Expected one value per class in {name}, got {len(values)} for {len(classes)}.")
         offset = (i - (len(series) - 1) / 2) * width
         ax.bar(at + offset, values, width, color=colours, edgecolor="0.25", linewidth=0.6, hatch="////" * (i % 2))
-        ax.bar(0, 0, color="0.75", edgecolor="0.25", hatch="////" * (i % 2), label=name)  # its place in the legend
+        ax.bar(0, 0, color="0.75", edgecolor="0.25", hatch="////" * (i % 2), label=name)  # for the legend
     for shape, (name, values) in zip(_MARKERS, (markers or {}).items(), strict=False):
         drawn = [values.get(each, np.nan) for each in classes]
         ax.plot(at, drawn, shape, color="black", markerfacecolor="white", markersize=6, label=name)
@@ -60,7 +75,7 @@ def class_bars(
 
 
 def height_stack(statistics: Statistics, ax: Axes | None = None) -> Axes:
-    """At every height of the picture, how its labelled pixels are shared among the classes: a street seen from afar."""
+    """Stack the class shares of the labelled pixels at each height of the image."""
     ax = new_axes(ax, (5.0, 4.6))
     counts = statistics.heights / np.maximum(1, statistics.heights.sum(axis=1, keepdims=True))
     height = np.linspace(0, 1, HEIGHT_BANDS)
@@ -68,45 +83,46 @@ def height_stack(statistics: Statistics, ax: Axes | None = None) -> Axes:
     for i in np.argsort(-statistics.pixels, kind="stable"):
         ax.fill_betweenx(height, edge, edge + counts[:, i], color=_COLOURS[i], linewidth=0)
         edge = edge + counts[:, i]
-    ax.set(xlim=(0, 1), ylim=(1, 0), xlabel="share of the labelled pixels", ylabel="height in the picture (0 = top)")
+    ax.set(xlim=(0, 1), ylim=(1, 0), xlabel="share of the labelled pixels", ylabel="height in the image (0 = top)")
     return ax
 
 
 def height_map(statistics: Statistics, ax: Axes | None = None) -> Axes:
-    """Where each class lives: a column a class, dark at the heights at which most of its pixels are."""
+    """Draw the distribution of each class over the height of the image, one column per class, dark where dense."""
     ax = new_axes(ax, (7.0, 4.6))
     per_class = statistics.heights / np.maximum(1, statistics.heights.max(axis=0, keepdims=True))
     ax.imshow(per_class, aspect="auto", cmap="Greys", extent=(-0.5, len(CLASSES) - 0.5, 1, 0), interpolation="nearest")
     ax.set_xticks(range(len(CLASSES)), CLASSES, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_ylabel("height in the picture (0 = top)")
+    ax.set_ylabel("height in the image (0 = top)")
     return ax
 
 
-def region_spans(statistics: Statistics, ax: Axes | None = None, reference: Mapping[str, float] | None = None) -> Axes:
-    """How large the connected regions of each class are: line from 10 to 90 % of its pixels, dot at half of them.
+def width_spans(spans: np.ndarray, cells: Sequence[int] = (4, 8), ax: Axes | None = None) -> Axes:
+    """How wide the regions of each class are: a line over the middle of its pixels, a dot at their median.
 
-    `reference`: name to area in pixels, drawn as vertical lines. Classes in order of the dot, smallest on top.
+    `spans` in pixels, float64 (19, 3), from `helpers.cityscapes.widths.width_spans`: low end, median, high end; a class
+    of NaN is left out. `cells`: sides in pixels of the feature cells of a network, drawn as vertical lines. The
+    narrowest class is on top.
     """
     ax = new_axes(ax, (8.0, 5.0))
-    spans = {i: [statistics.typical_region(i, share) for share in (0.1, 0.5, 0.9)] for i in range(len(CLASSES))}
-    present = sorted((i for i in spans if not np.isnan(spans[i][1])), key=lambda i: -spans[i][1])
+    present = sorted((i for i in range(len(CLASSES)) if not np.isnan(spans[i, 1])), key=lambda i: -spans[i, 1])
     for row, i in enumerate(present):
-        low, middle, high = spans[i]
+        low, median, high = spans[i]
         ax.plot([low, high], [row, row], color=_COLOURS[i], linewidth=5, solid_capstyle="round")
-        ax.plot(middle, row, "o", color=_COLOURS[i], markeredgecolor="black", markersize=8)
-    for name, area in (reference or {}).items():
-        ax.axvline(area, color="0.3", linewidth=1, linestyle=":")
-        ax.text(area, len(present) - 0.3, f" {name}", fontsize=8, color="0.3", va="center")
+        ax.plot(median, row, "o", color=_COLOURS[i], markeredgecolor="black", markersize=8)
+    for cell in cells:
+        ax.axvline(cell, color="0.3", linewidth=1, linestyle=":")
+        ax.text(cell, len(present) - 0.3, f" 1/{cell} of the resolution", fontsize=8, color="0.3", va="center")
     ax.set_xscale("log")
     ax.set_ylim(-0.6, len(present) + 0.1)
     ax.set_yticks(range(len(present)), [CLASSES[i] for i in present])
-    ax.set_xlabel("area of the connected region in which a pixel of the class lies (pixels)")
+    ax.set_xlabel("width of the connected region in which a pixel of the class lies (pixels)")
     ax.grid(axis="x", alpha=0.3)
     return ax
 
 
 def city_bars(cities: Mapping[str, int], ax: Axes | None = None) -> Axes:
-    """Frames of each "<split>/<city>", one bar a city, coloured by split."""
+    """Draw the number of frames of each "<split>/<city>", one bar per city, coloured by split."""
     names = sorted(cities, key=lambda name: (("train", "val", "test").index(name.split("/")[0]), name))
     ax = new_axes(ax, (max(5.0, 0.38 * len(names)), 2.9))
     colours = {"train": "#4c72b0", "val": "#dd8452", "test": "#8c8c8c"}
@@ -121,15 +137,15 @@ def city_bars(cities: Mapping[str, int], ax: Axes | None = None) -> Axes:
 
 
 def polygon_picture(image: np.ndarray, polygons: Mapping, count: int, opacity: float = 0.6) -> np.ndarray:
-    """The first `count` polygons of an annotation drawn over uint8 `image` (H, W, 3), the last one outlined.
+    """Draw the first `count` polygons of an annotation over an image and outline the last one.
 
-    `polygons`: the content of a gtFine_polygons.json. They are in drawing order, back to front, so that a later one
-    covers what is behind it. Returns uint8 (H, W, 3).
+    `image` is uint8 (H, W, 3), `polygons` the content of a gtFine_polygons.json, in drawing order: a polygon covers
+    those before it. Returns uint8 (H, W, 3). Raises CourseError if the annotation has fewer polygons.
     """
     drawn = image.copy()
     objects = [each for each in polygons["objects"] if not each.get("deleted")]
     if not 0 <= count <= len(objects):
-        raise CourseError(f"The annotation has {len(objects)} objects: draw 0 to {len(objects)} of them, not {count}.")
+        raise CourseError(f"Expected a count from 0 to {len(objects)} objects, got {count}.")
     for each in objects[:count]:
         label = name2label[each["label"] if each["label"] in name2label else each["label"].removesuffix("group")]
         if label.id >= 0:
@@ -142,9 +158,10 @@ def polygon_picture(image: np.ndarray, polygons: Mapping, count: int, opacity: f
 
 
 def ignored_areas(image: np.ndarray, label_ids: np.ndarray, ax: Axes | None = None) -> Axes:
-    """What is not evaluated in a frame, a colour for each label, over a darkened uint8 `image` (H, W, 3).
+    """Mark the pixels of a frame that are not evaluated, one colour per label, on the darkened image.
 
-    `label_ids`: integer (H, W). The official colours of these labels are black or alike, so others are used.
+    `image` is uint8 (H, W, 3), `label_ids` integer (H, W). The official colours of these labels are black or nearly
+    equal, so this figure uses others.
     """
     picture = image // 3
     patches = []
@@ -161,7 +178,7 @@ def ignored_areas(image: np.ndarray, label_ids: np.ndarray, ax: Axes | None = No
 
 
 def instance_colours(instance_ids: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Each single object of uint16 `instance_ids` (H, W) in a colour of its own, all else dark; uint8 (H, W, 3)."""
+    """Colour each object of `instance_ids`, uint16 (H, W), at random, all else dark grey; returns uint8 (H, W, 3)."""
     table = np.random.default_rng(seed).integers(70, 256, (1 << 16, 3), dtype=np.uint8)
     table[:1000] = 45
     return table[instance_ids]
@@ -170,9 +187,9 @@ def instance_colours(instance_ids: np.ndarray, seed: int = 0) -> np.ndarray:
 def before_and_after(
     rows: Sequence[tuple[str, np.ndarray, np.ndarray]], columns: int = 3, caption: str | None = None
 ) -> Figure:
-    """Pairs of pictures, image over label, each pair with its title; for a gallery of augmentations.
+    """Draw pairs of image and label, one above the other: a gallery of augmentations.
 
-    `rows`: (title, image uint8 (H, W, 3), coloured label uint8 (H, W, 3)); sizes may differ from pair to pair.
+    Each of `rows` is (title, image, coloured label), both uint8 (H, W, 3); sizes may differ between pairs.
     """
     count = -(-len(rows) // columns)
     tallest = [max(r[1].shape[0] / r[1].shape[1] for r in rows[i * columns : (i + 1) * columns]) for i in range(count)]
@@ -193,5 +210,5 @@ def before_and_after(
         above.set_title(title, fontsize=9)
         below.imshow(label, interpolation="nearest")
     if caption:
-        figure.supxlabel(caption, fontsize=8, color="0.35")
+        base.caption(figure, caption)
     return figure

@@ -1,43 +1,25 @@
-"""Figures of notebook 05: where the time goes, what each setting brings, and how far it is to the machine's limit."""
+"""Figures of notebook 05: time per operator, gain of each setting, and the machine's limits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from helpers.common.errors import CourseError
-
-
-def latencies(runs_ms: Mapping[str, tuple[float, float, float]], ax: Axes | None = None) -> Axes:
-    """Horizontal bars of (median, first quartile, third quartile) in milliseconds; the first one is the reference.
-
-    Each bar says its median and how many times faster than the reference it is; the whisker spans the quartiles.
-    """
-    ax = ax or plt.subplots(figsize=(8.5, 0.5 * len(runs_ms) + 1.0), layout="constrained")[1]
-    medians, lows, highs = np.array(list(runs_ms.values())).T
-    rows = np.arange(len(runs_ms))
-    ax.barh(rows, medians, xerr=[medians - lows, highs - medians], color="C0", ecolor="0.3", capsize=3, height=0.65)
-    for row, median, high in zip(rows, medians, highs, strict=True):
-        times = "" if row == 0 else f", {medians[0] / median:.1f} x"
-        ax.annotate(f"{median:.0f} ms{times}", (high, row), xytext=(6, 0), textcoords="offset points", va="center")
-    ax.set_yticks(rows, list(runs_ms))
-    ax.set(xlabel="milliseconds per frame", xlim=(0, 1.25 * highs.max()))
-    ax.invert_yaxis()
-    ax.grid(axis="x", alpha=0.3)
-    return ax
+from helpers.plotting.base import new_axes
 
 
 def waterfall(steps: Sequence[tuple[str, float, float]], ax: Axes | None = None) -> Axes:
-    """What each of `steps` (name, milliseconds, agreement from 0 to 1) takes off the one before it; one row each.
+    """Draw the latency after each step, one row per step, and its difference from the step before.
 
-    The dark bar is what is left, the light one what the step has taken off, or in red what it has added.
+    Each of `steps` is (name, milliseconds, agreement from 0 to 1). The dark bar is the latency, the light one the time
+    saved; added time is red. Raises CourseError if there is no step.
     """
     if not steps:
-        raise CourseError("There is no step to draw: give at least one (name, milliseconds, agreement).")
-    ax = ax or plt.subplots(figsize=(9.5, 0.55 * len(steps) + 1.1), layout="constrained")[1]
+        raise CourseError("Expected at least one step (name, milliseconds, agreement), got none.")
+    ax = new_axes(ax, (9.5, 0.55 * len(steps) + 1.1))
     names, times, agreements = zip(*steps, strict=True)
     limit = max(times)
     for row, (now, same) in enumerate(zip(times, agreements, strict=True)):
@@ -58,10 +40,10 @@ def waterfall(steps: Sequence[tuple[str, float, float]], ax: Axes | None = None)
 
 
 def operators(times_ms: Mapping[str, float], ax: Axes | None = None, keep: int = 8) -> Axes:
-    """Bars of the `keep` operators that take longest, in milliseconds with their share, and of all others together."""
+    """Draw the time of the `keep` slowest operators, with their share, and the sum of all others."""
     if not times_ms:
-        raise CourseError("There is no operator to draw: profile a forward pass first.")
-    ax = ax or plt.subplots(figsize=(8.5, 3.6), layout="constrained")[1]
+        raise CourseError("Expected at least one operator, got none: profile a forward pass first.")
+    ax = new_axes(ax, (8.5, 3.6))
     ranked = sorted(times_ms.items(), key=lambda item: -item[1])
     shown = ranked[:keep] + ([("all others", sum(ms for _, ms in ranked[keep:]))] if len(ranked) > keep else [])
     total = sum(times_ms.values())
@@ -80,11 +62,12 @@ def roofline(
     points: Mapping[str, tuple[float, float]],
     ax: Axes | None = None,
 ) -> Axes:
-    """The machine's limits, and where programs are under them (Williams, Waterman and Patterson 2009).
+    """Draw programs under the limits of the machine (roofline; Williams, Waterman and Patterson 2009).
 
-    `peaks_gflops`: a roof for each precision; `points`: name to (operations per byte, 10^9 operations a second).
+    `peaks_gflops` maps a precision to its peak in 10^9 operations per second, `points` a program's name to
+    (operations per byte, 10^9 operations per second).
     """
-    ax = ax or plt.subplots(figsize=(9.0, 5.0), layout="constrained")[1]
+    ax = new_axes(ax, (9.0, 5.0))
     low = min(x for x, _ in points.values()) / 8
     high = max(max(peaks_gflops.values()) / gigabytes_per_s, max(x for x, _ in points.values())) * 4
     bytes_axis = np.geomspace(low, high, 200)
@@ -95,9 +78,11 @@ def roofline(
     ax.annotate(f"memory: {gigabytes_per_s:.0f} GB/s", (low * 2, knee), xytext=(8, -12), textcoords="offset points")
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color="0.2")
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof may pass just there
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof may cross the text
         ax.annotate(f"{name}, {y:.0f}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=9, bbox=behind)
-    ax.set(xscale="log", yscale="log", xlabel="operations per byte of memory traffic", ylabel="10⁹ operations a second")
+    ax.set(
+        xscale="log", yscale="log", xlabel="operations per byte of memory traffic", ylabel="10⁹ operations per second"
+    )
     ax.set_ylim(top=2 * max(peaks_gflops.values()))  # room for the name of the highest roof
     ax.grid(which="both", alpha=0.2)
     return ax

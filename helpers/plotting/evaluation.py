@@ -1,22 +1,23 @@
-"""Figures of notebook 03: confusion matrices, class scores, and two networks beside each other."""
+"""Figures of notebook 03: confusion matrices, class scores, and comparisons of two networks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-# Who is right, as `helpers.evaluation.compare.error_map` numbers it: the colours and their names.
+from helpers.plotting.base import new_axes
+
+# Colours of the values of `helpers.evaluation.compare.error_map`.
 ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110, 190], [160, 0, 60]], dtype=np.uint8)
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None, title: str = "") -> Axes:
-    """The confusion matrix (rows labels, columns predictions) as row shares in percent; empty rows stay blank."""
-    ax = ax or plt.subplots(figsize=(8.5, 7.5), layout="constrained")[1]
+    """Draw a confusion matrix (rows: labels, columns: predictions) in percent of each row; empty rows are blank."""
+    ax = new_axes(ax, (8.5, 7.5))
     labelled = matrix.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * matrix, labelled, out=np.full(matrix.shape, np.nan), where=labelled > 0)
     picture = ax.imshow(share, cmap="magma_r", vmin=0, vmax=100)
@@ -28,17 +29,17 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None
     ax.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     ax.set_yticks(range(len(classes)), classes, fontsize=8)
     ax.set(xlabel="predicted", ylabel="labelled", title=title)
-    ax.figure.colorbar(picture, ax=ax, shrink=0.75, label="% of the labelled pixels of the row")
+    ax.figure.colorbar(picture, ax=ax, shrink=0.75, label="% of the labelled pixels in the row")
     return ax
 
 
 def error_names(first: str, second: str) -> tuple[str, ...]:
-    """Names of the values 0 to 3 of an error map."""
+    """Return the names of the values 0 to 3 of an error map."""
     return ("both right", f"only {first} right", f"only {second} right", "both wrong")
 
 
 def error_picture(errors: np.ndarray, image: np.ndarray, opacity: float = 0.75) -> np.ndarray:
-    """An error map (H, W) over the grey image, uint8 (H, W, 3); ignored pixels show the image alone."""
+    """Blend an error map (H, W) into the grey image; ignored pixels show the image only. Returns uint8 (H, W, 3)."""
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     coloured = ERROR_COLOURS[np.minimum(errors, len(ERROR_COLOURS) - 1)]
     weight = np.where(errors < len(ERROR_COLOURS), opacity, 0.0)[..., None]
@@ -46,7 +47,7 @@ def error_picture(errors: np.ndarray, image: np.ndarray, opacity: float = 0.75) 
 
 
 def error_legend(figure: Figure, first: str, second: str, caption: str) -> None:
-    """The colours of error maps below a figure, with its caption."""
+    """Add the legend of error maps and a caption below a figure."""
     patches = [
         Patch(facecolor=colour / 255, edgecolor="0.4", label=name)
         for colour, name in zip(ERROR_COLOURS, error_names(first, second), strict=True)
@@ -58,11 +59,24 @@ def error_legend(figure: Figure, first: str, second: str, caption: str) -> None:
 def differences(
     difference: np.ndarray, names: Sequence[str], first: str, second: str, level: float, ax: Axes | None = None
 ) -> Axes:
-    """Differences with their intervals, one row each: `difference` (3, N), the value, its low and its high end.
+    """Draw differences with their confidence intervals, one row per class.
 
-    What is on the right of zero is better in `second`. A row that crosses zero is grey: it may be chance.
+    Values right of zero favour `second`. An interval that contains zero is grey: the difference may be random.
+
+    Parameters
+    ----------
+    difference : ndarray of float, (3, N)
+        Value, lower and upper end of the interval; NaN for an absent class.
+    names : sequence of str
+        Names of the N rows.
+    first, second : str
+        Names of the compared networks.
+    level : float
+        Confidence level of the intervals, 0 to 1.
+    ax : Axes, optional
+        Axes to draw on.
     """
-    ax = ax or plt.subplots(figsize=(7.5, 0.3 * len(names) + 1.4), layout="constrained")[1]
+    ax = new_axes(ax, (7.5, 0.3 * len(names) + 1.4))
     value, low, high = difference
     rows = np.arange(len(names))
     ax.axvline(0, color="black", linewidth=0.8)
@@ -92,11 +106,11 @@ def iou_by_bin(
     xlabel: str,
     ax: Axes | None = None,
 ) -> Axes:
-    """Mean IoU of regions against their size: a line for each network, and above how many regions each bin has.
+    """Draw the mean IoU of regions against their size, one line per network, with the number of regions on top.
 
-    `means`: name to (bins,), `counts` (bins,), `edges` (bins + 1,), on a logarithmic axis.
+    `means` maps a network to values (bins,); `counts` is (bins,) and `edges` (bins + 1,), on a logarithmic axis.
     """
-    ax = ax or plt.subplots(figsize=(5.5, 3.6), layout="constrained")[1]
+    ax = new_axes(ax, (5.5, 3.6))
     middles = np.sqrt(edges[:-1] * edges[1:])
     for name, mean in means.items():
         known = ~np.isnan(mean)
@@ -104,7 +118,7 @@ def iou_by_bin(
     for middle, count in zip(middles, counts, strict=True):
         if count:
             at = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 7, "color": "0.4"}
-            ax.annotate(f"{count}", (middle, 1), **at)  # above the axes, where no line is
+            ax.annotate(f"{count}", (middle, 1), **at)  # above the axes, clear of the lines
     ax.set_xscale("log")
     ax.set(xlabel=xlabel, ylabel="mean IoU of the regions", ylim=(0, 1), xlim=(edges[0], edges[-1]))
     ax.grid(alpha=0.3)
@@ -113,8 +127,8 @@ def iou_by_bin(
 
 
 def subset_scores(sizes: Sequence[int], series: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
-    """mIoU of the first n frames under several ways to count absent classes: name to one value for each of `sizes`."""
-    ax = ax or plt.subplots(figsize=(6.5, 3.4), layout="constrained")[1]
+    """Draw the mIoU of the first n frames for several treatments of absent classes, one value per size each."""
+    ax = new_axes(ax, (6.5, 3.4))
     for name, values in series.items():
         ax.plot(sizes, values, "o-", markersize=4, label=name)
     ax.set(xlabel="frames scored", ylabel="mIoU", ylim=(0, None))
@@ -124,12 +138,12 @@ def subset_scores(sizes: Sequence[int], series: Mapping[str, Sequence[float]], a
 
 
 def cost_and_gain(rows: Mapping[str, tuple[float, float]], ax: Axes | None = None) -> Axes:
-    """mIoU against seconds a frame, a named point for each way: name to (seconds, mIoU)."""
-    ax = ax or plt.subplots(figsize=(6.5, 3.6), layout="constrained")[1]
+    """Draw mIoU against seconds per frame, one labelled point per method: {name: (seconds, mIoU)}."""
+    ax = new_axes(ax, (6.5, 3.6))
     for name, (seconds, miou) in rows.items():
         ax.plot(seconds, miou, "o", color="tab:blue")
         ax.annotate(name, (seconds, miou), (6, 5), textcoords="offset points", fontsize=8)
-    ax.set(xlabel="seconds a frame", ylabel="mIoU", xlim=(0, 1.35 * max(seconds for seconds, _ in rows.values())))
+    ax.set(xlabel="seconds per frame", ylabel="mIoU", xlim=(0, 1.35 * max(seconds for seconds, _ in rows.values())))
     ax.margins(y=0.3)
     ax.grid(alpha=0.3)
     return ax

@@ -1,4 +1,4 @@
-"""Figures of notebook 04: what a removed filter takes with it, how filters rank, where the work goes."""
+"""Figures of notebook 04: coupled channels, filter norms, work per layer, sensitivity."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-KEPT, GONE = "C0", "C3"
+from helpers.plotting.base import new_axes
+
+KEPT, REMOVED = "C0", "C3"
 FAINTEST = 1e-4
 
 
 def chained_weights(first: np.ndarray, second: np.ndarray, kept: Sequence[int]) -> Figure:
-    """Two convolutions in a row as tables of mean absolute weights; what goes with the filters not `kept` is crossed.
+    """Draw two consecutive convolutions as tables of mean absolute weights and strike out what pruning removes.
 
-    `first` (C, A, k, k) and `second` (B, C, k, k) are weights; `kept` are channels of the C in between.
+    `first` (C, A, k, k) and `second` (B, C, k, k) are weights, `kept` the channels kept of the C in between.
     """
     tables = [np.abs(weight).mean(axis=(2, 3)) for weight in (first, second)]
     figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.2), layout="constrained", width_ratios=[1, 2])
@@ -30,25 +32,25 @@ def chained_weights(first: np.ndarray, second: np.ndarray, kept: Sequence[int]) 
         ax.set_xticks(range(table.shape[1]))
         ax.set_yticks(range(table.shape[0]))
     for channel in np.setdiff1d(np.arange(len(first)), kept):
-        axes[0].axhline(channel, color=GONE, linewidth=3)
-        axes[1].axvline(channel, color=GONE, linewidth=3)
+        axes[0].axhline(channel, color=REMOVED, linewidth=3)
+        axes[1].axvline(channel, color=REMOVED, linewidth=3)
     figure.colorbar(picture, ax=axes, label="mean |weight|")
     return figure
 
 
 def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes:
-    """One column of dots per layer: the norm of each filter over the layer's mean, coloured by whether it stays.
+    """Draw the norm of each filter relative to its layer's mean, one column per layer, coloured by kept or removed.
 
-    `norms`: float (filters,) by layer; `kept`: the channels that stay, by layer. The scale is logarithmic, since decay
-    can leave a thousandth; what is below FAINTEST is drawn there.
+    `norms` maps a layer to float (filters,), `kept` a layer to its kept channels. The scale is logarithmic, since
+    weight decay can shrink a filter a thousandfold; norms below FAINTEST are drawn at FAINTEST.
     """
-    ax = ax or plt.subplots(figsize=(9.5, 4.2), layout="constrained")[1]
-    rng = np.random.default_rng(0)  # a little sideways, so that equal norms do not hide each other
+    ax = new_axes(ax, (9.5, 4.2))
+    rng = np.random.default_rng(0)  # horizontal jitter separates equal norms
     for column, (name, values) in enumerate(norms.items()):
-        stays = np.isin(np.arange(len(values)), kept[name])
+        is_kept = np.isin(np.arange(len(values)), kept[name])
         relative = np.maximum(values / values.mean(), FAINTEST)
         x = column + rng.uniform(-0.32, 0.32, len(values))
-        for chosen, color, label in ((stays, KEPT, "stays"), (~stays, GONE, "goes")):
+        for chosen, color, label in ((is_kept, KEPT, "kept"), (~is_kept, REMOVED, "removed")):
             ax.scatter(x[chosen], relative[chosen], s=5, color=color, label=label if column == 0 else None)
     ax.set_xticks(range(len(norms)), list(norms), fontsize=8)
     ax.set(ylabel="L1 norm / layer's mean", yscale="log")
@@ -60,11 +62,11 @@ def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
 def macs_per_layer(
     sections: Sequence[str], before: Sequence[int], after: Sequence[int], ax: Axes | None = None
 ) -> Axes:
-    """Multiply-accumulates of each convolution, in order, before and after.
+    """Draw the multiply-accumulates of each convolution before and after pruning, in network order.
 
-    `sections` names the part of the network of each convolution; neighbours of one name share a label.
+    `sections` holds the part of the network that each convolution belongs to; consecutive equal names share a label.
     """
-    ax = ax or plt.subplots(figsize=(9.5, 3.8), layout="constrained")[1]
+    ax = new_axes(ax, (9.5, 3.8))
     x = np.arange(len(before))
     ax.bar(x, np.asarray(before) / 1e6, color="0.8", label="before")
     ax.bar(x, np.asarray(after) / 1e6, color=KEPT, width=0.5, label="after")
@@ -84,7 +86,7 @@ def macs_per_layer(
 
 
 def short_name(layer: str) -> str:
-    """A layer's name with the parts that say least left out: "bottleneck1.0.block.0", "classifier.dsconv1"."""
+    """Shorten a layer's name to its distinctive parts: "bottleneck1.0.block.0", "classifier.dsconv1"."""
     dropped = {"_conv", "piontwise_conv", "global_feature_extractor", "learning_to_downsample", "conv_bn_relu2"}
     parts = [part for part in layer.split(".") if part not in dropped]
     return ".".join(parts) or layer
@@ -93,14 +95,14 @@ def short_name(layer: str) -> str:
 def channels_left(
     names: Sequence[str], before: Sequence[int], after: Sequence[int], ax: Axes | None = None, align: int = 1
 ) -> Axes:
-    """Channels of each group, in the network's order, before and after; each bar says how many stay.
+    """Draw the channels of each group before and after pruning, in network order, with the number kept.
 
-    Those that are no multiple of `align` are hatched.
+    Bars that are not a multiple of `align` are hatched.
     """
-    ax = ax or plt.subplots(figsize=(10, 4.2), layout="constrained")[1]
+    ax = new_axes(ax, (10, 4.2))
     x = np.arange(len(names))
-    ax.bar(x, before, color="0.86", label="goes")
-    bars = ax.bar(x, after, color=KEPT, label="stays")
+    ax.bar(x, before, color="0.86", label="removed")
+    bars = ax.bar(x, after, color=KEPT, label="kept")
     for bar, count in zip(bars, after, strict=True):
         if align > 1 and count % align:
             bar.set_hatch("////")
@@ -113,23 +115,23 @@ def channels_left(
 
 
 def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | None = None, named: int = 6) -> Axes:
-    """Relative loss of score against the share of filters that goes, a line per group; the `named` worst are told."""
-    ax = ax or plt.subplots(figsize=(8.5, 4.2), layout="constrained")[1]
+    """Draw the relative loss of score against the share of removed filters; the `named` worst groups are labelled."""
+    ax = new_axes(ax, (8.5, 4.2))
     worst = sorted(curves, key=lambda name: -max(curves[name].values()))[:named]
     for name, curve in curves.items():
         points = sorted({0.0: 0.0, **curve}.items())
-        told = name in worst
+        labelled = name in worst
         ax.plot(
             *zip(*points, strict=True),
-            color=f"C{worst.index(name)}" if told else "0.75",
-            linewidth=1.8 if told else 0.8,
-            zorder=2 if told else 1,
-            marker="o" if told else None,
+            color=f"C{worst.index(name)}" if labelled else "0.75",
+            linewidth=1.8 if labelled else 0.8,
+            zorder=2 if labelled else 1,
+            marker="o" if labelled else None,
             markersize=3,
-            label=short_name(name) if told else None,
+            label=short_name(name) if labelled else None,
         )
     ax.axhline(0, color="0.4", linewidth=0.6)
-    ax.set(xlabel="share of the group's filters that goes", ylabel="relative loss of mIoU", xlim=(0, None))
+    ax.set(xlabel="share of the group's filters removed", ylabel="relative loss of mIoU", xlim=(0, None))
     ax.legend(frameon=False, fontsize=8, title="most sensitive", title_fontsize=8, loc="upper left")
     ax.grid(alpha=0.3)
     return ax
@@ -138,8 +140,8 @@ def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | N
 def against_cut(
     lines: Mapping[str, Sequence[tuple[float, float]]], ylabel: str, ax: Axes | None = None, level: float | None = None
 ) -> Axes:
-    """A quantity against the cut, one line per name: (cut, value) pairs; `level` is that of the unpruned network."""
-    ax = ax or plt.subplots(figsize=(7, 3.8), layout="constrained")[1]
+    """Draw (cut, value) pairs, one line per name; `level` marks the value of the unpruned network."""
+    ax = new_axes(ax, (7, 3.8))
     if level is not None:
         ax.axhline(level, color="0.4", linewidth=0.8, linestyle="--", label="unpruned")
     for name, points in lines.items():
@@ -152,8 +154,8 @@ def against_cut(
 
 
 def counts_apart(counts: Mapping[str, Sequence[tuple[str, int]]], ax: Axes | None = None) -> Axes:
-    """Counts taken apart: a row per name, stacked from its (reason, amount) parts; what is left out lies left of 0."""
-    ax = ax or plt.subplots(figsize=(9.5, 3.4), layout="constrained")[1]
+    """Draw each count as a stack of its (reason, amount) parts; what the count leaves out is left of zero."""
+    ax = new_axes(ax, (9.5, 3.4))
     reasons = list(dict.fromkeys(reason for parts in counts.values() for reason, _ in parts))
     colours = plt.get_cmap("tab20")
     for row, parts in enumerate(counts.values()):

@@ -1,4 +1,4 @@
-"""Figures of notebook 02: batches, schedules, loss curves, where a network spends its multiply-accumulates."""
+"""Figures of notebook 02: schedules, loss curves, scores, and the work of a network by resolution."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
+from helpers.plotting.base import new_axes
+
 
 def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str | None = None) -> Axes:
-    """Learning rate over iterations."""
-    ax = ax or plt.subplots(figsize=(6, 2.6), layout="constrained")[1]
+    """Draw the learning rate of each iteration."""
+    ax = new_axes(ax, (6, 2.6))
     ax.plot(np.arange(1, len(lr) + 1), lr, label=label)
     ax.set(xlabel="iteration", ylabel="learning rate", ylim=(0, None))
     ax.grid(alpha=0.3)
@@ -19,8 +21,8 @@ def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str | None
 
 
 def loss_curves(losses: Mapping[str, Sequence[float]], ax: Axes | None = None, window: int = 20) -> Axes:
-    """One curve per name: each iteration's loss faintly, the running mean over `window` iterations on top."""
-    ax = ax or plt.subplots(figsize=(7, 3.6), layout="constrained")[1]
+    """Draw the loss of each iteration, faint, and its running mean over `window` iterations, one curve per name."""
+    ax = new_axes(ax, (7, 3.6))
     for number, (name, loss) in enumerate(losses.items()):
         loss, color = np.asarray(loss, dtype=float), f"C{number}"
         ax.plot(np.arange(1, len(loss) + 1), loss, color=color, alpha=0.25, linewidth=0.8)
@@ -36,8 +38,8 @@ def loss_curves(losses: Mapping[str, Sequence[float]], ax: Axes | None = None, w
 def macs_by_resolution(
     shares: Mapping[str, Mapping[int, float]], ax: Axes | None = None, xlabel: str = "share of multiply-accumulates"
 ) -> Axes:
-    """Stacked horizontal bars: for each network the share (0 to 1) of its work at each stride (4 is a quarter)."""
-    ax = ax or plt.subplots(figsize=(7.5, 0.6 * len(shares) + 1.4), layout="constrained")[1]
+    """Stack the share of each network's work (0 to 1) by stride; stride 4 is a quarter of the resolution."""
+    ax = new_axes(ax, (7.5, 0.6 * len(shares) + 1.4))
     strides = sorted({stride for share in shares.values() for stride in share})
     colors = plt.get_cmap("viridis")(np.linspace(0.05, 0.9, len(strides)))
     names = list(shares)
@@ -59,13 +61,13 @@ def macs_by_resolution(
 def structure(
     branches: Sequence, ax: Axes | None = None, title: str | None = None, total_macs: int | None = None
 ) -> Axes:
-    """A network of stages drawn as boxes: stages from left to right, resolutions from high (top) to low.
+    """Draw a network as a grid of boxes: stages from left to right, resolutions from high (top) to low.
 
-    `branches`: objects with `stage`, `stride`, `channels` and `macs` (`helpers.models.branches`). A box's colour and
-    the percentage in it are its share of `total_macs` (by default of their sum), the number above is its channels.
-    Solid lines lead to the next stage; dashed ones to a later stage that takes the resolution up again.
+    `branches` are objects with `stage`, `stride`, `channels` and `macs` (`helpers.models.branches`). Colour and
+    percentage of a box are its share of `total_macs` (default: the sum of all); the number above is its channels.
+    Solid lines lead to the next stage, dashed lines skip stages without this resolution.
     """
-    ax = ax or plt.subplots(figsize=(9, 3.4), layout="constrained")[1]
+    ax = new_axes(ax, (9, 3.4))
     total = total_macs or sum(branch.macs for branch in branches)
     strides = sorted({branch.stride for branch in branches})
     stages = sorted({branch.stage for branch in branches})
@@ -116,14 +118,14 @@ def _connect(ax: Axes, place: Mapping, stages: Sequence[int], strides: Sequence[
         elif later:
             ax.plot([x, stages.index(later[0])], [y, y], color="0.6", linewidth=1, linestyle="--", zorder=1)
         following = stages[x + 1] if x + 1 < len(stages) else None
-        for other in strides:  # the neighbouring resolution begins where the next stage has one that this one lacks
+        for other in strides:  # the next stage adds a neighbouring resolution
             if (following, other) in place and (stage, other) not in place and abs(strides.index(other) - y) == 1:
                 ax.plot([x, x + 1], [y, strides.index(other)], color="0.6", linewidth=1, zorder=1)
 
 
 def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], ax: Axes | None = None) -> Axes:
-    """One line per name through its points (iterations, mIoU)."""
-    ax = ax or plt.subplots(figsize=(7, 3.0), layout="constrained")[1]
+    """Draw the validation mIoU, one line per name: {name: (iterations, mIoU)}."""
+    ax = new_axes(ax, (7, 3.0))
     for name, (iterations, miou) in curves.items():
         ax.plot(iterations, miou, marker="o", markersize=4, label=name)
     ax.set(xlabel="iteration", ylabel="mIoU, validation", ylim=(0, None), xlim=(0, None))
@@ -135,8 +137,8 @@ def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]
 def grouped_bars(
     values: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None, ylabel: str = "IoU"
 ) -> Axes:
-    """Bars in groups, one group per class and one bar per name; NaN leaves a gap."""
-    ax = ax or plt.subplots(figsize=(9, 3.4), layout="constrained")[1]
+    """Draw grouped bars, one group per class and one bar per name; NaN leaves a gap."""
+    ax = new_axes(ax, (9, 3.4))
     width = 0.84 / len(values)
     for number, (name, heights) in enumerate(values.items()):
         left = np.arange(len(classes)) - 0.42 + width * (number + 0.5)

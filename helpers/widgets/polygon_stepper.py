@@ -1,4 +1,4 @@
-"""Draw the polygons of an annotation one by one over the image."""
+"""Draw the polygons of an annotation over the image, one by one."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from helpers.widgets.picture import Picture
 
 
 class PolygonStepper(widgets.VBox):
-    """The annotation of one frame as it was made, back to front.
+    """Step through the annotation of one frame in drawing order, back to front.
 
-    Controls: `count` (polygons drawn), `play` (draws one after the other), `opacity`; shown: `picture`, `last` (the
-    label of the polygon drawn last).
+    Controls: `count` (polygons drawn), `play` (draws one after another), `opacity`. Outputs: `picture`, `last` (label
+    of the last polygon drawn).
     """
 
     def __init__(self, frame: Frame):
@@ -36,5 +36,5 @@ class PolygonStepper(widgets.VBox):
 
     def _draw(self) -> None:
         count = self.count.value
-        self.last.value = f"<b>{self._labels[count - 1]}</b>" if count else "nothing yet"
+        self.last.value = f"<b>{self._labels[count - 1]}</b>" if count else "no polygon yet"
         self.picture.show(polygon_picture(self._image, self._polygons, count, self.opacity.value))

@@ -1,8 +1,4 @@
-"""Overlays by hand-worked pixels; figures by what they hold."""
-
-import matplotlib
-
-matplotlib.use("Agg")
+"""Overlays are compared with pixels worked out by hand, figures by their content."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,19 +9,13 @@ from helpers.common.errors import CourseError
 from helpers.plotting import base
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
-def test_overlay_by_hand():
+def test_overlay_matches_pixels_worked_out_by_hand():
     image = np.full((1, 3, 3), 100, dtype=np.uint8)
     labels = np.array([[0, 10, IGNORE]])  # road 128 64 128, sky 70 130 180, ignored
     assert base.overlay(image, labels, 0.5).tolist() == [[[114, 82, 114], [85, 115, 140], [100, 100, 100]]]
 
 
-def test_overlay_limits():
+def test_overlay_at_opacity_zero_and_one():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
     labels = rng.integers(0, 19, (5, 7))
@@ -34,7 +24,7 @@ def test_overlay_limits():
 
 
 @pytest.mark.parametrize("labels, opacity, words", [((2, 3), 0.5, "2 x 3"), ((4, 4), 1.5, "1.5")])
-def test_overlay_bad_input(labels, opacity, words):
+def test_overlay_rejects_bad_input(labels, opacity, words):
     with pytest.raises(CourseError, match=words):
         base.overlay(np.zeros((4, 4, 3), np.uint8), np.zeros(labels, int), opacity)
 
@@ -47,18 +37,18 @@ def test_show_image_draws_on_the_given_axes():
     np.testing.assert_array_equal(ax.images[0].get_array(), image)
 
 
-def test_legend_takes_names_and_ids():
+def test_legend_accepts_names_and_ids():
     _, ax = plt.subplots()
     legend = base.class_legend(ax, ["car", 0])
     assert [text.get_text() for text in legend.get_texts()] == ["car", "road"]
     assert np.allclose(legend.get_patches()[0].get_facecolor()[:3], PALETTE[CLASSES.index("car")] / 255)
 
 
-def test_present_classes_leaves_out_the_ignored():
+def test_present_classes_skips_ignored_pixels():
     assert base.present_classes(np.array([[3, IGNORE]]), np.array([[0, 18, 3]])) == [0, 3, 18]
 
 
-def test_grid_counts_titles_and_caption():
+def test_grid_has_titles_and_a_caption():
     pictures = [np.zeros((4, 8, 3), np.uint8)] * 5
     figure = base.frame_grid(pictures, list("abcde"), columns=2, caption="tiny", legend=["road"])
     assert [ax.get_title() for ax in figure.axes] == [*"abcde", ""]
@@ -66,7 +56,9 @@ def test_grid_counts_titles_and_caption():
     assert base.frame_grid(pictures, columns=2, caption="tiny").get_supxlabel() == "tiny"
 
 
-@pytest.mark.parametrize("count, titles, words", [(0, None, "no picture"), (2, ["one"], "2 images and 1 titles")])
-def test_grid_bad_input(count, titles, words):
+@pytest.mark.parametrize(
+    "count, titles, words", [(0, None, "at least one image"), (2, ["one"], "1 titles for 2 images")]
+)
+def test_grid_rejects_bad_input(count, titles, words):
     with pytest.raises(CourseError, match=words):
         base.frame_grid([np.zeros((4, 8, 3), np.uint8)] * count, titles)

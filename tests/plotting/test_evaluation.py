@@ -1,20 +1,12 @@
-"""Figures of notebook 03: what they draw, and where."""
+"""Figures of notebook 03: values, positions and colours of what they draw."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from helpers.cityscapes import IGNORE
 from helpers.plotting import evaluation as figures
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def test_error_picture_colours_who_is_right_and_leaves_ignored_pixels_alone():
+def test_error_picture_colours_errors_and_keeps_ignored_pixels_grey():
     image = np.full((1, 5, 3), 100, np.uint8)
     image[0, 4] = [0, 60, 90]
     picture = figures.error_picture(np.array([[0, 1, 2, 3, IGNORE]], np.uint8), image, opacity=1.0)
@@ -24,7 +16,7 @@ def test_error_picture_colours_who_is_right_and_leaves_ignored_pixels_alone():
     np.testing.assert_allclose(half[0, 0], (figures.ERROR_COLOURS[3].astype(float) + 100) / 2, atol=0.5)
 
 
-def test_differences_colour_what_is_clear_and_name_what_is_absent():
+def test_differences_colour_significant_rows_and_mark_absent_classes():
     rows = np.array([[0.2, -0.1, 0.05, np.nan], [0.1, -0.2, -0.02, np.nan], [0.3, -0.05, 0.1, np.nan]])
     ax = figures.differences(rows, ["a", "b", "c", "d"], "one", "two", 0.95)
     points = [line for line in ax.lines if line.get_marker() == "o"]
@@ -36,7 +28,7 @@ def test_differences_colour_what_is_clear_and_name_what_is_absent():
     assert "95%" in ax.get_xlabel() and ax.get_xlim()[0] == -ax.get_xlim()[1]
 
 
-def test_iou_by_bin_leaves_empty_bins_out():
+def test_iou_by_bin_skips_empty_bins():
     ax = figures.iou_by_bin(
         {"one": np.array([0.5, np.nan, 0.9])}, np.array([4, 0, 2]), np.array([1, 10, 100, 1000]), "x"
     )
@@ -44,9 +36,9 @@ def test_iou_by_bin_leaves_empty_bins_out():
     assert [text.get_text() for text in ax.texts] == ["4", "2"]
 
 
-def test_subset_scores_and_costs():
+def test_subset_scores_and_costs_label_their_values():
     ax = figures.subset_scores([1, 2], {"left out": [0.2, 0.3], "as 1": [0.6, 0.5]})
     assert [line.get_label() for line in ax.lines] == ["left out", "as 1"]
-    ax = figures.cost_and_gain({"as it is": (0.5, 0.3), "flip": (1.0, 0.31)})
-    assert [text.get_text() for text in ax.texts] == ["as it is", "flip"]
+    ax = figures.cost_and_gain({"plain": (0.5, 0.3), "flip": (1.0, 0.31)})
+    assert [text.get_text() for text in ax.texts] == ["plain", "flip"]
     assert ax.get_xlim()[1] > 1.0

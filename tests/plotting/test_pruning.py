@@ -1,17 +1,13 @@
+"""Figures of notebook 04: what is kept and what is removed."""
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers.plotting.pruning import FAINTEST, GONE, KEPT, chained_weights, filter_norms, macs_per_layer
+from helpers.plotting.pruning import FAINTEST, KEPT, REMOVED, chained_weights, filter_norms, macs_per_layer
 
 
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
-
-
-def test_chained_weights_cross_out_the_same_channels():
+def test_chained_weights_strike_out_the_same_channels():
     rng = np.random.default_rng(0)
     figure = chained_weights(rng.normal(size=(5, 3, 3, 3)), rng.normal(size=(4, 5, 3, 3)), kept=[0, 2, 3])
     left, right = figure.axes[:2]
@@ -20,13 +16,13 @@ def test_chained_weights_cross_out_the_same_channels():
     assert left.images[0].get_array().shape == (5, 3) and right.images[0].get_array().shape == (4, 5)
 
 
-def test_filter_norms_are_relative_and_coloured():
+def test_filter_norms_are_relative_to_the_layer_mean():
     ax = filter_norms({"a": np.array([1.0, 3.0]), "b": np.array([2.0, 2.0, 5.0])}, {"a": [1], "b": [1, 2]})
     heights = [np.asarray(dots.get_offsets())[:, 1].tolist() for dots in ax.collections]
     assert heights == [[1.5], [0.5], pytest.approx([2 / 3, 5 / 3]), pytest.approx([2 / 3])]
     colors = [dots.get_facecolor()[0].tolist() for dots in ax.collections]
-    assert colors == [list(plt.matplotlib.colors.to_rgba(color)) for color in (KEPT, GONE, KEPT, GONE)]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["stays", "goes"]
+    assert colors == [list(plt.matplotlib.colors.to_rgba(color)) for color in (KEPT, REMOVED, KEPT, REMOVED)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["kept", "removed"]
 
 
 def test_macs_per_layer_draws_on_the_axes_it_is_given():
@@ -39,7 +35,7 @@ def test_macs_per_layer_draws_on_the_axes_it_is_given():
     assert list(ax.get_xticks()) == [0.5, 2]
 
 
-def test_a_filter_of_nothing_is_seen():
+def test_a_filter_of_zeros_is_drawn_at_the_bottom():
     ax = filter_norms({"a": np.array([0.0, 2.0])}, {"a": [1]})
     drawn = {points.get_offsets()[0, 1] for points in ax.collections}
     assert ax.get_yscale() == "log" and drawn == {FAINTEST, 2.0}

@@ -1,20 +1,12 @@
-"""Figures of notebook 02: what is drawn is what was given."""
+"""Figures of notebook 02: the artists hold the numbers that were passed in."""
 
-import matplotlib.pyplot as plt
 import numpy as np
-import pytest
 
 from helpers.models.structure import Branch
 from helpers.plotting import training
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
-
-
-def test_structure_has_a_box_per_branch_with_its_share_and_channels():
+def test_structure_draws_a_box_per_branch_with_share_and_channels():
     branches = [Branch(0, 2, 64, 10), Branch(0, 4, 64, 20), Branch(1, 4, 18, 30), Branch(1, 8, 36, 40)]
     ax = training.structure(branches, total_macs=200)
     assert len(ax.patches) == 4
@@ -23,19 +15,19 @@ def test_structure_has_a_box_per_branch_with_its_share_and_channels():
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1/2", "1/4", "1/8"]
 
 
-def test_structure_bridges_stages_that_leave_a_resolution_out():
+def test_structure_bridges_stages_without_a_resolution():
     branches = [Branch(1, 4, 8, 1), Branch(2, 8, 8, 1), Branch(3, 4, 8, 1)]
     ax = training.structure(branches)
     dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
     assert [list(line.get_xdata()) for line in dashed] == [[0, 2]]
 
 
-def test_class_bars_leave_a_gap_for_nan():
+def test_grouped_bars_leave_a_gap_for_nan():
     ax = training.grouped_bars({"one": [0.5, np.nan], "two": [0.2, 0.3]}, ["pole", "sky"])
     assert [bar.get_height() for bar in ax.patches] == [0.5, 0.0, 0.2, 0.3]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["pole", "sky"]
 
 
-def test_validation_curves_go_through_the_points():
+def test_validation_curves_pass_through_the_points():
     ax = training.validation_curves({"net": ([10, 20], [0.1, 0.3])})
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[10, 0.1], [20, 0.3]])

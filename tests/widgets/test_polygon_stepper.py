@@ -1,0 +1,21 @@
+"""The polygon stepper without a front end."""
+
+from tiny_cityscapes import write_set
+
+from helpers import cityscapes
+from helpers.widgets.polygon_stepper import PolygonStepper
+
+
+def test_controls_draw_polygons_one_by_one(tmp_path):
+    frame = cityscapes.index(write_set(tmp_path), "val")[0]
+    stepper = PolygonStepper(frame)
+    seen = [stepper.picture.value]
+    assert stepper.last.value == "no polygon yet" and stepper.count.max == 9
+    stepper.count.value = 2
+    assert stepper.last.value == "<b>building</b>" and stepper.picture.value not in seen
+    seen.append(stepper.picture.value)
+    stepper.play.value = 4
+    assert stepper.count.value == 4 and "car" in stepper.last.value and stepper.picture.value not in seen
+    seen.append(stepper.picture.value)
+    stepper.opacity.value = 1
+    assert stepper.picture.value not in seen
