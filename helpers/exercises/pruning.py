@@ -1,4 +1,4 @@
-"""Checks of the exercises in notebook 04."""
+"""Checks of the exercises of notebook 04."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections.abc import Callable
 
 import numpy as np
 
-from helpers.exercises import Case, Result, check, equals
+from helpers.exercises.checking import Case, Result, check, equals
 
 
 def check_macs(function: Callable) -> Result:
-    """`function(kernel, in_channels, out_channels, groups, height, width)` to the multiply-accumulates, an integer."""
+    """Check `function(kernel, in_channels, out_channels, groups, height, width)`: multiply-accumulates, an integer."""
     return check(
         function,
         [
             Case(
-                "a 3x3 convolution from 2 to 4 channels that writes 10 x 10 pixels",
+                "a 3x3 convolution from 2 to 4 channels with an output of 10 x 10 pixels",
                 (3, 2, 4, 1, 10, 10),
                 equals(7200),
-                "Each of the 4 * 10 * 10 output values sums 3 * 3 * 2 products.",
+                "Each of the 4 * 10 * 10 output values is a sum of 3 * 3 * 2 products.",
             ),
             Case("a 1x1 convolution from 64 to 128 channels on one pixel", (1, 64, 128, 1, 1, 1), equals(8192)),
             Case(
-                "a depthwise 3x3 convolution of 8 channels in 8 groups that writes 10 x 10 pixels",
+                "a depthwise 3x3 convolution of 8 channels in 8 groups with an output of 10 x 10 pixels",
                 (3, 8, 8, 8, 10, 10),
                 equals(7200),
-                "In g groups each output channel reads only in_channels / g input channels.",
+                "With g groups, each output channel reads only in_channels / g input channels.",
             ),
         ],
     )
 
 
 def check_kept_filters(function: Callable) -> Result:
-    """`function(weight, count)`: float (filters, channels, k, k) to the `count` filters that stay, ascending."""
+    """Check `function(weight, count)`: float (filters, channels, k, k) to the `count` kept filters, ascending."""
     bank = np.array([0.1, 0.9, 0.5, 0.2]).reshape(4, 1, 1, 1)
     return check(
         function,
@@ -48,27 +48,27 @@ def check_kept_filters(function: Callable) -> Result:
                 "filters (1, 1) and (0, 1.5) of two channels, keeping 1",
                 (np.array([[1, 1], [0, 1.5]]).reshape(2, 2, 1, 1), 1),
                 equals(np.array([0])),
-                "The norm of a filter is over all of its input channels and positions.",
+                "The norm of a filter covers all of its input channels and positions.",
             ),
             Case(
                 "norms 2, 1, 3, keeping 2",
                 (np.array([2.0, 1, 3]).reshape(3, 1, 1, 1), 2),
                 equals(np.array([0, 2])),
-                "Channels keep their order: sort the indices that stay.",
+                "Channels keep their order: sort the kept indices.",
             ),
         ],
     )
 
 
 def check_aligned_macs(function: Callable) -> Result:
-    """`function(in_channels, out_channels, block)` to the multiply-accumulates of a 1x1 convolution in whole blocks."""
-    whole = "Round each of the two channel counts up to the next multiple of the block, then multiply."
+    """Check `function(in_channels, out_channels, block)`: multiply-accumulates of a 1x1 convolution in whole blocks."""
     return check(
         function,
         [
-            Case("16 to 32 channels in blocks of 16, which fit", (16, 32, 16), equals(512), whole),
-            Case("17 to 32 channels in blocks of 16", (17, 32, 16), equals(1024), whole),
-            Case("3 to 19 channels in blocks of 8", (3, 19, 8), equals(192), whole),
-            Case("5 to 7 channels in blocks of 1", (5, 7, 1), equals(35), whole),
+            Case("16 to 32 channels in blocks of 16", (16, 32, 16), equals(512)),
+            Case("17 to 32 channels in blocks of 16", (17, 32, 16), equals(1024)),
+            Case("3 to 19 channels in blocks of 8", (3, 19, 8), equals(192)),
+            Case("5 to 7 channels in blocks of 1", (5, 7, 1), equals(35)),
         ],
+        hint="Round each channel count up to the next multiple of the block, then multiply.",
     )

@@ -1,9 +1,9 @@
-"""The checks of notebook 05: each likely mistake gets its hint."""
+"""The checks of notebook 05 answer each likely mistake with its hint."""
 
 import numpy as np
 import pytest
 
-from helpers.exercises.deployment import check_agreement, check_to_network
+from helpers.exercises.deployment import check_agreement, check_floor, check_to_network
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,8 @@ def test_wrong_inputs(wrong, hint):
 def test_wrong_agreement():
     assert not check_agreement(lambda labels, reference: np.mean(labels != reference)).solved
     assert not check_agreement(lambda labels, reference: np.sum(labels == reference)).solved
+
+
+def test_wrong_floor():
+    result = check_floor(lambda gmacs, gflops_per_s: 1000 * gmacs / gflops_per_s)
+    assert not result.solved and "two operations" in result.message

@@ -1,10 +1,12 @@
+"""The checks of notebook 03 answer each likely mistake with its hint."""
+
 import numpy as np
 
 from helpers import evaluation
 from helpers.exercises.evaluation import check_iou, check_kappa, check_most_confused
 
 
-def test_the_courses_own_scores_pass():
+def test_scores_of_the_course_pass():
     assert check_iou(lambda matrix: evaluation.scores(matrix).class_iou).solved
     assert check_kappa(lambda matrix: evaluation.scores(matrix).kappa).solved
 
@@ -15,11 +17,11 @@ def most_confused(matrix):
     return np.unravel_index(share.argmax(), share.shape)
 
 
-def test_the_solution_of_the_great_confusion_passes():
+def test_solution_of_most_confused_passes():
     assert check_most_confused(most_confused).solved
 
 
-def test_mistakes_in_kappa_and_in_the_great_confusion():
+def test_mistakes_in_kappa_and_most_confused():
     acc = check_kappa(lambda matrix: np.trace(matrix) / matrix.sum())
     assert not acc.solved and "0.7" in acc.message
     by_count = check_most_confused(lambda m: np.unravel_index((m - np.diag(np.diag(m))).argmax(), m.shape))
@@ -33,7 +35,7 @@ def test_mistakes_in_kappa_and_in_the_great_confusion():
     assert "NaN" in nan.message
 
 
-def test_each_mistake_has_its_hint():
+def test_mistakes_in_iou_get_their_hint():
     def columns_only(matrix):
         return np.diag(matrix) / matrix.sum(axis=0)
 

@@ -1,4 +1,4 @@
-"""The exercises as they stand in the notebooks: unsolved at first, and solved by the solution below them."""
+"""The exercises of the notebooks: unsolved as they are, solved by the solution below them."""
 
 import re
 from importlib import import_module
@@ -16,15 +16,15 @@ CHECKS = {"01": "explore", "02": "training", "03": "evaluation", "04": "pruning"
 
 
 def exercises():
-    """(number of the notebook, name of the check, the learner's code, the solution) of each exercise."""
+    """Yield (notebook, name of the check, stub, solution) of each exercise."""
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
-        asked, solutions = [], []
+        stubs, solutions = [], []
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
-                asked += re.findall(r"^(.*?)\n+(?:exercises\.)?(check_\w+)\((\w+)\)$", cell.source, re.DOTALL)
+                stubs += re.findall(r"^(.*?)\n+(?:exercises\.(?:\w+\.)?)?(check_\w+)\((\w+)\)$", cell.source, re.DOTALL)
             solutions += re.findall(r"<details>.*?```python\n(.*?)```", cell.source, re.DOTALL)
-        assert len(asked) == len(solutions), f"{path.name}: {len(asked)} exercises, {len(solutions)} solutions"
-        for (code, check, name), solution in zip(asked, solutions, strict=True):
+        assert len(stubs) == len(solutions), f"{path.name}: {len(stubs)} exercises, {len(solutions)} solutions"
+        for (code, check, name), solution in zip(stubs, solutions, strict=True):
             yield pytest.param(path.name[:2], check, name, code, solution, id=f"{path.name[:2]}-{name}")
 
 
@@ -32,7 +32,7 @@ EXERCISES = list(exercises())
 
 
 @pytest.mark.parametrize("number, check, name, code, solution", EXERCISES)
-def test_unsolved_at_first_and_solved_by_the_solution(number, check, name, code, solution):
+def test_stub_fails_and_solution_passes(number, check, name, code, solution):
     examine = getattr(import_module(f"helpers.exercises.{CHECKS[number]}"), check)
     for source, solved in ((code, False), (solution, True)):
         names = {"np": np, "cv2": cv2, "cityscapes": cityscapes}
@@ -40,5 +40,5 @@ def test_unsolved_at_first_and_solved_by_the_solution(number, check, name, code,
         assert examine(names[name]).solved == solved, source
 
 
-def test_each_notebook_has_three():
+def test_each_notebook_has_three_exercises():
     assert [exercise.values[0] for exercise in EXERCISES] == [number for number in CHECKS for _ in range(3)]

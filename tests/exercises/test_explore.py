@@ -1,11 +1,11 @@
-"""The checks: typical mistakes are named, nothing ever raises. Right solutions: test_exercises.py."""
+"""The checks of notebook 01 name typical mistakes and never raise."""
 
 import cv2
 import numpy as np
 import pytest
 
-from helpers import cityscapes, exercises
-from helpers.exercises import Case, check, equals
+from helpers import cityscapes
+from helpers.exercises.checking import Case, Result, check, equals
 from helpers.exercises.explore import check_class_share, check_resize_label, check_to_train_ids
 
 
@@ -46,7 +46,7 @@ def bilinear(label, height, width):
         (check_resize_label, bilinear, ["only road and car", "average"]),
         (check_resize_label, lambda label, height, width: label, ["shape (4, 8)", "(8, 16)"]),
         (check_resize_label, lambda label, h, w: cv2.resize(label, (h, w)), ["shape (16, 8)", "(width, height)"]),
-        (check_resize_label, lambda label, h, w: np.zeros((h, w), np.uint8), ["has gone"]),
+        (check_resize_label, lambda label, h, w: np.zeros((h, w), np.uint8), ["is missing"]),
     ],
 )
 def test_mistakes_are_named(examine, function, words):
@@ -55,7 +55,7 @@ def test_mistakes_are_named(examine, function, words):
     assert result.message in repr(result) and "<div" in result._repr_html_()
 
 
-def test_a_check_keeps_its_inputs():
+def test_check_protects_its_inputs():
     label = np.uint8([[1]])
 
     def spoil(given):
@@ -85,4 +85,4 @@ def test_equals(expected, returned, right):
 
 
 def test_html_is_escaped():
-    assert "<b>" not in exercises.Result(False, "<b>")._repr_html_()
+    assert "<b>" not in Result(False, "<b>")._repr_html_()

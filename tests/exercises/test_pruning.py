@@ -1,4 +1,4 @@
-"""The checks of notebook 04: each likely mistake gets its hint."""
+"""The checks of notebook 04 answer each likely mistake with its hint."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from helpers.exercises.pruning import check_aligned_macs, check_kept_filters, check_macs
 
 
-def test_an_empty_body_is_told():
+def test_empty_body_is_reported():
     assert "returns nothing yet" in check_macs(lambda *given: None).message
 
 
@@ -27,7 +27,7 @@ def test_wrong_counts(wrong, hint):
     [
         (lambda w, n: np.sort(np.argsort(w.sum(axis=(1, 2, 3)))[len(w) - n :]), "absolute values"),
         (lambda w, n: np.sort(np.argsort(np.abs(w).max(axis=(1, 2, 3)))[len(w) - n :]), "all of its input channels"),
-        (lambda w, n: np.argsort(np.abs(w).sum(axis=(1, 2, 3)))[::-1][:n], "sort the indices"),
+        (lambda w, n: np.argsort(np.abs(w).sum(axis=(1, 2, 3)))[::-1][:n], "sort the kept indices"),
     ],
 )
 def test_wrong_rankings(wrong, hint):

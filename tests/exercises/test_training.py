@@ -1,16 +1,18 @@
+"""The checks of notebook 02 answer each likely mistake with its hint."""
+
 import numpy as np
 
 from helpers.exercises.training import check_joint_statistics, check_polynomial_decay, check_receptive_field
 
 
-def test_right():
+def test_right_solution_passes():
     def decay(iteration, iterations, lr, lr_end, power):
         return (lr - lr_end) * (1 - iteration / iterations) ** power + lr_end
 
     assert check_polynomial_decay(decay).solved
 
 
-def test_each_mistake_has_its_hint():
+def test_mistakes_get_their_hint():
     def empty(iteration, iterations, lr, lr_end, power): ...
 
     def no_end(iteration, iterations, lr, lr_end, power):
@@ -20,8 +22,8 @@ def test_each_mistake_has_its_hint():
         return (lr * (1 - iteration / iterations)) ** power
 
     assert "nothing yet" in check_polynomial_decay(empty).message
-    assert "added again" in check_polynomial_decay(no_end).message
-    assert "only that share" in check_polynomial_decay(wrong_power).message
+    assert "add the end rate again" in check_polynomial_decay(no_end).message
+    assert "only this share" in check_polynomial_decay(wrong_power).message
     assert not any(check_polynomial_decay(wrong).solved for wrong in (empty, no_end, wrong_power))
 
 
