@@ -1,4 +1,4 @@
-"""Frames as batches for a network."""
+"""Frames as normalised, augmented batches for a network."""
 
 from helpers.datasets.normalising import MEAN, STD, denormalise, normalise
 from helpers.datasets.samples import GENERATORS, TrainingSamples, training_batches, training_transforms

@@ -1,10 +1,11 @@
-"""Frames as batches for a network: PaddleSeg's transforms, and an order that depends on the seed alone."""
+"""Training samples: PaddleSeg's transforms, in an order that depends on the seed only."""
 
 from __future__ import annotations
 
 import random
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import paddle
@@ -15,15 +16,29 @@ from helpers.common.errors import CourseError
 from helpers.datasets.normalising import normalise
 from helpers.profiles import Recipe
 
-# PaddleSeg's transforms draw from the global generators of `random` and NumPy. Two loading threads at once, one of them
-# left over from an interrupted cell, would draw from each other's.
+# PaddleSeg's transforms draw from the global generators of `random` and NumPy. Two loading threads, one of them left
+# over from an interrupted cell, would disturb each other's draws.
 GENERATORS = threading.Lock()
 
 
-def training_transforms(recipe: Recipe) -> T.Compose:
-    """Scale by a random step, crop, flip, colour jitter: the augmentation of PaddleSeg's configs, but for normalising.
+@contextmanager
+def seeded(python_seed: int, numpy_seed: int) -> Iterator[None]:
+    """Hold the global generators of `random` and NumPy, seed them, and restore their state afterwards."""
+    with GENERATORS:
+        saved = random.getstate(), np.random.get_state()
+        random.seed(python_seed)
+        np.random.seed(numpy_seed)
+        try:
+            yield
+        finally:
+            random.setstate(saved[0])
+            np.random.set_state(saved[1])
 
-    `normalise` comes after it: PaddleSeg's transform of that name takes ten times as long for the same values.
+
+def training_transforms(recipe: Recipe) -> T.Compose:
+    """Return the augmentation of PaddleSeg's configs: random scale, crop, flip and colour jitter.
+
+    Normalising is left to `normalise`, ten times as fast as PaddleSeg's transform for the same values.
     """
     crop_h, crop_w = recipe.crop_hw
     return T.Compose(
@@ -40,51 +55,45 @@ def training_transforms(recipe: Recipe) -> T.Compose:
 
 
 class TrainingSamples(paddle.io.Dataset):
-    """An endless, shuffled, augmented sequence of samples in which sample number n is a function of (seed, n) alone.
+    """An endless, shuffled, augmented sequence of samples; sample n depends on (seed, n) only.
 
-    That makes a run repeatable for any number of loading threads or processes, lets it resume at any iteration
-    without a saved sampler, and gives several training processes disjoint samples by plain arithmetic.
+    A run is therefore reproducible with any number of loading threads or processes and resumes at any iteration
+    without a saved sampler. Several training processes take disjoint samples by their index. Raises CourseError if
+    `frames` is empty.
     """
 
     def __init__(self, frames: list[Frame], recipe: Recipe, seed: int):
         super().__init__()
         if not frames:
-            raise CourseError("There is nothing to train on: the list of frames is empty.")
+            raise CourseError("Expected at least one training frame, got an empty list: check `data_root`.")
         self.frames = frames
         self.transforms = training_transforms(recipe)
         self.seed = seed
 
     def frame(self, n: int) -> Frame:
-        """The frame that sample `n` is cut from: each epoch visits every frame once, in an order of its own."""
+        """Return the frame of sample `n`; each epoch visits every frame once, in its own order."""
         epoch, position = divmod(n, len(self.frames))
         order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.frames))
         return self.frames[order[position]]
 
     def __getitem__(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Sample `n`: image float32 (3, crop H, crop W), train ids int64 (crop H, crop W)."""
+        """Return sample `n`: image float32 (3, crop H, crop W), train ids int64 (crop H, crop W)."""
         frame = self.frame(n)
         sample = {"img": read_image(frame), "label": read_label(frame), "gt_fields": ["label"]}
         entropy = np.random.SeedSequence((self.seed, 2, n)).generate_state(2)
-        with GENERATORS:
-            saved = random.getstate(), np.random.get_state()
-            random.seed(int(entropy[0]))
-            np.random.seed(entropy[1])
-            try:
-                sample = self.transforms(sample)
-            finally:
-                random.setstate(saved[0])
-                np.random.set_state(saved[1])
+        with seeded(int(entropy[0]), int(entropy[1])):
+            sample = self.transforms(sample)
         return normalise(sample["img"].transpose(1, 2, 0)), sample["label"].astype(np.int64)
 
     def __len__(self) -> int:
-        # Paddle asks; the sequence has no end, an epoch has this length.
+        # Paddle requires a length; the sequence is endless, an epoch has this length.
         return len(self.frames)
 
 
-class _Numbers:
-    """Batch sampler: the sample numbers of the batches from iteration `start` to `stop` for one of `world` processes.
+class _SampleIndices:
+    """Batch sampler: sample indices of the iterations `start` to `stop` for process `rank` of `world`.
 
-    Plain lists of ints, so no base class: Paddle's BatchSampler shuffles and shards in ways of its own.
+    Has no base class, since Paddle's BatchSampler would shuffle and shard by itself.
     """
 
     def __init__(self, batch_size: int, start: int, stop: int, rank: int, world: int):
@@ -102,13 +111,28 @@ class _Numbers:
 def training_batches(
     frames: list[Frame], recipe: Recipe, seed: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
 ) -> paddle.io.DataLoader:
-    """Batches of the iterations `start` to `recipe.iterations`: images (N, 3, H, W), train ids (N, H, W).
+    """Load the batches of the iterations `start` to `recipe.iterations`.
 
-    With `workers` 0 a thread prepares batches ahead, which is enough for small frames on a CPU.
+    Yields images, float32 (N, 3, H, W), and train ids, int64 (N, H, W).
+
+    Parameters
+    ----------
+    frames : list of Frame
+        Training frames.
+    recipe : Recipe
+        Augmentation, batch size and number of iterations.
+    seed : int
+        Seed of order and augmentation.
+    start : int, default 0
+        First iteration.
+    rank, world : int, default 0 and 1
+        Index of this training process and number of processes.
+    workers : int, default 0
+        Loading processes. With 0 a thread prefetches batches, enough for small frames on a CPU.
     """
     return paddle.io.DataLoader(
         TrainingSamples(frames, recipe, seed),
-        batch_sampler=_Numbers(recipe.batch_size, start, recipe.iterations, rank, world),
+        batch_sampler=_SampleIndices(recipe.batch_size, start, recipe.iterations, rank, world),
         num_workers=workers,
         return_list=True,
     )

@@ -1,4 +1,4 @@
-"""PaddleSeg's transforms through `apply`: image and label stay together, the global generators stay untouched."""
+"""`apply` transforms image and label together and leaves the global generators untouched."""
 
 import random
 
@@ -12,7 +12,7 @@ from helpers.datasets.augmentations import apply, invented
 
 @pytest.fixture
 def frame():
-    """Image and label say the same: the red channel is ten times the train id."""
+    """Image and label agree: the red channel is ten times the train id."""
     label = np.zeros((40, 60), np.uint8)
     label[10:30, 15:30] = 13
     label[:8, 40:] = 10
@@ -29,14 +29,14 @@ def frame():
         T.RandomCenterCrop((0.5, 0.5)),
     ],
 )
-def test_image_and_label_stay_together(frame, transform):
+def test_image_and_label_are_transformed_together(frame, transform):
     image, label = apply(transform, *frame, seed=3)
     assert image.dtype == label.dtype == np.uint8
     np.testing.assert_array_equal(image[..., 0], label * 10)
     assert not np.array_equal(label, frame[1])
 
 
-def test_the_seed_decides_and_generators_are_put_back(frame):
+def test_seed_determines_the_result_and_generators_are_restored(frame):
     random.seed(5)
     np.random.seed(5)
     before = random.getstate(), np.random.get_state()[1].copy()
@@ -48,26 +48,26 @@ def test_the_seed_decides_and_generators_are_put_back(frame):
     assert random.getstate() == before[0] and np.array_equal(np.random.get_state()[1], before[1])
 
 
-def test_colours_alone(frame):
+def test_colour_jitter_keeps_the_label(frame):
     distort = T.RandomDistort(brightness_prob=1, contrast_prob=1, saturation_prob=1, hue_prob=1)
     image, label = apply(distort, *frame, seed=0)
     np.testing.assert_array_equal(label, frame[1])
     assert not np.array_equal(image, frame[0])
 
 
-def test_invented_by_hand():
+def test_invented_matches_counts_worked_out_by_hand():
     before = np.uint8([[0, 13, 255]])
     assert invented(before, np.uint8([[0, 0, 255]])) == (0, 0)
     assert invented(before, np.uint8([[7, 7, 19], [0, 200, 13]])) == (2, 2)
     assert invented(np.uint8([[0]]), np.uint8([[255]])) == (0, 0)
 
 
-def test_which_transforms_of_paddleseg_invent_labels(frame):
+def test_scale_padding_invents_labels_and_resize_does_not(frame):
     # ScalePadding of PaddleSeg 2.8 resizes the label with bicubic interpolation; notebook 01 shows it.
     assert invented(frame[1], apply(T.Resize((45, 31)), *frame, seed=0)[1]) == (0, 0)
     assert sum(invented(frame[1], apply(T.ScalePadding((45, 45)), *frame, seed=0)[1])) > 0
 
 
-def test_sizes_must_agree(frame):
-    with pytest.raises(CourseError, match="one size"):
+def test_image_and_label_of_different_sizes_are_rejected(frame):
+    with pytest.raises(CourseError, match="the image's size"):
         apply(T.RandomHorizontalFlip(), frame[0], frame[1][:-1], seed=0)

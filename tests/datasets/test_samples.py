@@ -1,4 +1,4 @@
-"""Samples: PaddleSeg's transforms on image and label together, in an order that depends on the seed alone."""
+"""Samples transform image and label together, in an order that depends on the seed only."""
 
 import random
 
@@ -19,14 +19,14 @@ def frames(tmp_path_factory):
     return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
 
 
-def test_normalise_by_hand_and_back():
+def test_normalise_matches_values_worked_out_by_hand_and_inverts():
     image = np.array([[[0, 51, 255]]], dtype=np.uint8)  # (1, 1, 3)
     np.testing.assert_allclose(datasets.normalise(image)[:, 0, 0], [-1, -0.6, 1], atol=1e-6)
     every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     np.testing.assert_array_equal(datasets.denormalise(datasets.normalise(every)), every)
 
 
-def test_normalise_is_what_paddleseg_does(frames):
+def test_normalise_agrees_with_paddleseg(frames):
     from paddleseg.transforms import Compose, Normalize
 
     image = read_image(frames[0])
@@ -34,7 +34,7 @@ def test_normalise_is_what_paddleseg_does(frames):
     np.testing.assert_allclose(datasets.normalise(image), theirs, atol=1e-6)
 
 
-def test_sample_depends_on_seed_and_number_alone(frames):
+def test_sample_depends_on_seed_and_index_only(frames):
     one, two = (datasets.TrainingSamples(frames, RECIPE, seed=7) for _ in range(2))
     later = one[5]
     random.seed(99)
@@ -47,7 +47,7 @@ def test_sample_depends_on_seed_and_number_alone(frames):
     assert not np.array_equal(later[0], other[0])
 
 
-def test_global_generators_are_left_alone(frames):
+def test_global_generators_are_restored(frames):
     random.seed(1)
     np.random.seed(1)
     before = random.getstate(), np.random.get_state()[1].copy()
@@ -56,14 +56,14 @@ def test_global_generators_are_left_alone(frames):
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
 
-def test_samples_of_two_threads_do_not_mix(frames):
+def test_threads_do_not_disturb_each_other(frames):
     from concurrent.futures import ThreadPoolExecutor
 
     samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
-    alone = [samples[n][0] for n in range(24)]
+    serial = [samples[n][0] for n in range(24)]
     with ThreadPoolExecutor(4) as pool:
-        together = [image for image, _ in pool.map(samples.__getitem__, range(24))]
-    np.testing.assert_array_equal(alone, together)
+        parallel = [image for image, _ in pool.map(samples.__getitem__, range(24))]
+    np.testing.assert_array_equal(serial, parallel)
 
 
 def test_each_epoch_visits_every_frame_once_in_another_order(frames):
@@ -74,7 +74,7 @@ def test_each_epoch_visits_every_frame_once_in_another_order(frames):
     assert len({tuple(f.stem for f in epoch) for epoch in epochs}) > 1
 
 
-def test_shapes_types_and_values(frames):
+def test_shapes_dtypes_and_values(frames):
     image, label = datasets.TrainingSamples(frames, RECIPE, seed=0)[0]
     assert image.shape == (3, *RECIPE.crop_hw) and image.dtype == np.float32
     assert label.shape == RECIPE.crop_hw and label.dtype == np.int64
@@ -82,14 +82,14 @@ def test_shapes_types_and_values(frames):
     assert set(np.unique(label)) <= {*range(19), IGNORE}
 
 
-def test_batches_start_anywhere_and_are_the_same(frames):
+def test_batches_are_the_same_from_any_start(frames):
     whole = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
     rest = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, start=2)]
     assert len(whole) == RECIPE.iterations and len(rest) == RECIPE.iterations - 2
     np.testing.assert_array_equal(whole[2:], rest)
 
 
-def test_two_processes_share_the_samples_of_one_with_the_double_batch(frames):
+def test_two_processes_split_the_samples_of_a_double_batch(frames):
     from dataclasses import replace
 
     double = replace(RECIPE, batch_size=2 * RECIPE.batch_size)
@@ -102,12 +102,12 @@ def test_two_processes_share_the_samples_of_one_with_the_double_batch(frames):
         np.testing.assert_array_equal(both, np.concatenate([first, second]))
 
 
-def test_loading_processes_change_nothing(frames):
-    alone = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
-    helped = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, workers=2)]
-    np.testing.assert_array_equal(alone, helped)
+def test_loading_processes_do_not_change_the_batches(frames):
+    serial = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
+    parallel = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, workers=2)]
+    np.testing.assert_array_equal(serial, parallel)
 
 
-def test_no_frames():
-    with pytest.raises(CourseError, match="empty"):
+def test_no_frames_is_an_error():
+    with pytest.raises(CourseError, match="empty list"):
         datasets.TrainingSamples([], RECIPE, seed=0)
