@@ -1,4 +1,4 @@
-"""What every notebook does first and last: settle its parameters, find its data, record its numbers."""
+"""Set up a notebook: resolve its parameters, find its data, record its metrics."""
 
 from __future__ import annotations
 
@@ -22,10 +22,24 @@ NOTEBOOKS = {
 
 
 class Notebook:
-    """The settled parameters of one notebook.
+    """The resolved parameters of one notebook. Generates MiniScapes if the profile needs it and it does not exist.
 
-    `number` is "01" to "05"; the others are the values of the parameters cell, where an empty `data_root` or
-    `output_dir` stands for the profile's own. MiniScapes is generated here when it is not there yet.
+    Parameters
+    ----------
+    number : str
+        Number of the notebook, "01" to "05".
+    profile : str, default "mini"
+        Name of a profile in helpers/profiles.toml.
+    seed : int, default 0
+        Seed of all random numbers.
+    device : str, default "auto"
+        Device of the networks: auto, cpu or gpu:0.
+    data_root : str, optional
+        Folder with leftImg8bit and gtFine; by default the data set of the profile.
+    output_dir : str, optional
+        Folder of all outputs; by default outputs/<profile>.
+
+    Raises CourseError if the profile is unknown or the data set cannot be found.
     """
 
     def __init__(
@@ -50,7 +64,7 @@ class Notebook:
         spec = self.profile.data
         if spec.kind == "miniscapes" and not data_root:
             return miniscapes.generate(
-                # The generator's version is in the name: after an update the new set stands beside the old one.
+                # The generator's version is part of the name, so an update does not mix two versions of the set.
                 PROJECT / "data" / "miniscapes" / f"{self.profile.name}-v{miniscapes.VERSION}",
                 train=spec.train,
                 val=spec.val,
@@ -62,56 +76,57 @@ class Notebook:
 
     @property
     def data_name(self) -> str:
-        """Name of the data for captions: MiniScapes, Cityscapes, or the folder's own name."""
+        """Name of the data set in captions: MiniScapes, Cityscapes, or the name of the folder."""
         if (self.data_root / "miniscapes.json").is_file():
             return "MiniScapes"
         return "Cityscapes" if self.profile.data.kind == "cityscapes" else self.data_root.name
 
     @property
     def caption(self) -> str:
-        """Which data and profile a figure comes from."""
+        """Data, profile and seed of a figure, for its caption."""
         return f"{self.data_name}, profile {self.profile.name}, seed {self.seed}"
 
     def frames(self, split: str) -> list[Frame]:
-        """Frames of the split train, val or test."""
+        """Return the frames of a split: train, val or test."""
         return index(self.data_root, split)
 
     def path(self, name: str) -> Path:
-        """Where this profile keeps `name`."""
+        """Return the path of `name` in the output folder."""
         return self.output_dir / name
 
     def folder(self, name: str) -> Path:
-        """The folder `name` of this profile's outputs, made when it is not there."""
+        """Return the folder `name` in the output folder; create it if it does not exist."""
         folder = self.path(name)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def require(self, name: str, made_by: str) -> Path:
-        """Path of a file that notebook `made_by` ("02") writes. Raises CourseError when it is not there."""
+        """Return the path of a file that notebook `made_by` ("02") writes; raise CourseError if it does not exist."""
         path = self.path(name)
         if not path.exists():
             raise CourseError(
-                f"{path} is missing: run notebook {NOTEBOOKS[made_by]} with PROFILE = {self.profile.name!r} first, "
+                f"{path} does not exist: run notebook {NOTEBOOKS[made_by]} with PROFILE = {self.profile.name!r} first, "
                 f"or `make run PROFILE={self.profile.name} ONLY={made_by}`."
             )
         return path
 
     def record(self, numbers: dict[str, Any]) -> dict[str, float]:
-        """Merge `numbers` into metrics.json under this notebook's number; returns what was written.
+        """Write `numbers` to metrics.json, prefixed with the notebook's number, and return what was written.
 
-        What this notebook recorded before is replaced, what others recorded stays.
+        Earlier metrics of this notebook are replaced, those of other notebooks are kept. Raises CourseError if a
+        value is not a finite number.
         """
         prefix = f"{self.number}."
-        mine = {f"{prefix}{name}": _plain(name, value) for name, value in numbers.items()}
+        metrics = {f"{prefix}{name}": _to_number(name, value) for name, value in numbers.items()}
         path = self.path("metrics.json")
         others = read_json(path) if path.is_file() else {}
         kept = {name: value for name, value in others.items() if not name.startswith(prefix)}
-        write_json(path, dict(sorted({**kept, **mine}.items())))
-        return mine
+        write_json(path, dict(sorted({**kept, **metrics}.items())))
+        return metrics
 
 
-def _plain(name: str, value: Any) -> int | float:
+def _to_number(name: str, value: Any) -> int | float:
     number = value.item() if hasattr(value, "item") else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not math.isfinite(number):
-        raise CourseError(f"{name} must be a finite number to be recorded, not {value!r}.")
+        raise CourseError(f"Expected a finite number for {name}, got {value!r}.")
     return number

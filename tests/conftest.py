@@ -1,4 +1,4 @@
-"""What all tests share: the order in which they run, and a fixture for tiny notebooks."""
+"""Shared by all tests: their order, and a fixture that writes tiny notebooks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
-import helpers  # noqa: F401  sets the environment that Paddle reads when it is imported
+import helpers  # noqa: F401  sets environment variables before Paddle is imported
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first: a broken helper should not wait for the headless runs to be told."""
+    """Run unit tests first, so that a broken helper fails before the headless runs start."""
     items.sort(key=lambda item: "notebooks" in item.path.parts[-2:] or "browser" in item.path.parts[-2:])
 
 
 @pytest.fixture
 def write_notebook(tmp_path: Path) -> Callable[..., Path]:
-    """write_notebook("01_one", "x = 1", "print(x)") -> path; a cell `parameters` with PROFILE and SEED comes first."""
+    """write_notebook("01_one", "x = 1", "print(x)") -> path; its first code cell is tagged `parameters`."""
 
     def write(name: str, *sources: str, parameters: str = 'PROFILE = "mini"\nSEED = 0\nOUTPUT_DIR = ""') -> Path:
         notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
