@@ -18,7 +18,7 @@ def check_iou(function: Callable) -> Result:
                 "two classes, 3 and 4 pixels right, 1 pixel of class 0 predicted as class 1",
                 (np.array([[3, 1], [0, 4]]),),
                 equals(np.array([3 / 4, 4 / 5])),
-                "Rows are labels: the rest of row 0 are false negatives of class 0, the rest of column 0 false positives.",
+                "Rows are labels: the rest of row 0 is missed by class 0, the rest of column 0 is falsely predicted.",
             ),
             Case(
                 "a prediction without a right pixel",
