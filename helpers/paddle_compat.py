@@ -8,7 +8,6 @@ PaddleSeg; PaddleSlim, which takes seconds to import, is patched when `slim_guar
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import sys
 import warnings
@@ -23,8 +22,6 @@ from paddle.base.layer_helper import LayerHelper
 
 def apply() -> None:
     """Patch PaddleSeg in this process; calling it again changes nothing."""
-    patch_cross_entropy_loss()
-    patch_rmi_loss()
     patch_ohem_loss()
 
 
@@ -33,7 +30,6 @@ def apply_to_paddleslim() -> None:
     import_paddleslim()
     patch_to_static_name()
     patch_dygraph2program()
-    patch_sensitive_defaults()
     silence_paddleslim()
 
 
@@ -82,37 +78,13 @@ def _old_ir_operator(kind: str, **inputs: Any) -> Any:
     return out
 
 
-def patch_cross_entropy_loss() -> None:
-    """PaddleSeg's CrossEntropyLoss multiplies float32 and int64 tensors.
-
-    What breaks: `TypeError: Type promotion only support calculations between floating-point numbers`, always without
-    and with class weights, unless only the hardest pixels are kept.
-    Upstream: Paddle pull request 63842 made mixed products an error; PaddleSeg pull request 3731 mends such places on
-    its develop branch.
-    Can go: with a PaddleSeg release newer than 2.8.0.
-    """
-    from paddleseg.models.losses.cross_entropy_loss import CrossEntropyLoss
-
-    _replace(CrossEntropyLoss, "_post_process_loss", _mean_over_counted)
-
-
-def patch_rmi_loss() -> None:
-    """PaddleSeg's RMILoss multiplies float32 and bool tensors.
-
-    What breaks: the same TypeError as in `patch_cross_entropy_loss`, at every call.
-    Upstream: Paddle pull request 63842, as above; not reported for this loss.
-    Can go: with a PaddleSeg release newer than 2.8.0 that casts its mask.
-    """
-    from paddleseg.models.losses.rmi_loss import RMILoss
-
-    _replace(RMILoss, "forward_sigmoid", _rmi_with_float_mask)
-
-
 def patch_ohem_loss() -> None:
     """PaddleSeg's OhemCrossEntropyLoss adds an int64 mask to float32 probabilities.
 
-    What breaks: the same TypeError, as soon as there are more labelled pixels than `min_kept`.
-    Upstream: Paddle pull request 63842, as above; not reported for this loss.
+    What breaks: `TypeError: Type promotion only support calculations between floating-point numbers`, as soon as there
+    are more labelled pixels than `min_kept`.
+    Upstream: Paddle pull request 63842 made mixed products an error; PaddleSeg pull request 3731 fixes such places on
+    its develop branch. Not reported for this loss.
     Can go: with a PaddleSeg release newer than 2.8.0 that casts its masks.
     """
     from paddleseg.models.losses.ohem_cross_entropy_loss import OhemCrossEntropyLoss
@@ -178,33 +150,16 @@ def patch_dygraph2program() -> None:
     _replace(dygraph, "_dy2prog", restoring)
 
 
-def patch_sensitive_defaults() -> None:
-    """PaddleSlim's `FilterPruner.sensitive` and `sensitive_prune` extend the list that is their default argument.
-
-    What breaks: names that one network skips are skipped in the next one too, where they may be other layers.
-    Upstream: the authors ruled such defaults out in the review of PaddleSlim pull request 741; these two are left.
-    Can go: when the defaults are None.
-    """
-    from paddleslim.dygraph.prune.filter_pruner import FilterPruner
-
-    for name in ("sensitive", "sensitive_prune"):
-        _replace(FilterPruner, name, _with_fresh_list(getattr(FilterPruner, name), "skip_vars"))
-
-
 def silence_paddleslim() -> None:
-    """PaddleSlim logs every tensor it visits and prints lines left from debugging.
+    """PaddleSlim logs every depthwise convolution that it prunes.
 
-    What breaks: nothing; a page of names covers the notebook's own output for each plan that is tried. What cannot be
-    pruned is in the plan (`helpers.pruning.Plan.left_alone`), so its warnings are not missed.
+    What breaks: nothing, but a page of names covers the notebook's own output for each plan that is tried.
     Upstream: not reported.
-    Can go: when `PruningPlan.lazy_apply` no longer prints and the loggers stay at WARNING.
+    Can go: when the loggers stay at WARNING.
     """
-    from paddleslim.dygraph.prune import pruning_plan
-
     for name, logger in logging.Logger.manager.loggerDict.items():
         if name.split(".")[0] == "paddleslim" and isinstance(logger, logging.Logger):
             logger.setLevel(logging.ERROR)
-    pruning_plan.print = lambda *args, **kwargs: None  # hides the built-in from this module only
 
 
 def _replace(owner: Any, name: str, new: Callable) -> None:
@@ -213,52 +168,6 @@ def _replace(owner: Any, name: str, new: Callable) -> None:
     if not hasattr(current, "upstream"):
         new.upstream = current
         setattr(owner, name, new)
-
-
-def _with_fresh_list(method: Callable, argument: str) -> Callable:
-    signature = inspect.signature(method)
-
-    @functools.wraps(method)
-    def wrapped(*args, **kwargs):
-        call = signature.bind(*args, **kwargs)
-        call.arguments.setdefault(argument, [])
-        return method(*call.args, **call.kwargs)
-
-    return wrapped
-
-
-def _mean_over_counted(self, logit, label, semantic_weights, loss):
-    """Mean of `loss` over the pixels that count, as `CrossEntropyLoss._post_process_loss` means it.
-
-    `logit` (N, H, W, C) float, `label` (N, H, W) int64, `loss` (N, H, W) float; classes weigh as `self.weight` says,
-    and with `top_k_percent_pixels` below 1 only the largest losses enter.
-    """
-    counted = (label != self.ignore_index) if self.avg_non_ignore else paddle.ones_like(label, dtype="bool")
-    mask = counted.astype(loss.dtype)
-    if loss.ndim > mask.ndim:
-        loss = loss.squeeze(-1)
-    loss = loss * mask
-    if semantic_weights is not None:
-        loss = loss * semantic_weights
-    if self.weight is None:
-        weight = paddle.ones_like(mask)
-    else:
-        known = paddle.where(label != self.ignore_index, label, paddle.zeros_like(label))
-        weight = F.one_hot(known, logit.shape[-1]).matmul(self.weight)
-    if self.top_k_percent_pixels == 1.0:
-        return loss.mean() / ((mask * weight).mean() + self.EPS)
-    largest, where = paddle.topk(loss.flatten(), int(self.top_k_percent_pixels * loss.size))
-    return largest.mean() / (paddle.gather(weight.flatten(), where).mean() + self.EPS)
-
-
-def _rmi_with_float_mask(self, logits_4D, labels_4D, do_rmi=False):
-    """`RMILoss.forward_sigmoid` with a mask in float32: logits (N, C, H, W), labels (N, H, W), returns a scalar."""
-    mask = (labels_4D != self.ignore_index).astype("float32")  # (N, H, W)
-    classes = (labels_4D * mask.astype(labels_4D.dtype)).astype("int64")
-    one_hot = F.one_hot(classes, self.num_classes).transpose([0, 3, 1, 2]) * mask.unsqueeze(1)  # (N, C, H, W)
-    one_hot.stop_gradient = True
-    smallest = 1e-6  # upstream's _CLIP_MIN: keeps the covariance away from zero
-    return self.rmi_lower_bound(one_hot, F.sigmoid(logits_4D) * mask.unsqueeze(1) + smallest)
 
 
 def _ohem_with_bool_masks(self, logit, label):

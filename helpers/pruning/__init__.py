@@ -7,8 +7,8 @@ parameters by their place in the network ("classifier.conv.weight"), never by Pa
 which differ from process to process (Paddle issue 32739).
 """
 
-from helpers.models.pruned import PLAN, Group, Plan, apply_plan, load_pruned, save_pruned
-from helpers.pruning.analysis import CRITERIA, TOLERANCE, Analysis, filter_norms, make_plan, prune
+from helpers.models.pruned import PLAN, Plan, apply_plan, load_pruned, save_pruned
+from helpers.pruning.analysis import CRITERIA, Analysis, filter_norms, prune
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
 from helpers.pruning.latency import LatencyModel, export_plans, fastest_engine, fit_latency, measure_exports
 from helpers.pruning.sensitivity import quick_miou, sensitivity
@@ -16,9 +16,7 @@ from helpers.pruning.sensitivity import quick_miou, sensitivity
 __all__ = [
     "CRITERIA",
     "PLAN",
-    "TOLERANCE",
     "Analysis",
-    "Group",
     "LatencyModel",
     "Plan",
     "apply_plan",
@@ -28,7 +26,6 @@ __all__ = [
     "filter_norms",
     "fit_latency",
     "load_pruned",
-    "make_plan",
     "measure_exports",
     "prune",
     "quick_miou",

@@ -242,19 +242,11 @@ class _Ranker:
         self.get_distance_sum = lambda value, index: pruner.get_distance_sum(self, value, index)
 
 
-def make_plan(net: nn.Layer, cut: float, size_hw: tuple[int, int], network: str = "fastscnn", **options) -> Plan:
-    """The plan that removes the share `cut` of the multiply-accumulates of `net` at `size_hw`; see `Analysis.plan_for`.
-
-    They count without auxiliary heads. The network is not changed.
-    """
-    return Analysis(net, size_hw, network).plan_for(cut, **options)
-
-
 def prune(
     net: nn.Layer, cut: float, size_hw: tuple[int, int], network: str = "fastscnn", **options
 ) -> tuple[nn.Layer, Plan]:
-    """A pruned copy of `net` and its plan, see `make_plan`; `net` itself is not changed."""
-    plan = make_plan(net, cut, size_hw, network, **options)
+    """A pruned copy of `net` and its plan, see `Analysis.plan_for` for `cut` and `options`; `net` is not changed."""
+    plan = Analysis(net, size_hw, network).plan_for(cut, **options)
     return apply_plan(copy.deepcopy(net), plan), plan
 
 

@@ -10,7 +10,7 @@ from paddle import nn
 
 from helpers.common.errors import CourseError
 from helpers.models import build, cost
-from helpers.pruning import Analysis, Plan, apply_plan, filter_norms, load_pruned, make_plan, prune, save_pruned
+from helpers.pruning import Analysis, Plan, apply_plan, filter_norms, load_pruned, prune, save_pruned
 
 SIZE = (128, 256)
 
@@ -174,7 +174,7 @@ def test_uniform_plan_takes_the_same_share_from_every_group(analysis):
 
 
 def test_published_size_halves_as_published(net):
-    plan = make_plan(net, 0.51, (1024, 2048))
+    plan = Analysis(net, (1024, 2048)).plan_for(0.51)
     assert plan.macs_before / 1e9 == pytest.approx(7.247, abs=5e-4)
     # Published for its predecessor of 7.21 GMAC: 3.54.
     assert plan.macs_after / 1e9 == pytest.approx(3.53, abs=0.025)
@@ -224,7 +224,7 @@ def test_pruning_leaves_the_network_as_it_was(net):
 
 
 def test_same_network_same_plan(net, analysis):
-    assert analysis.plan_for(0.4) == make_plan(copy.deepcopy(net), 0.4, SIZE)
+    assert analysis.plan_for(0.4) == Analysis(copy.deepcopy(net), SIZE).plan_for(0.4)
 
 
 def test_layers_describe_their_new_shape(half):
