@@ -1,4 +1,4 @@
-// PNG files in and out, with libpng's simplified interface.
+// Read and write PNG files with libpng's simplified API.
 #pragma once
 
 #include <png.h>
@@ -27,7 +27,7 @@ inline Image read_rgb(const std::string& path) {
   return image;
 }
 
-// `channels` 3 for RGB, 1 for grey.
+// `channels` is 3 for RGB, 1 for grey.
 inline void write_png(const std::string& path, const Image& image, int channels) {
   png_image png{};
   png.version = PNG_IMAGE_VERSION;

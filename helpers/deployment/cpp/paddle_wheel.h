@@ -1,5 +1,5 @@
-// Declarations of Paddle Inference 3.2, for linking with libpaddle.so of the Python package, which brings no headers.
-// Only what segment.cpp calls. With the C++ package, include its own paddle_inference_api.h instead.
+// Declarations of Paddle Inference 3.2 for linking with libpaddle.so of the Python package, which contains no headers.
+// Declares only what segment.cpp calls. With the C++ package, include its paddle_inference_api.h instead.
 #pragma once
 
 #include <memory>
@@ -24,7 +24,7 @@ struct AnalysisConfig {
   void SetOptimCacheDir(const std::string& folder);
 
  private:
-  // The members are the library's business. This is more room than they take.
+  // Opaque: the library owns the members. This is more space than they take.
   alignas(64) unsigned char members_[32768];
 };
 
@@ -45,7 +45,7 @@ class Tensor {
   void CopyToCpu(T* data) const;
 
  private:
-  Tensor() = delete;  // only the library makes them
+  Tensor() = delete;  // only the library creates tensors
 };
 
 class Predictor {

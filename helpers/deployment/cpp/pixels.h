@@ -1,4 +1,4 @@
-// What happens to pixels after the network; the same arithmetic as helpers/cpu/pixels.py.
+// From logits to labels, with the same arithmetic as helpers/cpu/pixels.py.
 #pragma once
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-// Call `work(begin, end)` for parts of 0..lines on `threads` threads.
+// Split 0..lines into parts and call `work(begin, end)` for each, on `threads` threads.
 template <typename Work>
 void share(int lines, int threads, Work work) {
   std::vector<std::thread> others;
@@ -16,31 +16,31 @@ void share(int lines, int threads, Work work) {
   for (auto& other : others) other.join();
 }
 
-// For each new sample the two old ones it lies between, and the share of the second.
+// For each output sample: the two input samples to interpolate between, and the weight of the second.
 struct Neighbours {
   std::vector<int> low, high;
-  std::vector<float> share;
+  std::vector<float> weight;
 
-  Neighbours(int before, int after) : low(after), high(after), share(after) {
+  Neighbours(int before, int after) : low(after), high(after), weight(after) {
     const float ratio = static_cast<float>(static_cast<double>(before) / after);
     for (int i = 0; i < after; ++i) {
       const float position = std::max(ratio * (i + 0.5f) - 0.5f, 0.0f);
       low[i] = std::min(static_cast<int>(position), before - 1);
       high[i] = std::min(low[i] + 1, before - 1);
-      share[i] = position - low[i];
+      weight[i] = position - low[i];
     }
   }
 };
 
-// The class with the largest logit at each pixel, after bilinear enlargement (corners not aligned) of logits
-// (classes, old_height, old_width) to (height, width). The enlarged logits are never stored.
+// Resize logits (classes, old_height, old_width) to (height, width) by bilinear interpolation (align_corners=False),
+// and write the class with the largest logit at each pixel into `labels`. The resized logits are never stored.
 inline void largest_class(const float* logits, int classes, int old_height, int old_width, int height, int width,
                           int threads, std::vector<uint8_t>& labels) {
   labels.resize(static_cast<size_t>(height) * width);
   const Neighbours rows(old_height, height), columns(old_width, width);
   share(height, threads, [&](int begin, int end) {
-    // Of the two lines between which the current one lies: the upper one at full width, and the way to the lower one.
-    std::vector<float> above(classes * width), way(classes * width), highest(width);
+    // The input lines above and below the output line, at full width: `above`, and `step` from it to the one below.
+    std::vector<float> above(classes * width), step(classes * width), highest(width);
     std::vector<int> first(width);
     int held = -1;
     for (int row = begin; row < end; ++row) {
@@ -51,20 +51,20 @@ inline void largest_class(const float* logits, int classes, int old_height, int 
           const float* lower = logits + (static_cast<size_t>(c) * old_height + rows.high[row]) * old_width;
           for (int x = 0; x < width; ++x) {
             const int left = columns.low[x], right = columns.high[x];
-            const float top = upper[left] + (upper[right] - upper[left]) * columns.share[x];
-            const float bottom = lower[left] + (lower[right] - lower[left]) * columns.share[x];
+            const float top = upper[left] + (upper[right] - upper[left]) * columns.weight[x];
+            const float bottom = lower[left] + (lower[right] - lower[left]) * columns.weight[x];
             above[c * width + x] = top;
-            way[c * width + x] = bottom - top;
+            step[c * width + x] = bottom - top;
           }
         }
       }
-      const float weight = rows.share[row];
+      const float weight = rows.weight[row];
       std::fill(first.begin(), first.end(), 0);
-      for (int x = 0; x < width; ++x) highest[x] = above[x] + way[x] * weight;
+      for (int x = 0; x < width; ++x) highest[x] = above[x] + step[x] * weight;
       for (int c = 1; c < classes; ++c) {
-        const float *a = above.data() + c * width, *w = way.data() + c * width;
+        const float *a = above.data() + c * width, *s = step.data() + c * width;
         for (int x = 0; x < width; ++x) {
-          const float value = a[x] + w[x] * weight;
+          const float value = a[x] + s[x] * weight;
           first[x] = value > highest[x] ? c : first[x];
           highest[x] = value > highest[x] ? value : highest[x];
         }

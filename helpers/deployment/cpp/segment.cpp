@@ -1,9 +1,9 @@
 // Label a street scene: segment PROGRAM PARAMETERS IMAGE.png COLOURS.png [engine] [threads] [runs] [LABELS.png]
 //
-// PROGRAM and PARAMETERS are those of an export with the graph "coarse" (helpers.deployment.export) that take frames as
-// they are: frames/model.pdmodel and frames/model.pdiparams. Engines: plain, onednn, openvino, openvino-bf16.
-// The colours are those of Cityscapes; LABELS.png gets the class numbers themselves. Prints the milliseconds of each run
-// from the image's bytes to its labels.
+// PROGRAM and PARAMETERS are frames/model.pdmodel and frames/model.pdiparams of an export with the graph "coarse"
+// (helpers.deployment.export). Engines: plain, onednn, openvino, openvino-bf16. COLOURS.png shows the classes in the
+// colours of Cityscapes, LABELS.png holds the train ids. Prints the milliseconds of each run, from the decoded image to
+// its labels.
 
 #ifdef FROM_WHEEL
 #include "paddle_wheel.h"
@@ -44,7 +44,7 @@ std::shared_ptr<paddle_infer::Predictor> create(const std::string& program, cons
     config.EnableOpenVINOEngine(engine == "openvino" ? paddle_infer::PrecisionType::kFloat32
                                                      : paddle_infer::PrecisionType::kBf16);
   } else {
-    throw std::runtime_error("there is no engine " + engine + ": choose plain, onednn, openvino or openvino-bf16");
+    throw std::runtime_error("unknown engine " + engine + ": choose plain, onednn, openvino or openvino-bf16");
   }
   return paddle_infer::CreatePredictor(config);
 }
@@ -52,16 +52,16 @@ std::shared_ptr<paddle_infer::Predictor> create(const std::string& program, cons
 void label(paddle_infer::Predictor& predictor, const Image& image, int threads, std::vector<uint8_t>& labels) {
   static std::vector<float> logits;
 
-  // Step 2: fill the input, (1, height, width, 3).
+  // Step 2: fill the input, uint8 (1, height, width, 3), and run.
   auto input = predictor.GetInputHandle(predictor.GetInputNames()[0]);
   input->Reshape({1, image.height, image.width, 3});
   input->CopyFromCpu(image.bytes.data());
   predictor.Run();
 
-  // Step 3: fetch the output, (1, classes, h, w).
+  // Step 3: fetch the output, float32 (1, classes, h, w).
   auto output = predictor.GetOutputHandle(predictor.GetOutputNames()[0]);
   const std::vector<int> shape = output->shape();
-  if (shape.size() != 4 || shape[1] != 19) throw std::runtime_error("this is no export with the graph coarse");
+  if (shape.size() != 4 || shape[1] != 19) throw std::runtime_error("expected an export with the graph coarse");
   logits.resize(std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<size_t>()));
   output->CopyToCpu(logits.data());
 
