@@ -1,4 +1,4 @@
-"""What this machine can do, and what a network asks of it: operators, memory, and the roofline."""
+"""Profile a network on this machine: time per operator, peak memory, and the roofline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import platform
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,14 @@ from helpers.cpu.pixels import Workers
 from helpers.datasets import normalise
 from helpers.deployment.engines import create
 from helpers.deployment.exports import Export, export
+from helpers.deployment.measuring import Latency, measure
 from helpers.models import Cost
 
 
 def operator_times(net: nn.Layer, frame: np.ndarray) -> dict[str, float]:
-    """Milliseconds that each kind of operator takes when `net` labels `frame`, uint8 (H, W, 3); the longest first.
+    """Return the milliseconds that each kind of operator takes when `net` labels `frame`, longest first.
 
-    One eager forward pass with its argmax under `paddle.profiler`, after one that does not count.
+    `frame` is uint8 (H, W, 3). Profiles one eager forward pass with its argmax, after one pass of warm-up.
     """
     net.eval()
     x = paddle.to_tensor(normalise(frame)[np.newaxis])
@@ -48,13 +49,16 @@ def operator_times(net: nn.Layer, frame: np.ndarray) -> dict[str, float]:
 
 
 def extra_megabytes(work: Callable[[], Any]) -> float:
-    """How much memory `work` needs at its peak beyond what this process has, in 10^6 bytes. Linux only."""
+    """Return how much `work()` adds to the memory of this process at its peak, in 10^6 bytes.
+
+    Raises CourseError on systems other than Linux.
+    """
     if platform.system() != "Linux":
-        raise CourseError("The peak of memory is read from /proc, which only Linux has: leave this measurement out.")
+        raise CourseError("Peak memory is read from /proc, which only Linux has: leave this measurement out.")
     gc.collect()
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).malloc_trim(0)  # what was freed and kept would otherwise serve the new work unseen
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, see proc(5)
+        ctypes.CDLL(None).malloc_trim(0)  # otherwise `work` would reuse freed memory, and the peak would miss it
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak, see proc(5)
     before = _status("VmRSS")
     kept = work()
     peak = _status("VmHWM")
@@ -70,24 +74,140 @@ def _status(field: str) -> float:
 
 
 @dataclass(frozen=True)
-class Peaks:
-    """Measured peaks: 10^9 floating-point operations a second in each precision, 10^9 bytes a second of memory."""
+class Work:
+    """The convolutions of a call: their cost, and the precision they run in, "float32" or "bfloat16"."""
 
-    gflops: dict[str, float]
+    cost: Cost
+    precision: str = "float32"
+
+    def gflops(self, run_ms: float) -> float:
+        """Return the rate of a run of `run_ms` milliseconds, in 10^9 operations per second."""
+        return 2 * self.cost.gmacs / run_ms * 1000
+
+
+@dataclass(frozen=True)
+class Peaks:
+    """Best rates that this machine reached.
+
+    `rounds`: the rate of arithmetic in each round, in 10^9 operations per second, by precision;
+    `gigabytes_per_s`: memory bandwidth, in 10^9 bytes per second.
+    """
+
+    rounds: Mapping[str, tuple[float, ...]]
     gigabytes_per_s: float
 
+    @property
+    def gflops(self) -> dict[str, float]:
+        """Best rate over all rounds, in 10^9 operations per second, by precision."""
+        return {precision: max(rates) for precision, rates in self.rounds.items()}
+
     def floor_ms(self, cost: Cost, precision: str = "float32") -> float:
-        """The milliseconds that the convolutions of a network take at the peak."""
-        return floor_ms(cost, self.gflops[precision])
+        """Return the milliseconds that the convolutions of a network take at the best rate of all rounds."""
+        return min(self.floors_ms(cost, precision))
+
+    def floors_ms(self, cost: Cost, precision: str = "float32") -> tuple[float, ...]:
+        """Return the milliseconds that the convolutions of a network take at the rate of each round."""
+        return tuple(floor_ms(cost, rate) for rate in self.rounds[precision])
+
+    def raised(self, work: Work, runs_ms: Iterable[float]) -> Peaks:
+        """Return peaks that are at least as high as the rate of every run of `runs_ms`, in each round.
+
+        A floor must not lie above a time that was measured. Times from `measure_with_peaks` are included already; pass
+        here what was measured before or after it.
+        """
+        reached = work.gflops(min(runs_ms))
+        rates = tuple(max(rate, reached) for rate in self.rounds[work.precision])
+        return replace(self, rounds={**self.rounds, work.precision: rates})
 
 
 def floor_ms(cost: Cost, gflops: float) -> float:
-    """The milliseconds of a network's convolutions at 10^9 operations a second: two for each multiply-add."""
+    """Return the milliseconds of a network's convolutions at `gflops` 10^9 operations per second.
+
+    A multiply-accumulate counts as two operations.
+    """
     return 2 * cost.gmacs / gflops * 1000
 
 
+def measure_with_peaks(
+    calls: Mapping[str, Callable[[np.ndarray], Any]],
+    frame: np.ndarray,
+    work: Mapping[str, Work],
+    *,
+    warmup: int,
+    repeats: int,
+    threads: int | None = None,
+    tries: int = 8,
+    show: bool = True,
+) -> tuple[dict[str, Latency], Peaks]:
+    """Time `call(frame)` for each of `calls`, and measure the peaks of the machine in the same interleaved rounds.
+
+    The rate of a synthetic network alone can be too low: another program may slow it down, or an engine may beat it.
+    The peak of a round is therefore max(rate of the synthetic network, best rate that any call with `work` reached in
+    that round), so no floor lies above a measured time.
+
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        Functions to time, by name.
+    frame : ndarray
+        Argument of each call, uint8 (H, W, 3).
+    work : mapping of str to Work
+        What the calls compute, by name. Calls without an entry do not raise the peaks.
+    warmup : int
+        Rounds at the start that are not counted.
+    repeats : int
+        Rounds that are counted, at least 1.
+    threads : int, optional
+        Threads of the synthetic network, by default one per core.
+    tries : int, default 8
+        Runs of the synthetic network in each round, of which the fastest counts.
+    show : bool, default True
+        Draw a progress bar.
+
+    Returns
+    -------
+    tuple of dict of str to Latency, and Peaks
+        The counted runs of each call, one per round; the peaks of these rounds.
+
+    Raises
+    ------
+    CourseError
+        If `work` names a call that does not exist, or `repeats` is below 1.
+    """
+    unknown = sorted(map(str, work.keys() - calls.keys()))
+    if unknown:
+        raise CourseError(f"Expected work for names in `calls`, got {unknown[0]}: choose from {[*map(str, calls)]}.")
+    rates: list[dict[str, float]] = []
+    copies: list[float] = []
+    arithmetic, key = Arithmetic(threads), object()  # the key equals no name in `calls`
+    with _Copying(threads) as copying:
+
+        def peaks(_: np.ndarray) -> None:
+            rates.append(arithmetic.gflops(tries))
+            copies.append(copying.gigabytes_per_s())
+
+        measured = measure({**calls, key: peaks}, frame, warmup=warmup, repeats=repeats, show=show)
+    del measured[key]
+    for number, best in enumerate(rates[warmup:]):
+        for name, each in work.items():
+            best[each.precision] = max(best[each.precision], each.gflops(measured[name].runs_ms[number]))
+    rounds = {precision: tuple(best[precision] for best in rates[warmup:]) for precision in rates[0]}
+    return measured, Peaks(rounds, max(copies[warmup:]))
+
+
+def measure_peaks(threads: int | None = None, repeats: int = 5) -> Peaks:
+    """Return the peaks of the machine on their own; `measure_with_peaks` is better for comparing times with them."""
+    return measure_with_peaks({}, np.empty(0), {}, warmup=1, repeats=repeats, threads=threads, show=False)[1]
+
+
+def intensity(cost: Cost, bytes_per_number: int = 4) -> float:
+    """Return operations per byte if each map is written once and read once, and each weight is read once."""
+    maps = sum(layer.out_channels * layer.out_hw[0] * layer.out_hw[1] for layer in cost.layers)
+    return 2 * cost.macs / (bytes_per_number * (2 * maps + cost.params))
+
+
 class _Dense(nn.Layer):
-    """Nothing but what a processor does best: 1x1 convolutions of 512 channels."""
+    """A network close to the peak of a processor: nothing but 1x1 convolutions of 512 channels."""
 
     layers, channels, size = 6, 512, 64
 
@@ -101,7 +221,7 @@ class _Dense(nn.Layer):
 
 
 class Arithmetic:
-    """Measures how many 10^9 operations a second OpenVINO's 1x1 convolutions do here, in both precisions."""
+    """Measures the rate of 1x1 convolutions in OpenVINO, in both precisions; `threads` is one per core by default."""
 
     def __init__(self, threads: int | None = None):
         self._x = np.random.default_rng(0).normal(size=(1, 3, _Dense.size, _Dense.size)).astype(np.float32)
@@ -112,39 +232,42 @@ class Arithmetic:
                 for precision, engine in (("float32", "paddle-openvino"), ("bfloat16", "paddle-openvino-bf16"))
             }
 
-    def gflops(self, repeats: int) -> dict[str, float]:
-        """The best of so many tries, by precision."""
+    def gflops(self, tries: int) -> dict[str, float]:
+        """Return the best rate of `tries` runs, in 10^9 operations per second, by precision."""
         gigaflop = 2 * _Dense.layers * _Dense.channels**2 * _Dense.size**2 / 1e9
         return {
-            precision: gigaflop / _fastest(lambda run=run: run(self._x), repeats)
+            precision: gigaflop / _fastest(lambda run=run: run(self._x), tries)
             for precision, run in self._runners.items()
         }
 
 
-def measure_peaks(threads: int | None = None, repeats: int = 5) -> Peaks:
-    """The best of several tries: arithmetic in both precisions, and copying 256 MB."""
-    gflops = Arithmetic(threads).gflops(repeats + 3)
-    source = np.ones(1 << 25)
-    target = np.empty_like(source)
-    workers = Workers(threads or usable_cores())
-    seconds = _fastest(lambda: workers.share(_copy, len(source), source, target), repeats)
-    workers.close()
-    return Peaks(gflops, 2 * source.nbytes / seconds / 1e9)
+class _Copying:
+    """Measures the rate of copying 256 MB."""
 
+    def __init__(self, threads: int | None):
+        self._source = np.ones(1 << 25)  # float64
+        self._target = np.empty_like(self._source)
+        self._workers = Workers(threads or usable_cores())
 
-def intensity(cost: Cost, bytes_per_number: int = 4) -> float:
-    """Floating-point operations per byte, if each map is written once, read once, and each weight is read once."""
-    maps = sum(layer.out_channels * layer.out_hw[0] * layer.out_hw[1] for layer in cost.layers)
-    return 2 * cost.macs / (bytes_per_number * (2 * maps + cost.params))
+    def __enter__(self) -> _Copying:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._workers.close()
+
+    def gigabytes_per_s(self) -> float:
+        """Return the best rate of three copies, in 10^9 bytes per second; bytes are counted as read and as written."""
+        share, work = self._workers.share, (len(self._source), self._source, self._target)
+        return 2 * self._source.nbytes / _fastest(lambda: share(_copy, *work), 3) / 1e9
 
 
 def _copy(source: np.ndarray, target: np.ndarray, start: int, stop: int) -> None:
     np.copyto(target[start:stop], source[start:stop])
 
 
-def _fastest(work: Callable[[], Any], repeats: int) -> float:
+def _fastest(work: Callable[[], Any], tries: int) -> float:
     times = []
-    for _ in range(repeats):
+    for _ in range(tries):
         start = time.perf_counter()
         work()
         times.append(time.perf_counter() - start)
