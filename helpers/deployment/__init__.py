@@ -1,7 +1,7 @@
-"""From a trained network to files, and from files to labels: export, engines, latency.
+"""Deploy a trained network: export, engines, latency.
 
-`export` writes a network as a graph that needs no Python code of its own; `Predictor` runs that graph with an engine
-and has the same call as the network in `helpers.evaluation.predict`: uint8 RGB frame in, train ids out.
+`export` writes a network as a graph that runs without its Python code. `Predictor` runs the graph in an engine: uint8
+RGB frame in, train ids out, like `helpers.evaluation.predict`.
 """
 
 from helpers.deployment.choice import Choice

@@ -1,4 +1,4 @@
-"""Which engine is fastest here and still right: measured once for a machine, an export and a frame size."""
+"""Choose the fastest engine that is accurate enough: measured once per machine, export and frame size."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from helpers.deployment.engines import ALL_ENGINES, available
 from helpers.deployment.exports import Export
 from helpers.deployment.measuring import agreement, measure
 
-MIN_AGREEMENT = 0.997  # a thousand pixels may differ in three; float32 engines differ in none or nearly none
+MIN_AGREEMENT = 0.997  # three pixels in a thousand may differ; in float32 engines, none or almost none do
 WARMUP, REPEATS = 1, 3
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The engine that was chosen, and for all that were tried the median milliseconds and the agreement with eager."""
+    """The chosen engine, and the median milliseconds and the agreement with eager of every engine that was measured."""
 
     engine: str
     latency_ms: dict[str, float]
@@ -40,13 +40,14 @@ def choose(
     threads: int,
     min_agreement: float = MIN_AGREEMENT,
 ) -> Choice:
-    """Measure what `labels_by(engine)` takes for `frame`, uint8 (H, W, 3), or read what was measured before.
+    """Return the fastest engine whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
 
-    The choice is kept in `cache_file()`. An engine that needs something the export lacks (an ONNX file of this size) is
-    left out. Raises CourseError when no engine agrees well enough.
+    Measures `labels_by(engine)`, a function from a frame to labels, on `frame`, uint8 (H, W, 3). An earlier choice is
+    read from `cache_file()`, a new one is written to it. ONNX Runtime is left out if the export has no ONNX file of
+    this size. Raises CourseError if `min_agreement` is not between 0 and 1.
     """
     if not 0 <= min_agreement <= 1:
-        raise CourseError(f"min_agreement is {min_agreement}: give a share from 0 to 1.")
+        raise CourseError(f"Expected min_agreement from 0 to 1, got {min_agreement}.")
     key = _key(exported, frame.shape[:2], threads, min_agreement)
     known = _known()
     if key in known:
@@ -59,16 +60,14 @@ def choose(
         call = labels_by(name)
         agreements[name] = agreement(call(frame), reference)
         latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS, show=False)[name].median_ms
-    good = [name for name in names if agreements[name] >= min_agreement]
-    if not good:
-        raise CourseError(f"No engine agrees with eager in {min_agreement:.4%} of the pixels: lower min_agreement.")
+    good = [name for name in names if agreements[name] >= min_agreement]  # at least eager, which equals itself
     choice = Choice(min(good, key=latencies.get), latencies, agreements)
     write_json(cache_file(), {**_known(), key: asdict(choice)})
     return choice
 
 
 def cache_file() -> Path:
-    """Where choices are kept: `engines.json` in $COURSE_CACHE, else in the user's cache folder."""
+    """Return the file of all choices: `engines.json` in $COURSE_CACHE, by default in the user's cache folder."""
     base = os.environ.get("COURSE_CACHE")
     if not base:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "street-scene-course"
@@ -76,7 +75,7 @@ def cache_file() -> Path:
 
 
 def hardware() -> str:
-    """The processor's name and what it can do, and the GPUs: what decides which engine is fastest."""
+    """Describe what decides which engine is fastest: the processor, a hash of its features, the number of GPUs."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     flags = ""
@@ -104,5 +103,5 @@ def _known() -> dict[str, dict]:
             for key, value in read_json(path).items()
             if value.keys() == {"engine", "latency_ms", "agreement"} and value["engine"] in ALL_ENGINES
         }
-    except (AttributeError, ValueError):  # a file that someone else wrote, or an older course: measure again
+    except (AttributeError, ValueError):  # written by another program or an older version: measure again
         return {}

@@ -1,4 +1,4 @@
-"""Ways to run an exported graph on this machine, in one table."""
+"""The table of engines: ways to run an exported graph on this machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from helpers.deployment.paddle_engine import PaddleRunner, ProgramRunner
 
 
 class Runner(Protocol):
-    """Runs a graph once: what `export` says goes in, what it says comes out. For one thread at a time.
+    """Runs a graph: the input and the output that `export` describes. One thread may call it at a time.
 
-    `takes_frames` tells whether with the graph "coarse" uint8 frames (N, H, W, 3) may go in, too.
+    `takes_frames`: uint8 frames (N, H, W, 3) are accepted, too (graph "coarse" only).
     """
 
     takes_frames: bool
@@ -32,10 +32,10 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class Engine:
-    """A way to run an export. `create` takes the export and a number of threads.
+    """A way to run an export.
 
-    `package` is what must be installed beside Paddle, `exact` whether it computes in float32 throughout, `gpu` whether
-    it needs one.
+    `title`: name for people; `create`: returns a Runner for an export and a number of threads; `package`: Python
+    package that it needs in addition to Paddle; `exact`: computes in float32 throughout; `gpu`: needs a GPU.
     """
 
     title: str
@@ -46,7 +46,7 @@ class Engine:
 
     @property
     def missing(self) -> str | None:
-        """What to do before it runs here, or None when nothing."""
+        """What this machine lacks for the engine and how to get it, or None if the engine runs."""
         if self.gpu and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count()):
             return "it needs an NVIDIA GPU and Paddle built for it (environment.yml)"
         if self.package and find_spec(self.package) is None:
@@ -54,25 +54,25 @@ class Engine:
         return None
 
 
-# In the new format Paddle 3.2.2 gives every bilinear resize to oneDNN, which knows no align_corners=True (Paddle pull
-# request 29103 tells that its formula differs), so the pyramid pooling of Fast-SCNN comes out wrong. In the older
-# format it comes out right, and faster.
-# OpenVINO's engine copies what it gets, and turns it into its own layout and precision: with the frames themselves, a
-# quarter of the bytes, that takes 3 to 5 of 70 ms less. oneDNN gains nothing.
-# What bfloat16 costs, on 6 validation frames of MiniScapes with a Fast-SCNN of profile mini: 0.17 % of the labels flip
-# (0.35 % with the recipe of now). Rounding the input alone flips 0.06 %, rounding the scores alone 0.04 %: no one layer
-# in float32 mends it.
 _legacy = partial(partial, PaddleRunner, kind="legacy")
 ALL_ENGINES: dict[str, Engine] = {
     "eager": Engine("Paddle, operator by operator", ProgramRunner),
     "paddle": Engine("Paddle Inference, no oneDNN", partial(PaddleRunner, kind="pir", setting="plain")),
+    # The older format: it is faster, and its results are right. In the new one, Paddle 3.2.2 dispatches every bilinear
+    # resize to oneDNN, which does not support align_corners=True (Paddle pull request 29103: its formula differs), so
+    # the pyramid pooling of Fast-SCNN comes out wrong. uint8 frames as input gain nothing.
     "paddle-onednn": Engine("Paddle Inference, oneDNN", _legacy(setting="onednn")),
+    # OpenVINO copies its input and converts it to its own layout and precision. With uint8 frames, a quarter of the
+    # bytes, this takes 3 to 5 ms less of 70 ms.
     "paddle-openvino": Engine("Paddle Inference, OpenVINO", _legacy(setting="Float32", frames=True)),
+    # bfloat16 flips 0.17 % of the labels on 6 validation frames of MiniScapes with a Fast-SCNN of profile mini (0.35 %
+    # with its current recipe). Rounding the input alone flips 0.06 %, rounding the scores alone 0.04 %: keeping a
+    # single layer in float32 does not fix it.
     "paddle-openvino-bf16": Engine(
         "Paddle Inference, OpenVINO in bfloat16", _legacy(setting="Bfloat16", frames=True), exact=False
     ),
     "paddle-gpu": Engine(
-        "Paddle Inference on a GPU, TensorRT where there is one", _legacy(setting="gpu"), exact=False, gpu=True
+        "Paddle Inference on a GPU, with TensorRT if available", _legacy(setting="gpu"), exact=False, gpu=True
     ),
     "onnxruntime": Engine("ONNX Runtime", OnnxRuntimeRunner, package="onnxruntime"),
     "openvino": Engine("OpenVINO", partial(OpenVinoRunner, precision="f32"), package="openvino"),
@@ -80,20 +80,22 @@ ALL_ENGINES: dict[str, Engine] = {
         "OpenVINO in bfloat16", partial(OpenVinoRunner, precision="bf16"), package="openvino", exact=False
     ),
 }
-# Those of Paddle Inference that run here; the others are asked for by name.
+# The engines of Paddle Inference that run on this machine; the others are used only by name.
 ENGINES = {name: engine for name, engine in ALL_ENGINES.items() if name.startswith("paddle") and engine.missing is None}
 
 
 def available() -> list[str]:
-    """Names of all engines that run on this machine."""
+    """Return the names of all engines that run on this machine."""
     return [name for name, engine in ALL_ENGINES.items() if engine.missing is None]
 
 
 def create(name: str, exported: Export, threads: int) -> Runner:
-    """The engine `name` on `exported`. Raises CourseError when there is no such engine, or not here."""
+    """Return the engine `name` with `exported` loaded. Raises CourseError if it is unknown or does not run here."""
     if name not in ALL_ENGINES:
         raise CourseError(f"There is no engine {name!r}: choose auto or one of {', '.join(ALL_ENGINES)}.")
     missing = ALL_ENGINES[name].missing
     if missing:
-        raise CourseError(f"The engine {name} does not run here: {missing}, or choose one of {', '.join(available())}.")
+        raise CourseError(
+            f"The engine {name} does not run on this machine: {missing}, or choose one of {', '.join(available())}."
+        )
     return ALL_ENGINES[name].create(exported, threads)

@@ -1,4 +1,4 @@
-"""From a network to files, and what such files say of themselves."""
+"""Export a network to files, and check exported files."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from helpers.cityscapes import CLASSES
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
 from helpers.datasets import MEAN, STD
-from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, Resize, last_resize, without_resize
+from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, last_resize, save_graph
 from helpers.deployment.onnx import write_onnx
 from helpers.paddle_compat import old_ir_operators
 
 DESCRIPTION = "deploy.yaml"
-# A graph is kept in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads. The
-# graph "coarse" also for frames instead of normalised images, in the older format and with parameters of its own: to
-# OpenVINO's engine they must have the name of the program.
+# A graph is saved in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads.
 FORMATS = {
     "pir": ("model.json", "model.pdiparams"),
     "legacy": ("legacy/model.pdmodel", "legacy/model.pdiparams"),
 }
+# The graph "coarse" for uint8 frames instead of normalised images, in the older format. It has its own copy of the
+# parameters, because OpenVINO's engine looks for them by the name of the program.
 FRAMES = ("frames/model.pdmodel", "frames/model.pdiparams")
 ONNX = "onnx/{}x{}.onnx"  # height, width
 
@@ -50,31 +50,35 @@ def export(
 ) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
-    `graph` is "coarse" (normalised images or frames in, logits at the network's own resolution out: what Predictor
-    runs fastest), "logits" (normalised images in, logits at their size out) or "labels" (uint8 frames in, train ids
-    out, for programs that shall do nothing themselves). The folder holds the formats of FORMATS and deploy.yaml, which
-    PaddleSeg's deploy tools read (`paddleseg.deploy.infer.DeployConfig`) and which tells network, classes,
-    preprocessing, versions and the SHA-256 of each file. For each frame size (height, width) of `onnx_hw` there is an
-    ONNX file too (`helpers.deployment.onnx`). It appears whole or not at all. The live network stays as it was: tracing
-    changes a layer, so a copy is traced.
+    `network` is the name of the network. `graph` is one of:
+
+    - "coarse": normalised images or uint8 frames to logits at the network's own resolution, the fastest for Predictor;
+    - "logits": normalised images to logits of the same height and width;
+    - "labels": uint8 frames to train ids, for programs without code of their own before and after the graph.
+
+    The folder holds the graph in both FORMATS, an ONNX file for each frame size (height, width) of `onnx_hw`
+    (`helpers.deployment.onnx`), and deploy.yaml: network, classes, preprocessing, versions and the SHA-256 of each
+    file. PaddleSeg's deploy tools read deploy.yaml (`paddleseg.deploy.infer.DeployConfig`). The folder is written
+    atomically. `net` is left unchanged: tracing changes a layer, so a copy is traced. Raises CourseError for an unknown
+    graph, and if ONNX cannot be written.
     """
     if graph not in GRAPHS:
-        raise CourseError(f"There is no graph {graph!r}: choose {' or '.join(GRAPHS)}.")
+        raise CourseError(f"There is no graph {graph!r}: choose {', '.join(GRAPHS)}.")
     folder = Path(folder)
     resize = last_resize(net) if graph == "coarse" else None
-    # Paddle would rewrite the source of each layer's `forward`, in case a branch depends on a value, which takes two
-    # thirds of the time of an export. None does in PaddleSeg's networks.
+    # Otherwise Paddle rewrites the source of each layer's `forward`, in case a branch depends on a value, in two thirds
+    # of the time of an export. PaddleSeg's networks have no such branch.
     paddle.jit.ignore_module([paddleseg])
     with _new_folder(folder) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tracing warns of every operator whose kind it does not know
-        _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["pir"][0], resize)
+        warnings.simplefilter("ignore")  # tracing warns of every operator that it does not know
+        save_graph(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["pir"][0], resize)
         with OldIrGuard(), old_ir_operators():
             paddle.disable_static()
-            _save(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
+            save_graph(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
             if graph == "coarse":
-                _save(CoarseOfFrames(copy.deepcopy(net)), temporary / FRAMES[0], resize)
+                save_graph(CoarseOfFrames(copy.deepcopy(net)), temporary / FRAMES[0], resize)
             for path in temporary.glob("*/*.pdiparams.info"):
-                path.unlink()  # names and shapes for training tools; no engine reads it
+                path.unlink()  # names and shapes for training tools, which no engine reads
         for size_hw in onnx_hw:
             write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
         formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
@@ -100,10 +104,10 @@ def export(
 
 @dataclass(frozen=True)
 class Export:
-    """A folder that `export` wrote, checked. `sha256` is that of its description, which has those of all files.
+    """A checked folder that `export` wrote.
 
-    `align_corners` tells how the logits of the graph "coarse" are to be enlarged, `onnx` for which frame sizes
-    (height, width) there is an ONNX file.
+    `align_corners`: how to resize the logits of the graph "coarse"; `sha256`: hash of deploy.yaml, which holds the
+    hashes of all files; `onnx`: frame sizes (height, width) with an ONNX file.
     """
 
     folder: Path
@@ -114,12 +118,12 @@ class Export:
     onnx: tuple[tuple[int, int], ...] = ()
 
     def files(self, kind: str) -> tuple[Path, Path]:
-        """Program and parameters in the format "pir" or "legacy", or "frames": that of "coarse" for uint8 frames."""
+        """Return program and parameters: in the format "pir" or "legacy", or "frames", those for uint8 frames."""
         program, parameters = {**FORMATS, "frames": FRAMES}[kind]
         return self.folder / program, self.folder / parameters
 
     def onnx_file(self, size_hw: tuple[int, int]) -> Path:
-        """The ONNX file for frames of `size_hw`. Raises CourseError when there is none."""
+        """Return the ONNX file for frames of `size_hw`. Raises CourseError if it does not exist."""
         if tuple(size_hw) not in self.onnx:
             known = ", ".join(f"{height} x {width}" for height, width in self.onnx) or "no size"
             raise CourseError(
@@ -135,14 +139,14 @@ class Export:
 
     @classmethod
     def read(cls, folder: str | Path) -> Export:
-        """Check what is in `folder`.
+        """Check the export in `folder`.
 
-        Raises CourseError when it is no export, not whole, changed since, or written by another version of Paddle.
+        Raises CourseError if it is not an export, incomplete, changed, or written by another version of Paddle.
         """
         folder = Path(folder)
         path = folder / DESCRIPTION
         if not path.is_file():
-            raise CourseError(f"There is no exported network in {folder}: export one first (notebook 05).")
+            raise CourseError(f"{folder} holds no exported network: export one first (notebook 05).")
         try:
             text = path.read_text(encoding="utf-8")
             about = yaml.safe_load(text)["Course"]
@@ -160,17 +164,10 @@ class Export:
             )
         for name, expected in sums.items():
             if not (folder / name).is_file():
-                raise CourseError(f"{folder / name} is missing: the export is not whole, export the network again.")
+                raise CourseError(f"{folder / name} is missing: the export is incomplete, export the network again.")
             if _sha256(folder / name) != expected:
                 raise CourseError(f"{folder / name} has changed since the export: export the network again.")
         return found
-
-
-def _save(graph: nn.Layer, program: Path, left_out: Resize | None) -> None:
-    graph.eval()
-    with without_resize(left_out):
-        static = paddle.jit.to_static(graph, input_spec=[graph.spec((None, None), None)], full_graph=True)
-        paddle.jit.save(static, str(program.with_suffix("")))
 
 
 def _sha256(path: Path) -> str:
@@ -179,7 +176,7 @@ def _sha256(path: Path) -> str:
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside `folder` that takes its place when the block ends, and vanishes when it raises."""
+    """Yield a temporary folder that replaces `folder` when the block ends, and is removed when the block raises."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

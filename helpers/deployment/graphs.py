@@ -1,10 +1,11 @@
-"""What goes into a graph and what comes out of it: a network with the way to it and from it, ready to be traced."""
+"""The graphs to export: a network together with its preprocessing and postprocessing, ready to be traced."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import paddle
@@ -14,12 +15,13 @@ from paddle.static import InputSpec
 
 from helpers.common.errors import CourseError
 from helpers.datasets import MEAN, STD
+from helpers.models.modes import evaluation_mode
 
 _NORMALISE = {"type": "Normalize", "mean": list(MEAN), "std": list(STD)}
 
 
 class _Labels(nn.Layer):
-    """The whole way from frames to labels as one graph: uint8 (N, H, W, 3) to int32 (N, H, W)."""
+    """Frames to labels: uint8 (N, H, W, 3) to train ids int32 (N, H, W)."""
 
     about = {"input_shape": [-1, -1, -1, 3], "transforms": [], "output_op": "argmax", "output_dtype": "int32"}
 
@@ -32,12 +34,12 @@ class _Labels(nn.Layer):
         return InputSpec([batch, *size_hw, 3], "uint8", "frames")
 
     def forward(self, frames):
-        logits = self.net(_normalised(frames))[0]  # (N, 19, H, W); the auxiliary output is left out
+        logits = self.net(_normalised(frames))[0]  # (N, 19, H, W), without the auxiliary output
         return paddle.argmax(logits, axis=1, dtype="int32")
 
 
 class _Logits(nn.Layer):
-    """The network alone: float32 (N, 3, H, W), normalised, to logits (N, 19, H, W)."""
+    """The network alone: normalised images float32 (N, 3, H, W) to logits (N, 19, H, W)."""
 
     about = {
         "input_shape": [-1, 3, -1, -1],
@@ -59,19 +61,19 @@ class _Logits(nn.Layer):
 
 
 class _Coarse(_Logits):
-    """The network without its last enlargement: float32 (N, 3, H, W), normalised, to logits (N, 19, h, w)."""
+    """The network without its last resize: normalised images float32 (N, 3, H, W) to logits (N, 19, h, w)."""
 
 
 class CoarseOfFrames(_Labels):
-    """The same from frames as they are: uint8 (N, H, W, 3), a quarter of the bytes, to logits (N, 19, h, w)."""
+    """The same for frames: uint8 (N, H, W, 3), a quarter of the bytes, to logits (N, 19, h, w)."""
 
     def forward(self, frames):
         return self.net(_normalised(frames))[0]
 
 
 def _normalised(frames):
-    # The steps of helpers.datasets.normalise, in the same order, so that no rounding differs. Rearranged first, while
-    # a value is one byte.
+    # The steps of helpers.datasets.normalise in the same order, so that rounding is the same. Transposed first, while a
+    # value is one byte.
     mean, std = (paddle.to_tensor(values, "float32").reshape([3, 1, 1]) for values in (MEAN, STD))
     return (frames.transpose([0, 3, 1, 2]).astype("float32") / 255.0 - mean) / std
 
@@ -81,16 +83,16 @@ GRAPHS: dict[str, type[nn.Layer]] = {"coarse": _Coarse, "labels": _Labels, "logi
 
 @dataclass(frozen=True)
 class Resize:
-    """Which call of `interpolate` in a network's forward pass makes its main output, from 0, and its corners."""
+    """The call of `interpolate` in a forward pass that computes the main output: its index, and how it aligns."""
 
-    number: int
+    index: int
     align_corners: bool
 
 
 def last_resize(net: nn.Layer) -> Resize | None:
-    """The bilinear enlargement that makes the main output of `net`, or None when something else does.
+    """Return the bilinear resize that computes the main output of `net`, or None if the last step is another one.
 
-    Found by a forward pass on a small image. Raises CourseError when the enlargement is of another kind.
+    Runs a forward pass on a small image. Raises CourseError if the resize has another mode or layout.
     """
     calls: list[tuple[Any, str, bool, bool]] = []
     original = F.interpolate
@@ -100,38 +102,34 @@ def last_resize(net: nn.Layer) -> Resize | None:
         calls.append((output, mode, bool(align_corners), align_mode == 0 and data_format == "NCHW"))
         return output
 
-    was_training = net.training
-    net.eval()
     F.interpolate = watched
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), evaluation_mode(net):
             main = net(paddle.zeros([1, 3, 64, 96]))[0]
     finally:
         F.interpolate = original
-        if was_training:
-            net.train()
-    for number, (output, mode, align_corners, usual) in enumerate(calls):
+    for index, (output, mode, align_corners, usual) in enumerate(calls):
         if output is main:
             if mode != "bilinear" or not usual:
                 raise CourseError(
-                    f"The network enlarges its logits in mode {mode!r}: only plain bilinear can be done "
-                    'outside of the graph, so export it with graph="logits".'
+                    f"Expected a network that resizes its logits by plain bilinear interpolation, got mode {mode!r}: "
+                    'export it with graph="logits".'
                 )
-            return Resize(number, align_corners)
+            return Resize(index, align_corners)
     return None
 
 
 @contextmanager
 def without_resize(resize: Resize | None) -> Iterator[None]:
-    """Inside, the forward pass of one network that is traced once leaves this enlargement out."""
+    """Leave `resize` out of the one forward pass that runs inside the block; None leaves nothing out."""
     original, calls = F.interpolate, []
 
-    # All parameters by name, and nothing but plain calls: Paddle's tracer rewrites this function, too.
+    # Named parameters and plain calls only, because Paddle's tracer rewrites this function, too.
     def interpolate(
         x, size=None, scale_factor=None, mode="nearest", align_corners=False, align_mode=0, data_format="NCHW"
     ):
         calls.append(1)
-        if resize is not None and len(calls) == resize.number + 1:
+        if resize is not None and len(calls) == resize.index + 1:
             return x
         return original(x, size, scale_factor, mode, align_corners, align_mode, data_format)
 
@@ -140,3 +138,17 @@ def without_resize(resize: Resize | None) -> Iterator[None]:
         yield
     finally:
         F.interpolate = original
+
+
+def save_graph(
+    graph: nn.Layer,
+    program: Path,
+    left_out: Resize | None,
+    size_hw: tuple[int | None, int | None] = (None, None),
+    batch: int | None = None,
+) -> None:
+    """Trace `graph`, one of GRAPHS, without the resize `left_out`, and write it to `program`; None is any size."""
+    graph.eval()
+    with without_resize(left_out):
+        static = paddle.jit.to_static(graph, input_spec=[graph.spec(size_hw, batch)], full_graph=True)
+        paddle.jit.save(static, str(program.with_suffix("")))

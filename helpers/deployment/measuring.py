@@ -1,4 +1,4 @@
-"""Compare ways to predict: do they agree, and how long do they take?"""
+"""Agreement of two predictions, and latency in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from helpers.common.progress import progress
 
 
 def agreement(labels: np.ndarray, reference: np.ndarray) -> float:
-    """Share of pixels with equal train ids, 0 to 1; both integer arrays of one shape."""
+    """Return the fraction of pixels with equal train ids, 0 to 1; both are integer arrays of the same shape.
+
+    Raises CourseError if the shapes differ.
+    """
     if labels.shape != reference.shape:
         raise CourseError(f"Labels {labels.shape} and reference {reference.shape} must have the same shape.")
     return float(np.mean(labels == reference))
@@ -28,14 +31,8 @@ class Latency:
 
     @property
     def median_ms(self) -> float:
-        """The middle run."""
+        """Median of the runs."""
         return float(np.median(self.runs_ms))
-
-    @property
-    def spread_ms(self) -> tuple[float, float]:
-        """First and third quartile: half of the runs lie between."""
-        low, high = np.quantile(self.runs_ms, [0.25, 0.75])
-        return float(low), float(high)
 
 
 def measure(
@@ -47,21 +44,45 @@ def measure(
     show: bool = True,
     pause_s: float = 0.02,
 ) -> dict[str, Latency]:
-    """Time `call(frame)` for each of `calls`, in turns: a busy moment of the machine then meets all of them alike.
+    """Time `call(frame)` for each of `calls`, in interleaved rounds.
 
-    The first `warmup` turns are not counted; `repeats` turns are. Before one that follows another comes a pause of
-    `pause_s` seconds, for OpenMP's threads to leave the cores: they spin for 1 ms after their work, as
-    helpers.common.runtime sets it (KMP_BLOCKTIME). After a long pause the processor first has to wake up: 0.25 s made
-    the fastest engine a tenth slower. `show` draws a bar.
+    Each round runs every call once, so a busy phase of the machine affects all of them equally.
+
+    Parameters
+    ----------
+    calls : mapping of str to callable
+        Functions to time, by name.
+    frame : ndarray
+        Argument of each call, uint8 (H, W, 3).
+    warmup : int
+        Rounds at the start that are not counted.
+    repeats : int
+        Rounds that are counted, at least 1.
+    show : bool, default True
+        Draw a progress bar.
+    pause_s : float, default 0.02
+        Pause before each run if there are several calls, in seconds. OpenMP threads spin for 1 ms after their work
+        (KMP_BLOCKTIME, set in helpers.common.runtime) and have to leave the cores first. During a long pause the
+        processor falls asleep: 0.25 s made the fastest engine a tenth slower.
+
+    Returns
+    -------
+    dict of str to Latency
+        The counted runs of each call, one per round.
+
+    Raises
+    ------
+    CourseError
+        If `repeats` is below 1.
     """
     if repeats < 1:
-        raise CourseError(f"Measuring needs at least one run, not {repeats}.")
+        raise CourseError(f"Expected at least one counted round, got repeats={repeats}.")
     runs: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in progress(range(warmup + repeats), desc="measuring", unit="turn", disable=not show):
+    for number in progress(range(warmup + repeats), desc="measuring", unit="round", disable=not show):
         for name, call in calls.items():
             time.sleep(pause_s if len(calls) > 1 else 0)
             started = time.perf_counter()
             call(frame)
-            if turn >= warmup:
+            if number >= warmup:
                 runs[name].append(1000 * (time.perf_counter() - started))
     return {name: Latency(tuple(times)) for name, times in runs.items()}

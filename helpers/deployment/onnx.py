@@ -1,8 +1,8 @@
-"""ONNX files, for one frame size each, converted in a process of their own and compared with the network first.
+"""Write ONNX files, each for one frame size, converted in a child process and compared with the network.
 
-What paddle2onnx 2.1 does with these networks: it ends the whole process on open sizes, and at a fixed size it turns
-adaptive pooling into plain pooling, which is right only where the bins divide the map (6 bins on 32 lines: off by 0.2).
-So sizes are fixed, and adaptive pooling becomes two products with constant matrices of averages.
+paddle2onnx 2.1 aborts the process if a size is dynamic. At a fixed size it converts adaptive pooling to plain pooling,
+which is correct only if the bins divide the map (6 bins on 32 lines: off by 0.2). Sizes are therefore fixed, and
+adaptive pooling is replaced by two products with constant averaging matrices.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from paddle import nn
 
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
-from helpers.deployment.graphs import GRAPHS, last_resize, without_resize
+from helpers.deployment.graphs import GRAPHS, Resize, last_resize, save_graph, without_resize
+from helpers.models.modes import evaluation_mode
 
 TOLERANCE = 1e-4  # of the largest logit
 _PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
-# In a child process: the converter is C++ that calls abort() where it does not know an operator. And without its
-# default optimiser, polygraphy: paddle2onnx 2.1 lets that install packages, among them another NumPy, into the
-# environment it runs in (convert.py sets POLYGRAPHY_AUTOINSTALL_DEPS). The engines fold constants themselves.
+# In a child process, because the converter, written in C++, calls abort() for an operator that it does not know. And
+# without its default optimiser, polygraphy: paddle2onnx 2.1 lets it install packages, among them another NumPy, into
+# the running environment (convert.py sets POLYGRAPHY_AUTOINSTALL_DEPS). The engines fold constants themselves.
 _CONVERT = """
 import sys
 import paddle2onnx
@@ -38,10 +39,10 @@ paddle2onnx.export(
 
 
 def write_onnx(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: str = "coarse") -> Path:
-    """Write `net` for one frame, float32 (1, 3, H, W), as an ONNX file that gives what the graph of this name gives.
+    """Write `net` as an ONNX file for one normalised image, float32 (1, 3, H, W), and return `path`.
 
-    The file appears only after ONNX Runtime has computed the same from it as the network. Raises CourseError when a
-    package is missing, the converter fails, or the results differ.
+    Its output is that of `graph`, "coarse" or "logits". The file is written only if ONNX Runtime computes the same
+    logits from it as the network. Raises CourseError if a package is missing, the converter fails, or logits differ.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
@@ -49,32 +50,33 @@ def write_onnx(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph:
     if graph == "labels":
         raise CourseError('ONNX files hold logits: export with graph="coarse" or "logits".')
     x = np.random.default_rng(0).uniform(-1, 1, (1, 3, *size_hw)).astype(np.float32)
-    with atomic_path(path) as temporary, tempfile.TemporaryDirectory(prefix="onnx-") as folder:
-        _trace(net, Path(folder) / "model", size_hw, graph)
-        _convert(Path(folder), temporary)
-        _compare(_run(temporary, x), _eager(net, x, graph))
+    with atomic_path(path) as temporary:
+        convert(net, temporary, size_hw, graph)
+        _compare(_run(temporary, x), _eager(net, x, last_resize(net) if graph == "coarse" else None))
     return Path(path)
 
 
-def _trace(net: nn.Layer, stem: Path, size_hw: tuple[int, int], graph: str) -> None:
+def convert(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: str = "coarse") -> None:
+    """Convert `net` as `write_onnx` does, but without running the result: ONNX Runtime cannot read every network.
+
+    Raises CourseError if the converter fails.
+    """
     resize = last_resize(net) if graph == "coarse" else None
-    net = _with_matrix_pooling(net, size_hw)
-    with without_resize(resize), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        layer = GRAPHS[graph](net)
-        layer.eval()
-        spec = layer.spec(size_hw, 1)
-        paddle.jit.save(paddle.jit.to_static(layer, input_spec=[spec], full_graph=True), str(stem))
+    with tempfile.TemporaryDirectory(prefix="onnx-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns of every operator that it does not know
+        pooled = _with_matrix_pooling(net, size_hw)
+        save_graph(GRAPHS[graph](pooled), Path(folder) / "model.json", resize, size_hw, batch=1)
+        _convert(Path(folder), Path(path))
 
 
 def _convert(folder: Path, target: Path) -> None:
     files = [str(folder / "model.json"), str(folder / "model.pdiparams"), str(target)]
     done = subprocess.run([sys.executable, "-c", _CONVERT, *files], capture_output=True, text=True)
     if done.returncode or not target.is_file():
-        said = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line] or ["nothing"]
+        errors = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line] or ["no message"]
         raise CourseError(
-            f"paddle2onnx could not convert this network (exit code {done.returncode}, it says: {said[-1].strip()}): "
-            "use an engine that reads Paddle's own format."
+            f"paddle2onnx could not convert this network (exit code {done.returncode}, {errors[-1].strip()}): use an "
+            "engine that reads Paddle's own format."
         )
 
 
@@ -85,28 +87,22 @@ def _run(path: Path, x: np.ndarray) -> np.ndarray:
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        raise CourseError(f"ONNX Runtime does not read the converted network: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
+        raise CourseError(f"ONNX Runtime cannot read the converted network: {str(error).splitlines()[0]}") from error
     return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
-def _eager(net: nn.Layer, x: np.ndarray, graph: str) -> np.ndarray:
-    was_training = net.training
-    net.eval()
-    try:
-        with paddle.no_grad(), without_resize(last_resize(net) if graph == "coarse" else None):
-            return net(paddle.to_tensor(x))[0].numpy()
-    finally:
-        if was_training:
-            net.train()
+def _eager(net: nn.Layer, x: np.ndarray, resize: Resize | None) -> np.ndarray:
+    with paddle.no_grad(), evaluation_mode(net), without_resize(resize):
+        return net(paddle.to_tensor(x))[0].numpy()
 
 
 def _compare(converted: np.ndarray, expected: np.ndarray) -> None:
     difference = np.abs(converted - expected).max() if converted.shape == expected.shape else np.inf
     if not difference <= TOLERANCE * np.abs(expected).max():
         raise CourseError(
-            f"The converted network differs from the original: shape {converted.shape} and {expected.shape}, largest "
-            f"difference {difference:.3g} of {np.abs(expected).max():.3g}. Nothing was written."
+            f"The converted network differs from the original: shapes {converted.shape} and {expected.shape}, largest "
+            f"difference {difference:.3g}, largest logit {np.abs(expected).max():.3g}. Nothing was written."
         )
 
 
@@ -123,7 +119,7 @@ class _MatrixPooling(nn.Layer):
 
 
 def _with_matrix_pooling(net: nn.Layer, size_hw: tuple[int, int]) -> nn.Layer:
-    """A copy of `net` for images of one size, its adaptive pooling layers replaced."""
+    """Return a copy of `net` for images of one size, with its adaptive pooling layers replaced."""
     net = copy.deepcopy(net)
     net.eval()
     met: dict[nn.Layer, tuple[int, int]] = {}
@@ -145,7 +141,7 @@ def _with_matrix_pooling(net: nn.Layer, size_hw: tuple[int, int]) -> nn.Layer:
 
 
 def _averages(size: int, bins: int) -> np.ndarray:
-    """float32 (bins, size): bin i averages from floor(i size / bins) to ceil((i + 1) size / bins)."""
+    """Return float32 (bins, size): bin i averages from floor(i size / bins) to ceil((i + 1) size / bins)."""
     matrix = np.zeros((bins, size), np.float32)
     for i in range(bins):
         start, stop = i * size // bins, -(-(i + 1) * size // bins)

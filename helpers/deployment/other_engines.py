@@ -1,4 +1,4 @@
-"""ONNX Runtime and OpenVINO without Paddle around them; both are extra packages."""
+"""ONNX Runtime and OpenVINO, called directly, without Paddle; both are extra packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.deployment.exports import Export
 
 
 class OnnxRuntimeRunner:
-    """ONNX Runtime on the ONNX file of the size that comes; the file was made for one frame of one size."""
+    """ONNX Runtime with the ONNX file for the size of its input. A file takes one frame, so a batch is a loop."""
 
     takes_frames = False
 
@@ -22,7 +22,7 @@ class OnnxRuntimeRunner:
             )
 
     def clone(self) -> OnnxRuntimeRunner:
-        """Another one for another thread."""
+        """Return another runner, for another thread."""
         return OnnxRuntimeRunner(self._exported, self._threads)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ class OnnxRuntimeRunner:
 
 
 class OpenVinoRunner:
-    """OpenVINO, which reads Paddle's older format by itself. `precision` is "f32" or "bf16"."""
+    """OpenVINO, which reads Paddle's older format. `precision` is "f32" or "bf16"."""
 
     def __init__(self, exported: Export, threads: int, precision: str):
         self._exported, self._threads, self._precision = exported, threads, precision
@@ -52,7 +52,7 @@ class OpenVinoRunner:
         self._requests = {first: self._create(first)}
 
     def clone(self) -> OpenVinoRunner:
-        """Another one for another thread."""
+        """Return another runner, for another thread."""
         return OpenVinoRunner(self._exported, self._threads, self._precision)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
@@ -68,7 +68,7 @@ class OpenVinoRunner:
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self._threads,
-            "INFERENCE_PRECISION_HINT": self._precision,  # the default is bf16 where the processor has it
+            "INFERENCE_PRECISION_HINT": self._precision,  # the default is bf16 if the processor supports it
         }
         program, _ = self._exported.files(kind)
         return core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()

@@ -1,4 +1,4 @@
-"""Paddle Inference behind the call of a runner: an array in, an array out."""
+"""Paddle Inference, and Paddle's own executor, as runners: array in, array out."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from helpers.deployment.exports import Export
 
 
 class PaddleRunner:
-    """Create a predictor, fill its input, run, fetch its output.
+    """Paddle Inference: create a predictor, fill its input, run, fetch its output.
 
-    `kind` is the format of the graph, "pir" or "legacy"; `setting` "plain" (no oneDNN), "onednn", "gpu", or the
-    precision of OpenVINO's engine as `paddle.inference.PrecisionType` names it. With `frames` it also takes
-    uint8 frames (N, H, W, 3), for which the graph "coarse" has a program of its own.
+    `kind` is the format of the graph, "pir" or "legacy". `setting` is "plain" (no oneDNN), "onednn", "gpu", or the
+    precision of OpenVINO's engine, a name in `paddle.inference.PrecisionType`. With `frames` it also accepts uint8
+    frames (N, H, W, 3) if the graph is "coarse", which has a separate program for them.
     """
 
     def __init__(self, exported: Export, threads: int, kind: str, setting: str, frames: bool = False):
         self._exported, self._threads, self._kind, self._setting = exported, threads, kind, setting
         self.takes_frames = frames and exported.graph == "coarse"
-        # OpenVINO's compiled programs go where the user does not look, instead of `__cache__` in the working folder.
+        # For OpenVINO's compiled programs, which would otherwise go into `__cache__` in the working folder.
         self._cache = tempfile.TemporaryDirectory(prefix="openvino-")
         first = "frames" if self.takes_frames else kind
         self._predictors = {first: self._create(first)}
 
     def clone(self) -> PaddleRunner:
-        """Another one for another thread. It shares the weights only without oneDNN and OpenVINO.
+        """Return another runner, for another thread. It shares the weights only without oneDNN and OpenVINO.
 
-        Clones by oneDNN fail at their first run, since the first predictor has rearranged the weights (Paddle 3.2.2).
+        With oneDNN, clones fail at their first run, because the first predictor has reordered the weights (Paddle
+        3.2.2).
         """
         if self._setting not in ("plain", "gpu"):
             return PaddleRunner(self._exported, self._threads, self._kind, self._setting, self.takes_frames)
@@ -50,8 +51,8 @@ class PaddleRunner:
         try:
             return self._run(self._predictors[kind], array)
         except RuntimeError:
-            # oneDNN's pooling keeps something of the size before and can fail on a very small frame after a larger one
-            # (32x33 after 128x256, Paddle 3.2.2); a new predictor does not.
+            # oneDNN's pooling keeps state of the previous size and can fail on a very small frame after a larger one
+            # (32x33 after 128x256, Paddle 3.2.2). A new predictor does not.
             self._predictors[kind] = self._create(kind)
             return self._run(self._predictors[kind], array)
 
@@ -75,7 +76,7 @@ class PaddleRunner:
 
     def _use_gpu(self, config: inference.Config) -> None:
         # Not run yet: this project was written on a machine without a GPU.
-        config.enable_use_gpu(256, 0)  # megabytes to begin with, number of the GPU
+        config.enable_use_gpu(256, 0)  # megabytes to allocate first, index of the GPU
         if any(inference.get_trt_compile_version()):
             config.enable_tensorrt_engine(
                 workspace_size=1 << 30,
@@ -85,7 +86,7 @@ class PaddleRunner:
                 use_static=True,
                 use_calib_mode=False,
             )
-            # Sizes are open: TensorRT is given the range that it meets, and builds again when it grows.
+            # Sizes are dynamic: TensorRT gets a range of sizes, and builds again for sizes beyond it.
             config.set_optim_cache_dir(self._cache.name)
             shapes = {"x": [1, 3, 32, 32]}, {"x": [1, 3, 2048, 2048]}, {"x": [1, 3, 1024, 2048]}
             config.set_trt_dynamic_shape_info(*shapes)
@@ -96,8 +97,8 @@ class PaddleRunner:
             handle.reshape(array.shape)
             handle.copy_from_cpu(array)
         else:
-            # The array itself, not a copy of its megabytes; it lives until the next one takes its place. DLPack wants
-            # one that may be written to. `copy_from_cpu` would be wrong here: after a shared array it writes into that.
+            # Share the array instead of copying megabytes, and keep a reference to it until the next call. DLPack
+            # needs a writable array. `copy_from_cpu` would be wrong: after a shared array, it writes into that array.
             self._input = paddle.utils.dlpack.from_dlpack(array if array.flags.writeable else array.copy())
             handle.share_external_data(self._input)
         predictor.run()
@@ -105,7 +106,7 @@ class PaddleRunner:
 
 
 class ProgramRunner:
-    """The exported program by Paddle's own executor: one operator after another, as written, nothing rearranged."""
+    """Paddle's own executor: the operators of the exported program one by one, without optimisation."""
 
     takes_frames = False
 
@@ -116,26 +117,26 @@ class ProgramRunner:
         self._program.eval()
 
     def clone(self) -> ProgramRunner:
-        """Another one for another thread."""
+        """Return another runner, for another thread."""
         return ProgramRunner(self._exported, self._threads)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
-        # Bilinear enlargement by oneDNN would be wrong here too, see ENGINES.
+        # oneDNN's bilinear resize would be wrong, see "paddle-onednn" in ALL_ENGINES.
         with _onednn_kernels(False), paddle.no_grad():
             return self._program(paddle.to_tensor(array)).numpy()
 
 
-_flag = threading.RLock()
+_flag_lock = threading.RLock()  # the flag belongs to the process
 
 
 @contextmanager
-def _onednn_kernels(wanted: bool) -> Iterator[None]:
-    # FLAGS_use_mkldnn, which makes eager training faster (helpers.common.runtime), also reaches a predictor that is
-    # created with oneDNN disabled, mixes its memory layouts and makes it fail at its first run (Paddle 3.2.2).
+def _onednn_kernels(enabled: bool) -> Iterator[None]:
+    # FLAGS_use_mkldnn, which makes eager training faster (helpers.common.runtime), also affects a predictor that is
+    # created with oneDNN disabled: it mixes memory formats and fails at its first run (Paddle 3.2.2).
     name = "FLAGS_use_mkldnn"
-    with _flag:  # it belongs to the whole process
+    with _flag_lock:
         before = paddle.get_flags(name)
-        paddle.set_flags({name: wanted})
+        paddle.set_flags({name: enabled})
         try:
             yield
         finally:

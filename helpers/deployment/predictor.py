@@ -1,4 +1,4 @@
-"""Frames in, labels out: one call for every engine."""
+"""Predict labels with an exported network: the same call for every engine."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from helpers.datasets import normalise
 from helpers.deployment.choice import MIN_AGREEMENT, Choice, choose
 from helpers.deployment.engines import Runner, create
 from helpers.deployment.exports import Export
+from helpers.models.modes import evaluation_mode
 
-# Fast-SCNN's largest maps take 64 bytes a pixel in float32; an image beyond this would fill the memory of a laptop.
+# Fast-SCNN's largest maps take 64 bytes per pixel in float32; a larger image would fill the memory of a laptop.
 MAX_MEGAPIXELS = 64
 
 
 class Predictor:
-    """Train ids for frames, by an exported network: `Predictor(folder)(frame)`.
+    """Predict train ids of frames with the exported network in `folder`: `Predictor(folder)(frame)`.
 
-    `engine` is a name in ALL_ENGINES, or "auto": on the first frame all engines that run here are measured, the fastest
-    whose labels agree with eager's in at least the share `min_agreement` of the pixels is kept, and the choice is
-    remembered for this machine, export and frame size (`helpers.deployment.choice`). `threads` is a number of CPU
-    threads, by default one per core. One thread may call it at a time; for another thread take a `clone`. Use it in a
-    `with` block or call `close`, which frees the engine's memory.
+    `engine` is a name in ALL_ENGINES, or "auto": the first frame then measures all engines that run on this machine,
+    and the fastest one is kept whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
+    The choice is saved for this machine, export and frame size (`helpers.deployment.choice`). `threads`: CPU threads,
+    by default one per core.
+
+    Only one thread may call a predictor at a time; use a `clone` in another thread. Use it in a `with` block, or call
+    `close` to free the memory of the engine. Raises CourseError if the export cannot be read or the engine cannot run.
     """
 
     def __init__(
@@ -42,17 +45,20 @@ class Predictor:
         min_agreement: float = MIN_AGREEMENT,
     ):
         if threads is not None and threads < 1:
-            raise CourseError(f"An engine needs at least one thread, not {threads}.")
+            raise CourseError(f"Expected at least one thread, got {threads}.")
         self.export = Export.read(folder)
         self.engine = engine
         self.threads = threads or usable_cores()
-        self.choice: Choice | None = None  # what "auto" measured, after the first frame
+        self.choice: Choice | None = None  # set by "auto" on the first frame
         self._min_agreement = min_agreement
         self._workers: pixels.Workers | None = pixels.Workers(self.threads)
         self._run: Runner | None = None if engine == "auto" else create(engine, self.export, self.threads)
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
-        """uint8 RGB (H, W, 3) to train ids uint8 (H, W); a batch (N, H, W, 3) to (N, H, W)."""
+        """Return train ids uint8 (H, W) of a uint8 RGB frame (H, W, 3), or (N, H, W) of a batch (N, H, W, 3).
+
+        Raises CourseError for another shape or dtype, and for more than MAX_MEGAPIXELS at once.
+        """
         frame = np.asarray(frame)
         if frame.dtype != np.uint8 or frame.ndim not in (3, 4) or frame.shape[-1] != 3 or not frame.size:
             raise CourseError(
@@ -62,25 +68,28 @@ class Predictor:
         megapixels = frame.size / 3e6
         if megapixels > MAX_MEGAPIXELS:
             raise CourseError(
-                f"Expected at most {MAX_MEGAPIXELS} megapixels at once, got {megapixels:.0f}: shrink the image, or cut "
-                "it into parts and predict one after the other."
+                f"Expected at most {MAX_MEGAPIXELS} megapixels at once, got {megapixels:.0f}: shrink the image, or "
+                "predict it in parts."
             )
         batch = frame if frame.ndim == 4 else frame[np.newaxis]
         labels = self._labels(self._engine(frame), np.ascontiguousarray(batch))
         return labels if frame.ndim == 4 else labels[0]
 
     def logits(self, x: np.ndarray) -> np.ndarray:
-        """Normalised images float32 (N, 3, H, W) to logits (N, 19, H, W). Raises CourseError for a graph of labels."""
+        """Return logits (N, 19, H, W) of normalised images, float32 (N, 3, H, W).
+
+        Raises CourseError if the graph is "labels", before "auto" has chosen an engine, and for other arrays.
+        """
         logits = self.raw(x)
         if self.export.graph == "coarse":
             logits = bilinear(paddle.to_tensor(logits), list(x.shape[2:]), self.export.align_corners).numpy()
         return logits
 
     def raw(self, x: np.ndarray) -> np.ndarray:
-        """Normalised images float32 (N, 3, H, W) to what the graph gives: with "coarse" logits (N, 19, h, w)."""
+        """Return the output of the graph for normalised images: like `logits`, but (N, 19, h, w) if it is "coarse"."""
         if self.export.graph == "labels":
             raise CourseError(
-                f"{self.export.folder} gives labels: export the network with graph='logits' or 'coarse' for logits."
+                f"{self.export.folder} outputs labels: export the network with graph='logits' or 'coarse' for logits."
             )
         x = np.asarray(x)
         if x.dtype != np.float32 or x.ndim != 4 or x.shape[1] != 3 or not x.size:
@@ -89,11 +98,11 @@ class Predictor:
                 "helpers.datasets.normalise."
             )
         if self.engine == "auto":
-            raise CourseError("Which engine runs is chosen on the first frame: call the predictor with a frame first.")
+            raise CourseError('The engine "auto" is chosen on the first frame: call the predictor with a frame first.')
         return self._open()(np.ascontiguousarray(x))
 
     def clone(self) -> Predictor:
-        """Another predictor for another thread: the same export, engine and threads; weights shared if possible."""
+        """Return another predictor, for another thread, with the same settings; weights are shared if possible."""
         if self._workers is None:
             self._open()
         twin = object.__new__(Predictor)
@@ -103,7 +112,7 @@ class Predictor:
         return twin
 
     def close(self) -> None:
-        """Free what the engine holds; calling it again does nothing."""
+        """Free the memory of the engine; a second call does nothing."""
         self._run = None
         if self._workers:
             self._workers.close()
@@ -117,7 +126,7 @@ class Predictor:
 
     def _open(self) -> Runner:
         if self._run is None:
-            raise CourseError("This predictor is closed: make a new one.")
+            raise CourseError("This predictor is closed: create a new one.")
         return self._run
 
     def _engine(self, frame: np.ndarray) -> Runner:
@@ -140,20 +149,15 @@ class Predictor:
 
 
 def eager(net: nn.Layer) -> Callable[[np.ndarray], np.ndarray]:
-    """The live network with the call of a Predictor for one frame, as one writes it first: forward pass, then argmax.
+    """Return a function from a frame to labels, in the simplest code: forward pass of the live network, then argmax.
 
-    The yardstick: labels are compared with its labels, times with its time. `helpers.evaluation.predict` is faster.
+    It maps uint8 RGB (H, W, 3) to train ids uint8 (H, W), and is the reference for labels and for times.
+    `helpers.evaluation.predict` is faster.
     """
 
     def labels(frame: np.ndarray) -> np.ndarray:
-        was_training = net.training
-        net.eval()
-        try:
-            with paddle.no_grad():
-                logits = net(paddle.to_tensor(normalise(frame)[np.newaxis]))[0]  # (1, 19, H, W)
-                return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
-        finally:
-            if was_training:
-                net.train()
+        with paddle.no_grad(), evaluation_mode(net):
+            logits = net(paddle.to_tensor(normalise(frame)[np.newaxis]))[0]  # (1, 19, H, W)
+            return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
 
     return labels

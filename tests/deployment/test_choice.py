@@ -1,11 +1,11 @@
-"""The engine that chooses itself, clones, and engines that are not here."""
+"""The engine "auto", clones, and engines that do not run on this machine."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from deployed import Tiny, frames
+from small_networks import frames, tiny
 
 from helpers.common.errors import CourseError
 from helpers.deployment import ALL_ENGINES, Latency, Predictor, choice, export
@@ -14,7 +14,7 @@ from helpers.deployment.engines import available
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return export(Tiny(seed=3), tmp_path_factory.mktemp("choice") / "tiny", network="tiny")
+    return export(tiny(seed=3), tmp_path_factory.mktemp("choice") / "tiny", network="tiny")
 
 
 def latency(milliseconds: float) -> Latency:
@@ -26,15 +26,15 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
 
 
-def test_auto_takes_the_fastest_that_agrees_and_remembers_it(folder, monkeypatch):
+def test_auto_chooses_the_fastest_engine_that_agrees_and_saves_the_choice(folder, monkeypatch):
     frame = frames(32, 48)[0]
     speed = dict.fromkeys(available(), 5.0) | {"paddle": 2.0, "paddle-openvino-bf16": 1.0, "eager": 9.0}
 
     def agree(labels, reference):
-        return shares.pop(0) if shares else 1.0
+        return fractions.pop(0) if fractions else 1.0
 
     names = [name for name in available() if name != "onnxruntime"]
-    shares = [0.99 if name == "paddle-openvino-bf16" else 1.0 for name in names]
+    fractions = [0.99 if name == "paddle-openvino-bf16" else 1.0 for name in names]
     monkeypatch.setattr(choice, "agreement", agree)
     real = choice.measure
 
@@ -46,7 +46,7 @@ def test_auto_takes_the_fastest_that_agrees_and_remembers_it(folder, monkeypatch
     monkeypatch.setattr(choice, "measure", measured)
     predictor = Predictor(folder, "auto")
     labels = predictor(frame)
-    assert predictor.engine == predictor.choice.engine == "paddle"  # bf16 is faster and differs too much
+    assert predictor.engine == predictor.choice.engine == "paddle"  # bf16 is faster but differs too much
     assert set(predictor.choice.latency_ms) == set(names)
     np.testing.assert_array_equal(labels, Predictor(folder, "eager")(frame))
 
@@ -57,11 +57,11 @@ def test_auto_takes_the_fastest_that_agrees_and_remembers_it(folder, monkeypatch
     again = Predictor(folder, "auto")
     again(frame)
     assert again.engine == "paddle"
-    with pytest.raises(AssertionError, match="measured again"):  # another size is another choice
+    with pytest.raises(AssertionError, match="measured again"):  # another size needs another choice
         Predictor(folder, "auto")(frames(48, 32)[0])
 
 
-def test_a_cache_that_someone_else_wrote_is_measured_over(folder, cache):
+def test_an_invalid_cache_is_replaced(folder, cache):
     choice.cache_file().parent.mkdir(exist_ok=True)
     for text in ("[]", "{", '{"x": 1}', '{"x": {"engine": "gone", "latency_ms": {}, "agreement": {}}}'):
         choice.cache_file().write_text(text)
@@ -69,10 +69,10 @@ def test_a_cache_that_someone_else_wrote_is_measured_over(folder, cache):
     predictor = Predictor(folder, "auto", threads=1)
     predictor(frames(16, 16)[0])
     assert json.loads(choice.cache_file().read_text())
-    assert all(share >= choice.MIN_AGREEMENT for share in [predictor.choice.agreement[predictor.engine]])
+    assert predictor.choice.agreement[predictor.engine] >= choice.MIN_AGREEMENT
 
 
-def test_clones_answer_from_several_threads_at_once(folder):
+def test_clones_run_in_several_threads_at_once(folder):
     batch = frames(64, 96, batch=4)
     for engine in ("paddle", "paddle-onednn", "paddle-openvino"):
         with Predictor(folder, engine, threads=1) as predictor:
@@ -88,12 +88,12 @@ def test_clones_answer_from_several_threads_at_once(folder):
             predictor.clone()
 
 
-def test_engines_that_are_not_here(folder, monkeypatch):
-    with pytest.raises(CourseError, match="paddle-gpu does not run here: it needs an NVIDIA GPU"):
+def test_engines_that_do_not_run_on_this_machine(folder, monkeypatch):
+    with pytest.raises(CourseError, match="paddle-gpu does not run on this machine: it needs an NVIDIA GPU"):
         Predictor(folder, "paddle-gpu")
     monkeypatch.setattr("helpers.deployment.engines.find_spec", lambda name: None)
     assert "openvino" not in available()
-    with pytest.raises(CourseError, match="openvino does not run here: .*pip install openvino"):
+    with pytest.raises(CourseError, match="openvino does not run on this machine: .*pip install openvino"):
         Predictor(folder, "openvino")
     assert all(engine.title for engine in ALL_ENGINES.values())
 
@@ -104,6 +104,6 @@ def test_an_image_that_is_too_large(folder):
         predictor(huge)
 
 
-def test_agreement_that_no_engine_reaches(folder):
-    with pytest.raises(CourseError, match="give a share from 0 to 1"):
+def test_an_agreement_above_one(folder):
+    with pytest.raises(CourseError, match="Expected min_agreement from 0 to 1, got 2"):
         Predictor(folder, "auto", min_agreement=2)(frames(16, 16)[0])

@@ -1,8 +1,8 @@
-"""ONNX files: right, or not written."""
+"""ONNX files: correct, or not written."""
 
 import numpy as np
 import pytest
-from deployed import Tiny, assert_same_labels, frames, varied_fastscnn
+from small_networks import assert_same_labels, frames, tiny, varied_fastscnn
 
 from helpers.common.errors import CourseError
 from helpers.deployment import Predictor, export, onnx
@@ -17,9 +17,9 @@ def test_adaptive_bins_by_hand():
     np.testing.assert_allclose(onnx._averages(5, 3), expected, atol=1e-7)
 
 
-def test_onnxruntime_gives_the_labels_of_the_network(tmp_path):
+def test_onnxruntime_predicts_the_labels_of_the_network(tmp_path):
     net = varied_fastscnn()
-    # 13 columns of the pooled map are no multiple of its 2, 3 and 6 bins.
+    # 13 columns of the pooled map are not a multiple of its 2, 3 and 6 bins.
     folder = export(net, tmp_path / "fastscnn", network="fastscnn", onnx_hw=[(128, 208)])
     batch = frames(128, 208, batch=2)
     with Predictor(folder, "onnxruntime") as predictor:
@@ -33,23 +33,23 @@ def test_a_conversion_that_differs_is_not_written(tmp_path, monkeypatch):
     run = onnx._run
     monkeypatch.setattr(onnx, "_run", lambda path, x: 1.001 * run(path, x))
     with pytest.raises(CourseError, match=r"differs from the original: .*Nothing was written"):
-        onnx.write_onnx(Tiny(seed=1), tmp_path / "tiny.onnx", (16, 24))
+        onnx.write_onnx(tiny(seed=1), tmp_path / "tiny.onnx", (16, 24))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_converter_that_aborts_leaves_this_process_alive(tmp_path, monkeypatch):
     monkeypatch.setattr(onnx, "_CONVERT", "import os; os.abort()")
     with pytest.raises(CourseError, match=r"could not convert this network \(exit code -6"):
-        onnx.write_onnx(Tiny(seed=1), tmp_path / "tiny.onnx", (16, 24))
+        onnx.write_onnx(tiny(seed=1), tmp_path / "tiny.onnx", (16, 24))
     assert not list(tmp_path.iterdir())
 
 
-def test_what_is_missing(tmp_path, monkeypatch):
-    folder = export(Tiny(seed=1), tmp_path / "tiny", network="tiny")
+def test_missing_files_and_packages(tmp_path, monkeypatch):
+    folder = export(tiny(seed=1), tmp_path / "tiny", network="tiny")
     with pytest.raises(CourseError, match="has no ONNX file: export the network with onnx_hw"):
         Predictor(folder, "onnxruntime")
     with pytest.raises(CourseError, match="ONNX files hold logits"):
-        onnx.write_onnx(Tiny(seed=1), tmp_path / "x.onnx", (16, 24), graph="labels")
+        onnx.write_onnx(tiny(seed=1), tmp_path / "x.onnx", (16, 24), graph="labels")
     monkeypatch.setattr(onnx, "find_spec", lambda name: None if name == "onnxruntime" else object())
     with pytest.raises(CourseError, match="needs onnxruntime: pip install onnxruntime"):
-        onnx.write_onnx(Tiny(seed=1), tmp_path / "x.onnx", (16, 24))
+        onnx.write_onnx(tiny(seed=1), tmp_path / "x.onnx", (16, 24))

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from deployed import Tiny, frames
+from small_networks import frames, tiny
 
 from helpers.common.errors import CourseError
 from helpers.deployment import Predictor, export
@@ -16,7 +16,7 @@ def shown(demo) -> np.ndarray:
 
 
 def test_each_control_labels_anew(tmp_path):
-    folders = {f"tiny{seed}": export(Tiny(seed=seed), tmp_path / f"{seed}", network="tiny") for seed in (1, 2)}
+    folders = {f"tiny{seed}": export(tiny(seed=seed), tmp_path / f"{seed}", network="tiny") for seed in (1, 2)}
     images = list(frames(64, 96, batch=2))
     demo = DeployDemo(folders, images)
     expected = {name: [Predictor(folder)(image) for image in images] for name, folder in folders.items()}
@@ -39,7 +39,7 @@ def test_each_control_labels_anew(tmp_path):
 
 
 def test_an_engine_that_fails_is_told(tmp_path):
-    folder = export(Tiny(seed=1), tmp_path / "tiny", network="tiny")
+    folder = export(tiny(seed=1), tmp_path / "tiny", network="tiny")
     demo = DeployDemo({"tiny": folder}, list(frames(32, 32)))
     (folder / "model.pdiparams").unlink()
     demo.engine.value = "paddle"
