@@ -21,7 +21,7 @@ NAMES = [
     "05_deploy",
 ]
 PARAMETERS = {"PROFILE": "mini", "SEED": 0, "DEVICE": "auto", "DATA_ROOT": "", "OUTPUT_DIR": ""}
-LONGEST_CELL = 25
+LONGEST_CELL = 20
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
