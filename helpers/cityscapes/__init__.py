@@ -1,8 +1,8 @@
-"""Cityscapes on disk: the label table, the frames, preparing, verifying, counting. Knows nothing of Paddle.
+"""Read, prepare, verify and count Cityscapes data, without Paddle.
 
-The label definitions are those of cityscapesScripts (`cityscapesscripts.helpers.labels`); the folder layout is the
-official one, `leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png` beside `gtFine/<split>/<city>/<stem>_gtFine_*.png`.
-On the command line: `python -m helpers.cityscapes prepare|verify|statistics`.
+Label definitions come from cityscapesScripts (`cityscapesscripts.helpers.labels`). The folder layout is the official
+one: `leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png` and `gtFine/<split>/<city>/<stem>_gtFine_*`.
+Command line: `python -m helpers.cityscapes prepare|verify|statistics`.
 """
 
 from helpers.cityscapes.frames import (

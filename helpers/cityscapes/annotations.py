@@ -1,7 +1,6 @@
-"""All five annotations of a frame, whatever files it has.
+"""Read all five annotations of a frame, deriving missing ones from the train ids.
 
-Data of one's own often have labels only. What is missing is then made from the train ids, so that everything that
-shows annotations works on any data in this layout.
+Your own data may have train ids only. Deriving the rest lets every plot and widget work on any data in this layout.
 """
 
 from __future__ import annotations
@@ -11,16 +10,18 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from helpers.cityscapes import png
 from helpers.cityscapes.convert import read_label_ids, read_polygons
-from helpers.cityscapes.frames import Frame, read_bytes, read_label
+from helpers.cityscapes.frames import Frame, read_label, read_png
 from helpers.cityscapes.labels import CLASSES, IGNORE, LABELS, colorize
-from helpers.common.errors import CourseError
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """`polygons` as in the JSON file; `color` uint8 (H, W, 3) RGB; the ids (H, W), uint8 but `instance_ids` uint16."""
+    """Annotations of one frame.
+
+    polygons: as in the JSON file. color: uint8 (H, W, 3) RGB. label_ids, train_ids: uint8 (H, W). instance_ids: uint16
+    (H, W).
+    """
 
     polygons: dict
     color: np.ndarray
@@ -30,29 +31,29 @@ class Annotations:
 
 
 def read_annotations(frame: Frame) -> Annotations:
-    """Read the annotations of a labelled frame; made from the train ids is what has no file.
+    """Read the annotations of a labelled frame; missing ones are derived from the train ids.
 
-    Label ids are then those of the 19 classes, instance ids tell no objects apart, polygons outline the connected
-    regions of each class. Raises CourseError when the train ids are missing or a file is damaged.
+    Derived label ids cover the 19 evaluated classes, derived instance ids do not separate objects, and derived polygons
+    outline the connected regions of each class. Raise CourseError if the train ids are missing or a file is damaged.
     """
     train_ids = read_label(frame)
 
-    def read(kind: str, how, otherwise):
+    def read(kind: str, reader, derive):
         path = frame.annotation(kind)
-        return how(path) if path.is_file() else otherwise()
+        return reader(path) if path.is_file() else derive()
 
     label_ids = read("labelIds", read_label_ids, lambda: to_label_ids(train_ids))
     return Annotations(
         polygons=read("polygons", read_polygons, lambda: outline(train_ids)),
-        color=read("color", lambda path: _pixels(path)[..., 2::-1], lambda: colorize(train_ids)),
+        color=read("color", lambda path: read_png(path)[..., 2::-1], lambda: colorize(train_ids)),
         label_ids=label_ids,
         train_ids=train_ids,
-        instance_ids=read("instanceIds", _pixels, lambda: label_ids.astype(np.uint16)),
+        instance_ids=read("instanceIds", read_png, lambda: label_ids.astype(np.uint16)),
     )
 
 
 def to_label_ids(train_ids: np.ndarray) -> np.ndarray:
-    """Label ids, uint8 (H, W), of train ids (H, W); what is ignored becomes 0, unlabeled."""
+    """Convert train ids (H, W) to label ids, uint8 (H, W); ignored pixels become 0, "unlabeled"."""
     table = np.zeros(256, dtype=np.uint8)
     for label in LABELS:
         if 0 <= label.trainId < IGNORE:
@@ -61,18 +62,11 @@ def to_label_ids(train_ids: np.ndarray) -> np.ndarray:
 
 
 def outline(train_ids: np.ndarray) -> dict:
-    """The connected regions of train ids (H, W) as a gtFine_polygons.json has objects, the largest first."""
-    found = []
+    """Outline the connected regions of train ids (H, W) in the schema of gtFine_polygons.json, largest first."""
+    regions = []
     for i, name in enumerate(CLASSES):
         contours, _ = cv2.findContours((train_ids == i).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        found += [(cv2.contourArea(each), name, each[:, 0].tolist()) for each in contours if len(each) > 2]
-    found.sort(key=lambda each: -each[0])
-    objects = [{"label": name, "polygon": points} for _, name, points in found]
+        regions += [(cv2.contourArea(each), name, each[:, 0].tolist()) for each in contours if len(each) > 2]
+    regions.sort(key=lambda each: -each[0])
+    objects = [{"label": name, "polygon": points} for _, name, points in regions]
     return {"imgHeight": train_ids.shape[0], "imgWidth": train_ids.shape[1], "objects": objects}
-
-
-def _pixels(path) -> np.ndarray:
-    try:
-        return png.decode(read_bytes(path))
-    except png.BadPicture as wrong:
-        raise CourseError(f"{path} {wrong}; get that file again.") from wrong

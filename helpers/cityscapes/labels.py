@@ -1,4 +1,4 @@
-"""The label table of Cityscapes, from cityscapesScripts: ids, train ids, names, colours."""
+"""The Cityscapes label table from cityscapesScripts: ids, train ids, names and colours."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _EVALUATED = sorted((label for label in LABELS if 0 <= label.trainId < IGNORE), 
 CLASSES: tuple[str, ...] = tuple(label.name for label in _EVALUATED)
 PALETTE: np.ndarray = np.array([label.color for label in _EVALUATED], dtype=np.uint8)  # (19, 3) RGB
 NUM_CLASSES = len(CLASSES)
-# Classes whose single objects are told apart (person to bicycle), as train ids.
+# Train ids of the classes with annotated instances (person to bicycle).
 INSTANCE_CLASSES: tuple[int, ...] = tuple(label.trainId for label in _EVALUATED if label.hasInstances)
 
-TRAIN_IDS_ALLOWED: np.ndarray = np.zeros(256, dtype=bool)  # lookup: is this value legal in labelTrainIds?
+TRAIN_IDS_ALLOWED: np.ndarray = np.zeros(256, dtype=bool)  # lookup: is this value valid in labelTrainIds?
 TRAIN_IDS_ALLOWED[[*range(NUM_CLASSES), IGNORE]] = True
 LABEL_IDS_ALLOWED: np.ndarray = np.zeros(256, dtype=bool)  # the same for labelIds
 LABEL_IDS_ALLOWED[[label.id for label in LABELS if label.id >= 0]] = True
@@ -25,7 +25,7 @@ for _label in LABELS:
 
 
 def id_to_train_id() -> np.ndarray:
-    """Lookup table uint8 (256,) from label id to train id; ids that are not evaluated or not defined give IGNORE."""
+    """Return a lookup table, uint8 (256,), from label id to train id; other ids map to IGNORE."""
     table = np.full(256, IGNORE, dtype=np.uint8)
     for label in LABELS:
         if label.id >= 0 and 0 <= label.trainId < IGNORE:
@@ -34,7 +34,7 @@ def id_to_train_id() -> np.ndarray:
 
 
 def colorize(train_ids: np.ndarray) -> np.ndarray:
-    """The official colours of integer train ids (H, W), as uint8 (H, W, 3); IGNORE is black."""
+    """Return the official colours of integer train ids (H, W) as uint8 (H, W, 3) RGB; IGNORE is black."""
     table = np.zeros((256, 3), dtype=np.uint8)
     table[:NUM_CLASSES] = PALETTE
     return table[train_ids]

@@ -1,4 +1,4 @@
-"""The list files that PaddleSeg reads: one frame a line, paths below the root, image and label by a space."""
+"""File lists for PaddleSeg: one frame per line, image and label paths relative to the root, separated by a space."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from helpers.cityscapes.frames import Frame, list_frames
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
 
-# name of the list: its splits, and whether each line has the label too. `infer` is the pictures to predict.
+# File name: (splits, whether each line includes the label). `infer.list` names the images to predict.
 LISTS = {
     "train.list": (("train",), True),
     "val.list": (("val",), True),
@@ -19,16 +19,16 @@ LISTS = {
 
 
 def write_lists(root: str | Path) -> list[Path]:
-    """Write the five lists into `root`, from the frames that are there; returns their paths.
+    """Write the five lists for all frames in `root` and return their paths.
 
-    `paddleseg.datasets.Dataset` splits a line at the space, so no path may hold one: CourseError.
+    `paddleseg.datasets.Dataset` splits lines at spaces: raise CourseError if a path contains one.
     """
     root = Path(root)
     frames = {split: list_frames(root, split) for split in ("train", "val", "test")}
     for frame in (frame for split in frames.values() for frame in split):
         if any(character.isspace() for character in frame.city + frame.stem):
             raise CourseError(
-                f"{frame.image} has a space in its name, at which PaddleSeg's lists are split: rename city and file."
+                f"{frame.image} has a space in its name, which PaddleSeg's lists do not allow: rename city and file."
             )
     for name, (splits, labelled) in LISTS.items():
         lines = [_line(frame, labelled) for split in splits for frame in frames[split]]

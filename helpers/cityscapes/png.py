@@ -1,7 +1,7 @@
-"""PNG files as far as this course needs them: header, completeness, checksums, decoding.
+"""Read PNG headers, verify checksums and decode pixels.
 
-Written against the PNG specification (W3C, third edition): the signature, the IHDR chunk first, IEND last, a CRC-32
-after each chunk. The headers of thousands of files are read here without a picture library, which would take longer.
+Follows the PNG specification (W3C, third edition): a signature, the IHDR chunk first, the IEND chunk last, and a CRC-32
+after each chunk. Parsing headers directly is faster than an image library, which matters for thousands of files.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import cv2
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"  # length 0, name, CRC
+_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"  # length 0, chunk type, CRC
 _COLOURS = {0: "grey", 2: "RGB", 3: "paletted", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
-class BadPicture(ValueError):
-    """What is wrong with a picture file, as the end of a sentence that begins with the file's name."""
+class PngError(ValueError):
+    """A damaged PNG file. The message is the predicate of a sentence whose subject is the file name."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """Size in pixels, bits per channel, colour type of the PNG specification."""
+    """Width and height in pixels, bits per channel, and the colour type defined by the PNG specification."""
 
     width: int
     height: int
@@ -34,19 +34,19 @@ class Header:
 
     @property
     def kind(self) -> str:
-        """Such as "8-bit grey" or "8-bit paletted"."""
+        """Bit depth and colour type, such as "8-bit grey" or "8-bit paletted"."""
         return f"{self.bits}-bit {_COLOURS.get(self.colour, 'unknown')}"
 
     @property
     def size(self) -> str:
-        """Width x height, as people say it."""
+        """Size as text, "<width> x <height>"."""
         return f"{self.width} x {self.height}"
 
 
 def read_header(path: Path) -> Header:
-    """The header of a PNG file that ends as it should.
+    """Read the header of a PNG file and check that the file is complete, from its first 33 and last 12 bytes.
 
-    Raises BadPicture when it is no PNG or was cut off, OSError when it cannot be opened. Reads 45 bytes.
+    Raise PngError if it is not a PNG file or is truncated, OSError if it cannot be opened.
     """
     with open(path, "rb") as file:
         start = file.read(33)
@@ -56,38 +56,38 @@ def read_header(path: Path) -> Header:
 
 
 def parse_header(start: bytes, end: bytes | None = None) -> Header:
-    """The header from the first 33 bytes; the last 12 bytes, when given, must be the end mark."""
+    """Parse the header from the first 33 bytes; `end`, if given, must end with the IEND chunk."""
     if not start:
-        raise BadPicture("is empty")
+        raise PngError("is empty")
     if start[:8] != SIGNATURE or len(start) < 33 or start[12:16] != b"IHDR":
-        raise BadPicture("is no PNG file")
+        raise PngError("is not a PNG file")
     if end is not None and end[-12:] != _END:
-        raise BadPicture("was cut off: it has no end mark")
+        raise PngError("is truncated (no IEND chunk)")
     width, height, bits, colour = struct.unpack(">IIBB", start[16:26])
     return Header(width, height, bits, colour)
 
 
 def decode(data: np.ndarray, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
-    """The pixels of the PNG file `data`, uint8 (bytes,); channels in OpenCV's order, BGR.
+    """Decode a PNG file given as uint8 (bytes,); channels are in OpenCV's order, BGR.
 
-    Raises BadPicture when it cannot be decoded whole. libpng hands out what it has of a file that was cut off, so
-    the end mark is asked for first.
+    Raise PngError if it cannot be decoded completely. libpng returns partial pixels of a truncated file, so the IEND
+    chunk is checked first.
     """
     parse_header(data[:33].tobytes(), data[-12:].tobytes())
     pixels = cv2.imdecode(data, flags)
     if pixels is None:
-        raise BadPicture("cannot be decoded: its data is damaged")
+        raise PngError("cannot be decoded (damaged data)")
     return pixels
 
 
 def check_sums(data: bytes) -> None:
-    """Raises BadPicture unless every chunk is whole and has the CRC-32 that the file states."""
+    """Raise PngError unless every chunk is complete and matches its CRC-32."""
     view, at = memoryview(data), 8
     while at < len(data):
         if at + 12 > len(data):
-            raise BadPicture("was cut off")
+            raise PngError("is truncated")
         length = int.from_bytes(view[at : at + 4], "big")
         body, stated = view[at + 4 : at + 8 + length], view[at + 8 + length : at + 12 + length]
         if len(stated) < 4 or zlib.crc32(body) != int.from_bytes(stated, "big"):
-            raise BadPicture(f"is damaged: wrong checksum {at} bytes in")
+            raise PngError(f"is damaged (wrong checksum in the chunk at byte {at})")
         at += 12 + length

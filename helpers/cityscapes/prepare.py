@@ -1,8 +1,8 @@
-"""From the official archives to a folder that the course trains on: unpack, make train ids, write the lists.
+"""Prepare a data set for training: unpack the official archives, create train ids, write the file lists.
 
-Every file is written under a temporary name and renamed, so one that is there is whole; a second run does only what
-is left. While the work goes on, and after an interruption, the root holds a folder `.prepare-unfinished`, at which
-`index` and `find_root` refuse the set.
+Files are written under a temporary name and renamed, so an existing file is complete, and a second run does only the
+remaining work. During the work and after an interruption the root contains the folder `.prepare-unfinished`, and
+`index` and `find_root` reject the data set.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from helpers.common.errors import CourseError
 from helpers.common.parallel import in_processes
 from helpers.common.progress import progress
 
-_SPARE_BYTES = 64 << 20  # left free on the disk, beside what the train ids take
+_SPARE_BYTES = 64 << 20  # disk space for the train ids and to spare
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What `prepare` found and did: frames of each split, files unpacked, train ids made."""
+    """Result of `prepare`: number of frames per split, files unpacked and labelTrainIds created."""
 
     root: Path
     frames: dict[str, int]
@@ -40,76 +40,79 @@ class Prepared:
 
 
 def prepare(sources: Sequence[str | Path], to: str | Path | None = None, *, workers: int | None = None) -> Prepared:
-    """Bring `sources`, zips, tars or folders, into the folder `to` in the layout that the course reads.
+    """Unpack `sources` (zips, tars or folders) into the folder `to`, create train ids and write the file lists.
 
-    A folder that is already unpacked is prepared in place when `to` is left out or is that folder; into another one
-    its files are hard-linked, or copied where the file system cannot link. All that can be checked is checked before
-    the first file is written: archives (see `archives`), both halves there, every train and val image with its
-    annotation by stem, no two stems alike, room on the disk. Runs in several processes; see `in_processes`.
+    An unpacked folder is prepared in place if `to` is omitted or is that folder. Files of a folder are hard-linked into
+    another one, or copied if the file system has no links. Before the first file is written, `prepare` checks the
+    archives (see `archives`), that leftImg8bit and gtFine are both present, that every train and val image has its
+    annotation by stem, that stems are unique, and the free disk space. `workers`: number of processes, see
+    `in_processes`.
 
-    Raises CourseError with the name of the file at fault; what was finished by then is kept and not done again.
+    Raise CourseError with the name of the file at fault; finished files are kept, and the next run resumes.
     """
     root = _target(sources, to)
-    offered = [open_source(path) for path in sources]
-    _check_together(offered, root)
-    wanted = {source: _missing(source, root) for source in offered}
-    _check_room(root, sum(entry.size for entries in wanted.values() for entry in entries))
+    opened = [open_source(path) for path in sources]
+    _check_sources(opened, root)
+    pending = {source: _pending(source, root) for source in opened}
+    _check_disk(root, sum(entry.size for entries in pending.values() for entry in entries))
     staging = root / UNFINISHED
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
-        for source, entries in wanted.items():
+        for source, entries in pending.items():
             _unpack(source, entries, root, workers)
         frames = {split: list_frames(root, split) for split in SPLITS}
-        made = sum(in_processes(_finish, sum(frames.values(), []), workers=workers, desc="train ids"))
+        created = sum(in_processes(_complete_frames, sum(frames.values(), []), workers=workers, desc="train ids"))
         write_lists(root)
         shutil.rmtree(staging)
     except OSError as error:
-        raise CourseError(_disk_trouble(error, root)) from error
+        raise CourseError(_disk_error(error, root)) from error
     finally:
-        _sweep(staging)
-    unpacked = sum(map(len, wanted.values()))
-    return Prepared(root, {split: len(each) for split, each in frames.items()}, unpacked, made)
+        _clean_up(staging)
+    unpacked = sum(map(len, pending.values()))
+    return Prepared(root, {split: len(each) for split, each in frames.items()}, unpacked, created)
 
 
 def _target(sources: Sequence[str | Path], to: str | Path | None) -> Path:
     if not sources:
-        raise CourseError(f"There is nothing to prepare: give the two archives; {OFFICIAL}.")
+        raise CourseError(f"Expected at least one archive or folder, got none: {OFFICIAL}.")
     if to is None:
         first = Path(sources[0]).expanduser()
         if len(sources) > 1 or first.is_file():
-            raise CourseError("Say where to: add --to data/cityscapes; only one unpacked folder is prepared in place.")
+            raise CourseError(
+                "No target folder: add --to data/cityscapes; only a single unpacked folder can be prepared in place."
+            )
         to = first
     root = Path(to).expanduser().resolve()
     if root.exists() and not root.is_dir():
-        raise CourseError(f"{root} is a file: give a folder as --to.")
+        raise CourseError(f"{root} is a file: pass a folder as --to.")
     return root
 
 
-def _check_together(offered: list[Source], root: Path) -> None:
+def _check_sources(sources: list[Source], root: Path) -> None:
     targets: dict[str, Source] = {}
-    for source in offered:
+    for source in sources:
         for entry in source.entries:
             other = targets.setdefault(entry.target, source)
             if other is not source:
-                raise CourseError(f"{other.path} and {source.path} both hold {entry.target}: give only one of them.")
-    there = [frame for split in SPLITS for frame in list_frames(root, split)]
+                raise CourseError(f"{other.path} and {source.path} both contain {entry.target}: pass only one of them.")
+    existing = [frame for split in SPLITS for frame in list_frames(root, split)]
     images = {
-        entry.target: entry.stem for source in offered for entry in source.entries if entry.target.endswith(IMAGE_END)
+        entry.target: entry.stem for source in sources for entry in source.entries if entry.target.endswith(IMAGE_END)
     }
-    images |= {frame.image.relative_to(root).as_posix(): frame.stem for frame in there}
+    images |= {frame.image.relative_to(root).as_posix(): frame.stem for frame in existing}
     annotations = {target for target in targets if not target.endswith(IMAGE_END)}
     annotations |= {path.relative_to(root).as_posix() for path in (root / "gtFine").glob("*/*/*")}
     for half, found in (("leftImg8bit", images), ("gtFine", annotations)):
         if not found:
-            given = " and ".join(str(source.path) for source in offered)
-            raise CourseError(f"{given} has no {half}: give {half}_trainvaltest.zip too; {OFFICIAL}.")
+            names = ", ".join(str(source.path) for source in sources)
+            raise CourseError(f"No {half} in {names}: pass {half}_trainvaltest.zip as well; {OFFICIAL}.")
     _check_stems(images)
     _check_pairs(images, annotations)
     for split in SPLITS:
         for city in empty_cities(root, split):
             if not any(target.startswith(f"leftImg8bit/{split}/{city.name}/") for target in images):
-                raise CourseError(f"{city} has no frame: unpack that city again, or remove the folder.")
+                raise CourseError(f"{city} is an empty city folder: unpack this city again or remove the folder.")
 
 
 def _check_stems(images: dict[str, str]) -> None:
@@ -117,32 +120,33 @@ def _check_stems(images: dict[str, str]) -> None:
     for target, stem in sorted(images.items()):
         other = seen.setdefault(stem.casefold(), target)
         if other != target:
-            raise CourseError(f"{other} and {target} have the same stem: each frame needs its own; remove one.")
+            raise CourseError(f"{other} and {target} have the same stem: rename or remove one, stems must be unique.")
 
 
 def _check_pairs(images: dict[str, str], annotations: set[str]) -> None:
-    bare = []
+    unlabelled = []
     for target, stem in sorted(images.items()):
         start = f"gtFine/{target.split('/', 1)[1].rsplit('/', 1)[0]}/{stem}_gtFine_"
         usable = (f"{start}{ANNOTATIONS[kind]}" for kind in ("polygons", "labelIds", "labelTrainIds"))
         if not target.startswith("leftImg8bit/test/") and not any(name in annotations for name in usable):
-            bare.append((target, f"{start}{ANNOTATIONS['polygons']}"))
-    if bare:
+            unlabelled.append((target, f"{start}{ANNOTATIONS['polygons']}"))
+    if unlabelled:
+        image, annotation = unlabelled[0]
         raise CourseError(
-            f"{bare[0][0]} has no annotation {bare[0][1]} ({len(bare)} of {len(images)} images lack theirs): "
-            "give the gtFine that belongs to these images, or remove them."
+            f"{image} has no annotation {annotation} (missing for {len(unlabelled)} of {len(images)} images): "
+            "pass the gtFine archive that matches these images, or remove them."
         )
     stems = set(images.values())
     for target in sorted(annotations):
         stem, mark, _ = target.rsplit("/", 1)[1].rpartition("_gtFine_")
         if mark and stem not in stems:
             raise CourseError(
-                f"{target} has no image {stem}_leftImg8bit.png: give the leftImg8bit that belongs to these annotations."
+                f"{target} has no image {stem}{IMAGE_END}: pass the leftImg8bit archive that matches these annotations."
             )
 
 
-def _missing(source: Source, root: Path) -> list[Entry]:
-    # A file is put in place by renaming a whole one, so one of the right size is done.
+def _pending(source: Source, root: Path) -> list[Entry]:
+    # Files are renamed only when complete, so a file of the right size is done.
     def done(entry: Entry) -> bool:
         path = root / entry.target
         return path.is_file() and path.stat().st_size == entry.size
@@ -150,19 +154,19 @@ def _missing(source: Source, root: Path) -> list[Entry]:
     return [entry for entry in source.entries if not done(entry)]
 
 
-def _check_room(root: Path, size: int) -> None:
-    there = next(path for path in (root, *root.parents) if path.is_dir())
-    free = shutil.disk_usage(there).free
+def _check_disk(root: Path, size: int) -> None:
+    folder = next(path for path in (root, *root.parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
     if size and size + _SPARE_BYTES > free:
         raise CourseError(
-            f"{there} has {free / 1e9:.1f} GB free and the data takes {(size + _SPARE_BYTES) / 1e9:.1f} GB: "
-            "free some, or give another disk as --to."
+            f"{folder} has {free / 1e9:.1f} GB free, but the data needs {(size + _SPARE_BYTES) / 1e9:.1f} GB: "
+            "free some space, or pass a folder on another disk as --to."
         )
 
 
 def _unpack(source: Source, entries: list[Entry], root: Path, workers: int | None) -> None:
     if source.kind == "tar":
-        _from_tar(source.path, root, entries)  # in this process: a compressed tar is read from its beginning
+        _from_tar(source.path, root, entries)  # in one process: a compressed tar can only be read from its start
         return
     copy = partial({"zip": _from_zip, "folder": _from_folder}[source.kind], source.path, root)
     for _ in in_processes(copy, entries, workers=workers, chunk=64, desc=source.path.name, unit="file"):
@@ -170,30 +174,30 @@ def _unpack(source: Source, entries: list[Entry], root: Path, workers: int | Non
 
 
 def _from_zip(path: Path, root: Path, entries: Sequence[Entry]) -> None:
-    archive = _opened(path, path.stat().st_mtime_ns)
+    archive = _open_zip(path, path.stat().st_mtime_ns)
     for entry in entries:
         try:
             data = archive.read(entry.name)
         except BROKEN as error:
             raise CourseError(f"{path} is damaged at {entry.name} ({error}): download it again.") from error
-        _place(data, root, entry)
+        _write(data, root, entry)
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path, changed: int) -> zipfile.ZipFile:
-    # Once for each process and archive: reading the table of 20,000 entries takes as long as unpacking a hundred.
+def _open_zip(path: Path, modified: int) -> zipfile.ZipFile:
+    # Cached per process and archive: reading the table of 20,000 entries takes as long as unpacking a hundred.
     return zipfile.ZipFile(path)
 
 
 def _from_tar(path: Path, root: Path, entries: Sequence[Entry]) -> None:
     wanted = {entry.name: entry for entry in entries}
     with tarfile.open(path) as archive, progress(total=len(wanted), desc=path.name, unit="file", delay=1.0) as bar:
-        for entry, data in _wanted(archive, wanted, path):
-            _place(data, root, entry)
+        for entry, data in _read_tar(archive, wanted, path):
+            _write(data, root, entry)
             bar.update()
 
 
-def _wanted(archive: tarfile.TarFile, wanted: dict[str, Entry], path: Path) -> Iterator[tuple[Entry, bytes]]:
+def _read_tar(archive: tarfile.TarFile, wanted: dict[str, Entry], path: Path) -> Iterator[tuple[Entry, bytes]]:
     try:
         for info in archive:
             if entry := wanted.get(info.name):
@@ -206,18 +210,18 @@ def _from_folder(path: Path, root: Path, entries: Sequence[Entry]) -> None:
     for entry in entries:
         source, target = path.resolve().parent / entry.name, root / entry.target
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # of another size, or it would be done
+        target.unlink(missing_ok=True)  # incomplete: its size differs, or it would not be pending
         try:
             os.link(source.resolve(), target)
         except OSError:  # another disk, or a file system without links
-            _place(source.read_bytes(), root, entry)
+            _write(source.read_bytes(), root, entry)
 
 
-def _place(data: bytes, root: Path, entry: Entry) -> None:
+def _write(data: bytes, root: Path, entry: Entry) -> None:
     target = root / entry.target
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(root):
-        raise CourseError(f"{target.parent} is a link that leads out of {root}: give the folder it leads to as --to.")
+        raise CourseError(f"{target.parent} is a link to a folder outside {root}: pass the linked folder as --to.")
     with _staged(root, target) as temporary:
         temporary.write_bytes(data)
 
@@ -232,25 +236,25 @@ def _staged(root: Path, target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _finish(frames: Sequence[Frame]) -> int:
-    """Check that the files of each frame fit together and make the train ids that are missing; how many were made."""
-    made = 0
+def _complete_frames(frames: Sequence[Frame]) -> int:
+    """Check that the files of each frame are consistent, create missing train ids and return the number created."""
+    created = 0
     for frame in frames:
         image = check_camera_image(frame)
-        there = {kind for kind in ANNOTATIONS if frame.annotation(kind).is_file()}
-        for kind in there & {"labelIds", "instanceIds", "color"}:
+        existing = {kind for kind in ANNOTATIONS if frame.annotation(kind).is_file()}
+        for kind in existing & {"labelIds", "instanceIds", "color"}:
             check_annotation(frame, kind, image)
-        if "labelTrainIds" in there:
+        if "labelTrainIds" in existing:
             check_train_ids(frame, image)
-        elif there:
+        elif existing:
             with _staged(frame.root, frame.label) as temporary:
                 make_train_ids(frame, image, temporary)
-            made += 1
-    return made
+            created += 1
+    return created
 
 
-def _sweep(staging: Path) -> None:
-    """After a failure: no half-written file stays, and no folder when there is nothing else in it."""
+def _clean_up(staging: Path) -> None:
+    """After a failure, remove partial files, and remove the root if it contains nothing else."""
     if not staging.is_dir():
         return
     for temporary in staging.iterdir():
@@ -260,15 +264,13 @@ def _sweep(staging: Path) -> None:
         staging.parent.rmdir()
 
 
-def _disk_trouble(error: OSError, root: Path) -> str:
+def _disk_error(error: OSError, root: Path) -> str:
     at = error.filename or root
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
-            f"The disk of {root} is full, at {at}: free some room and run the same command again; it goes on where it "
+            f"The disk of {root} is full, at {at}: free some space and run the same command again, it resumes where it "
             "stopped."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{at} may not be written ({error.strerror}): give a folder of your own as --to."
-    return (
-        f"{at} could not be read or written ({error.strerror or error}): put that right and run the same command again."
-    )
+        return f"{at} is not writable ({error.strerror}): pass a folder with write permission as --to."
+    return f"{at} cannot be read or written ({error.strerror or error}): fix this and run the same command again."

@@ -1,4 +1,4 @@
-"""The statistics of many frames: in several processes, and only once for the same content."""
+"""Compute the statistics of many frames in parallel and cache them by content."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _HEAD, _TAIL = 33, 20  # bytes: signature and header; Adler-32 of the pixels, CR
 
 
 def scan(frames: Sequence[Frame], *, workers: int | None = None, cache: Path | None = CACHE) -> Statistics:
-    """The statistics of `frames`, which must be labelled (train or val).
+    """Return the statistics of labelled frames (train or val).
 
-    `cache`: folder in which results are kept by content, see `content_key`; None reads every frame again. A folder
-    that cannot be written is left alone. Raises CourseError when there is no frame or one is damaged.
+    workers: number of processes, see `in_processes`. cache: folder for results, keyed by `content_key`; None reads
+    every frame. A read-only folder is not an error. Raise CourseError if there are no frames or one is damaged.
     """
     if not frames:
-        raise CourseError("There is nothing to count: the list of frames is empty.")
+        raise CourseError("Expected at least one frame, got an empty list: check the split.")
     path = cache / f"{content_key(frames)}.json" if cache else None
-    if path and (kept := _read(path)):
-        return kept
+    if path and (cached := _read_cache(path)):
+        return cached
     total = Statistics()
     for part in in_processes(tally_all, frames, workers=workers, chunk=4, desc="statistics"):
         total.add(part)
@@ -34,12 +34,12 @@ def scan(frames: Sequence[Frame], *, workers: int | None = None, cache: Path | N
         try:
             write_json(path, total.to_json())
         except OSError:
-            pass  # a read-only installation: counted again next time
+            pass  # read-only installation: compute again next time
     return total
 
 
 def tally_all(frames: Sequence[Frame]) -> Statistics:
-    """The sum of the statistics of some frames, in this process."""
+    """Sum the statistics of some frames in this process."""
     total = Statistics()
     for frame in frames:
         total.add(tally(frame))
@@ -47,10 +47,10 @@ def tally_all(frames: Sequence[Frame]) -> Statistics:
 
 
 def content_key(frames: Sequence[Frame]) -> str:
-    """A name for the content of `frames`: other pixels in any of their files give another one, a copy the same.
+    """Return a hash of the content of `frames`: it changes with any pixel in any file, and is the same for a copy.
 
-    A PNG ends with the Adler-32 checksum of all its pixel data, so its header, its last bytes and its size stand for
-    the content, and thousands of frames are told apart in a second without being read.
+    A PNG ends with the Adler-32 checksum of its pixel data. Its header, last bytes and size therefore identify the
+    content, so that hashing thousands of frames takes a second.
     """
     digest = hashlib.sha256(f"statistics {VERSION}".encode())
     for frame in frames:
@@ -71,8 +71,8 @@ def _fingerprint(path: Path) -> bytes:
         return b"none"
 
 
-def _read(path: Path) -> Statistics | None:
+def _read_cache(path: Path) -> Statistics | None:
     try:
         return Statistics.from_json(read_json(path))
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or not whole: count again
+        return None  # missing or damaged: compute again

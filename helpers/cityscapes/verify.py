@@ -1,13 +1,13 @@
-"""Is a data set whole and sound? Every finding names its file; nothing is changed.
+"""Verify a data set and report every problem with its file; no file is changed.
 
-Checked are the number of frames, each image with its annotations by stem, sizes, file types, legal label values, the
-polygons, and that every picture decodes with right checksums. `fast` looks at names and headers only.
+Checks the number of frames, matching of images and annotations by stem, sizes, file types, label values, polygons,
+checksums, and that every image can be decoded. `fast` checks only names and headers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,10 @@ from helpers.cityscapes.frames import (
     check_layout,
     empty_cities,
     list_frames,
+    name_file,
     read_bytes,
     read_label,
+    read_png,
 )
 from helpers.common.errors import CourseError
 from helpers.common.parallel import in_processes
@@ -41,8 +43,8 @@ OFFICIAL_COUNTS = {"train": 2975, "val": 500, "test": 1525}
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong: in which split, which file, and a sentence that says what and what to do."""
+class Problem:
+    """One problem: its split, the file or folder, and a text that describes it and how to fix it."""
 
     split: str
     path: Path
@@ -51,36 +53,37 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """What `verify` saw. `table`: one row a split, with frames, expected, cities, labelled, findings."""
+    """Result of `verify`. `table` has one row per split: frames, expected, cities, labelled, problems."""
 
     root: Path
     fast: bool
     table: pd.DataFrame
-    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
 
     @property
-    def sound(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+    def ok(self) -> bool:
+        """Whether there are no problems."""
+        return not self.problems
 
 
 def verify(root: str | Path, *, fast: bool = False, expect: str = "auto", workers: int | None = None) -> Report:
-    """Look at every frame of the data set in `root`.
+    """Check every frame of the data set in `root` and return a report.
 
-    `expect`: which numbers of frames are right. "official": 2975, 500 and 1525; "any": whatever is there; "auto": what
-    miniscapes.json states where there is one, else the official ones. Raises CourseError for another layout.
+    fast: check only names and headers. expect: required number of frames per split, "official" (2975, 500 and 1525),
+    "any", or "auto" (as stated in miniscapes.json if it exists, else official). workers: number of processes, see
+    `in_processes`. Raise CourseError if `root` has another layout or `expect` is unknown.
     """
     root = Path(root).expanduser()
     check_layout(root)
     if expect not in ("auto", "official", "any"):
-        raise CourseError(f"There is no expectation {expect!r}: choose auto, official or any.")
+        raise CourseError(f"Unknown value {expect!r} for expect: choose auto, official or any.")
     expected = _expected(root, expect)
     frames = {split: list_frames(root, split) for split in SPLITS}
-    findings = _look_at_folders(root, frames, expected)
-    everything = sum(frames.values(), [])
-    for found in in_processes(partial(_look_at_frames, fast=fast), everything, workers=workers, desc="verify"):
-        findings += found
-    findings.sort(key=lambda each: (SPLITS.index(each.split), str(each.path)))
+    problems = _check_folders(root, frames, expected)
+    all_frames = sum(frames.values(), [])
+    for found in in_processes(partial(_check_frames, fast=fast), all_frames, workers=workers, desc="verify"):
+        problems += found
+    problems.sort(key=lambda each: (SPLITS.index(each.split), str(each.path)))
     rows = [
         {
             "split": split,
@@ -88,131 +91,101 @@ def verify(root: str | Path, *, fast: bool = False, expect: str = "auto", worker
             "expected": expected.get(split, "any"),
             "cities": len({frame.city for frame in frames[split]}),
             "labelled": sum(frame.label.is_file() for frame in frames[split]),
-            "findings": sum(each.split == split for each in findings),
+            "problems": sum(each.split == split for each in problems),
         }
         for split in SPLITS
     ]
-    return Report(root, fast, pd.DataFrame(rows).set_index("split"), tuple(findings))
+    return Report(root, fast, pd.DataFrame(rows).set_index("split"), tuple(problems))
 
 
 def _expected(root: Path, expect: str) -> dict[str, int]:
-    written = root / "miniscapes.json"
     if expect == "any":
         return {}
-    if expect == "official" or not written.is_file():
+    path = root / "miniscapes.json"
+    if expect == "official" or not path.is_file():
         return OFFICIAL_COUNTS
     try:
-        stated = json.loads(written.read_text(encoding="utf-8"))
+        stated = json.loads(path.read_text(encoding="utf-8"))
         return {split: int(stated[split]) for split in SPLITS}
     except (ValueError, KeyError, TypeError) as error:
-        raise CourseError(f"{written} does not state how many frames there are: generate MiniScapes again.") from error
+        raise CourseError(f"{path} does not state the number of frames: generate MiniScapes again.") from error
 
 
-def _look_at_folders(root: Path, frames: dict[str, list[Frame]], expected: dict[str, int]) -> list[Finding]:
-    findings = []
+def _check_folders(root: Path, frames: dict[str, list[Frame]], expected: dict[str, int]) -> list[Problem]:
+    problems = []
     if (root / UNFINISHED).exists():
-        findings.append(
-            Finding("train", root / UNFINISHED, "the preparation was interrupted: run the same prepare again")
+        problems.append(
+            Problem("train", root / UNFINISHED, "preparation was interrupted: run the same prepare command again")
         )
     seen: dict[str, Frame] = {}
     for split in SPLITS:
         folder = root / "leftImg8bit" / split
         if split in expected and len(frames[split]) != expected[split]:
-            hint = (
-                "" if expected[split] != OFFICIAL_COUNTS[split] else "; data of your own is verified with --expect any"
-            )
-            text = f"{len(frames[split])} frames, not {expected[split]}: get what is missing{hint}"
-            findings.append(Finding(split, folder, text))
+            remedy = "delete the data set and generate it again"
+            if expected == OFFICIAL_COUNTS:
+                remedy = "unpack the official archives again, or use --expect any for your own data"
+            text = f"wrong number of frames (expected {expected[split]}, found {len(frames[split])}): {remedy}"
+            problems.append(Problem(split, folder, text))
         if split not in expected and split != "test" and not frames[split]:
-            findings.append(Finding(split, folder, "no frame at all: get this half of the data"))
+            problems.append(Problem(split, folder, "no frames: add the images and labels of this split"))
         for city in empty_cities(root, split):
-            findings.append(Finding(split, city, "an empty city folder: unpack that city again, or remove it"))
+            problems.append(Problem(split, city, "empty city folder: unpack this city again or remove the folder"))
         for frame in frames[split]:
             other = seen.setdefault(frame.stem.casefold(), frame)
             if other is not frame:
-                text = f"the same stem as {other.image.relative_to(root)}: each frame needs its own; remove one"
-                findings.append(Finding(split, frame.image, text))
+                text = f"same stem as {other.image.relative_to(root)}: rename or remove one, stems must be unique"
+                problems.append(Problem(split, frame.image, text))
         stems = {(frame.city, frame.stem) for frame in frames[split]}
         for path in sorted((root / "gtFine" / split).glob("*/*")):
             stem, mark, _ = path.name.rpartition("_gtFine_")
             if mark and not path.name.startswith(".") and (path.parent.name, stem) not in stems:
-                findings.append(
-                    Finding(split, path, f"no image {stem}{IMAGE_END} belongs to it: get that, or remove this")
-                )
-    return findings
+                text = f"image {stem}{IMAGE_END} is missing: add the image or remove this annotation"
+                problems.append(Problem(split, path, text))
+    return problems
 
 
-def _look_at_frames(frames: Sequence[Frame], fast: bool) -> list[Finding]:
-    return [found for frame in frames for found in _look_at_frame(frame, fast)]
+def _check_frames(frames: Sequence[Frame], fast: bool) -> list[Problem]:
+    return [problem for frame in frames for problem in _check_frame(frame, fast)]
 
 
-def _look_at_frame(frame: Frame, fast: bool) -> list[Finding]:
-    findings = []
+def _check_frame(frame: Frame, fast: bool) -> list[Problem]:
+    problems = []
 
     def attempt(path: Path, check, *args):
         try:
             return check(*args)
-        except CourseError as wrong:
-            # The sentences begin with the file, which has its own column here.
-            text = str(wrong).removeprefix(str(path)).lstrip(": ").rstrip(".")
-            findings.append(Finding(frame.split, path, text))
-        except OSError as wrong:
-            findings.append(Finding(frame.split, path, f"cannot be read ({wrong.strerror}): get that file again"))
+        except CourseError as error:
+            # The message starts with the path, which a problem stores separately.
+            text = str(error).removeprefix(str(path)).lstrip(": ").removeprefix("is ").rstrip(".")
+            problems.append(Problem(frame.split, path, text))
+        except OSError as error:
+            text = f"cannot be read ({error.strerror}): check the file, or unpack or download it again"
+            problems.append(Problem(frame.split, path, text))
         return None
 
-    there = {kind for kind in ANNOTATIONS if frame.annotation(kind).is_file()}
-    if frame.split != "test" and "labelTrainIds" not in there:
-        what = "run prepare, which makes it" if there else "get the gtFine that belongs to the images"
-        findings.append(Finding(frame.split, frame.label, f"the label of {frame.image.name} is missing: {what}"))
+    existing = {kind for kind in ANNOTATIONS if frame.annotation(kind).is_file()}
+    if frame.split != "test" and "labelTrainIds" not in existing:
+        remedy = "run prepare to create it" if existing else "unpack the gtFine archive that matches the images"
+        problems.append(Problem(frame.split, frame.label, f"label of {frame.image.name} is missing: {remedy}"))
     header = attempt(frame.image, check_camera_image, frame)
     if header is None:
-        return findings
+        return problems
     if not fast:
-        attempt(frame.image, _decode_image, frame.image)
-    for kind in sorted(there):
-        path, before = frame.annotation(kind), len(findings)
+        attempt(frame.image, _check_content, frame.image, read_png)
+    for kind in sorted(existing):
+        path, before = frame.annotation(kind), len(problems)
         if kind == "polygons":
             if not fast:
-                attempt(path, _check_polygons, path, header)
+                attempt(path, read_polygons, path, header)
             continue
         attempt(path, check_annotation, frame, kind, header)
-        if not fast and len(findings) == before:
-            attempt(path, _check_values, frame, kind)
-    return findings
+        if not fast and len(problems) == before:
+            readers = {"labelIds": read_label_ids, "instanceIds": read_instance_ids, "color": read_png}
+            attempt(path, _check_content, path, readers.get(kind, lambda _: read_label(frame)))
+    return problems
 
 
-def _decode_image(path: Path) -> None:
-    _check_sums(path)
-    try:
-        png.decode(read_bytes(path))
-    except png.BadPicture as wrong:
-        raise CourseError(f"{path} {wrong}; get that file again.") from wrong
-
-
-def _check_sums(path: Path) -> None:
-    try:
+def _check_content(path: Path, read: Callable[[Path], object]) -> None:
+    with name_file(path):
         png.check_sums(read_bytes(path))
-    except png.BadPicture as wrong:
-        raise CourseError(f"{path} {wrong}; get that file again.") from wrong
-
-
-def _check_values(frame: Frame, kind: str) -> None:
-    path = frame.annotation(kind)
-    _check_sums(path)
-    if kind == "labelTrainIds":
-        read_label(frame)
-    elif kind == "labelIds":
-        read_label_ids(path)
-    elif kind == "instanceIds":
-        read_instance_ids(path)
-    else:
-        _decode_image(path)
-
-
-def _check_polygons(path: Path, image: png.Header) -> None:
-    polygons = read_polygons(path)
-    if (polygons["imgWidth"], polygons["imgHeight"]) != (image.width, image.height):
-        raise CourseError(
-            f"{path} is for {polygons['imgWidth']} x {polygons['imgHeight']} pixels and its image has "
-            f"{image.size}: get both from the same release."
-        )
+    read(path)

@@ -1,4 +1,4 @@
-"""All five annotations, from files or made from the train ids."""
+"""All five annotations, read from files or derived from the train ids."""
 
 import cv2
 import numpy as np
@@ -16,18 +16,18 @@ def frame(tmp_path):
     return cityscapes.index(write_set(tmp_path), "val")[0]
 
 
-def test_files_are_read_as_they_are(frame):
+def test_annotations_equal_the_files(frame):
     found = read_annotations(frame)
-    with Image.open(frame.annotation("color")) as picture:
-        np.testing.assert_array_equal(found.color, np.asarray(picture)[..., :3])
+    with Image.open(frame.annotation("color")) as image:
+        np.testing.assert_array_equal(found.color, np.asarray(image)[..., :3])
     for kind, pixels in (("labelIds", found.label_ids), ("instanceIds", found.instance_ids)):
-        with Image.open(frame.annotation(kind)) as picture:
-            np.testing.assert_array_equal(pixels, np.asarray(picture))
+        with Image.open(frame.annotation(kind)) as image:
+            np.testing.assert_array_equal(pixels, np.asarray(image))
     np.testing.assert_array_equal(found.train_ids, cityscapes.read_label(frame))
     assert found.polygons == polygons(32, 64)
 
 
-def test_what_is_missing_is_made(frame):
+def test_missing_annotations_are_derived_from_train_ids(frame):
     for kind in ("color", "labelIds", "instanceIds", "polygons"):
         frame.annotation(kind).unlink()
     found = read_annotations(frame)
@@ -42,17 +42,17 @@ def test_to_label_ids_by_hand():
     assert to_label_ids(np.uint8([[0, 13, 18, 255]])).tolist() == [[7, 26, 33, 0]]
 
 
-def test_outlines_drawn_again_give_the_labels():
+def test_drawing_the_outlines_restores_the_labels():
     label = np.zeros((20, 30), np.uint8)
     label[5:10, 5:15] = 13
     label[12:18, 20:28] = 11
-    again = np.full_like(label, 255)
+    drawn = np.full_like(label, 255)
     for each in outline(label)["objects"]:
-        cv2.fillPoly(again, [np.int32(each["polygon"])], cityscapes.CLASSES.index(each["label"]))
-    np.testing.assert_array_equal(again, label)
+        cv2.fillPoly(drawn, [np.int32(each["polygon"])], cityscapes.CLASSES.index(each["label"]))
+    np.testing.assert_array_equal(drawn, label)
 
 
-def test_damaged_files_are_named(frame):
-    frame.annotation("color").write_bytes(b"no picture")
-    with pytest.raises(CourseError, match="color.png is no PNG"):
+def test_error_names_the_damaged_file(frame):
+    frame.annotation("color").write_bytes(b"not an image")
+    with pytest.raises(CourseError, match="color.png is not a PNG"):
         read_annotations(frame)

@@ -1,4 +1,4 @@
-"""Label table, frame index, reading: on hand-made folders and against cityscapesScripts."""
+"""Label table, frame index and reading: on small folders and against cityscapesScripts."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_id_to_train_id_by_hand():
     table = cityscapes.id_to_train_id()
     assert table.shape == (256,) and table.dtype == np.uint8
     assert table[[7, 8, 11, 26, 33]].tolist() == [0, 1, 2, 13, 18]
-    assert set(table[[0, 1, 4, 5, 9, 10, 14, 29, 30, 77, 255]]) == {IGNORE}  # caravan and trailer count for nothing
+    assert set(table[[0, 1, 4, 5, 9, 10, 14, 29, 30, 77, 255]]) == {IGNORE}  # including caravan and trailer
     assert (table != IGNORE).sum() == 19
 
 
@@ -46,15 +46,15 @@ def test_index_matches_by_stem(root):
     for frame in frames:
         assert frame.image.name.startswith(frame.stem) and frame.label.name.startswith(frame.stem)
         assert all(frame.annotation(kind).is_file() for kind in cityscapes.ANNOTATIONS)
-    assert len(cityscapes.index(root, "test")) == 1  # no labels asked of it
+    assert len(cityscapes.index(root, "test")) == 1  # needs no labels
 
 
-def test_train_ids_are_those_of_the_converter(root):
+def test_train_ids_equal_the_official_conversion(root):
     frame = cityscapes.index(root, "val")[0]
     label = cityscapes.read_label(frame)
     with Image.open(frame.annotation("labelIds")) as image:
         np.testing.assert_array_equal(cityscapes.id_to_train_id()[np.asarray(image)], label)
-    # The scene of 32 x 64: row 0 is sky, row 20 road on the left, the hood below row 28 is ignored.
+    # In the 32 x 64 scene, row 0 is sky, row 20 starts with road, and the bonnet below row 28 is ignored.
     assert (label[0, 0], label[20, 0], label[31, 0]) == (10, 0, IGNORE)
 
 
@@ -72,7 +72,7 @@ def test_read_image_is_rgb(root):
     assert image.shape == (2, 3, 3) and image.dtype == np.uint8 and image[0, 0].tolist() == [255, 0, 7]
 
 
-def refuses(words, call, *args):
+def rejects(words, call, *args):
     with pytest.raises(CourseError) as caught:
         call(*args)
     text = str(caught.value)
@@ -94,32 +94,32 @@ def test_splits_that_have_frames(root):
 
 
 def test_find_root_bad_input(root, tmp_path):
-    refuses(["No data at", "nowhere", "DATA_ROOT"], cityscapes.find_root, tmp_path / "nowhere", root)
-    refuses(["layout", "train", "lacks leftImg8bit and gtFine"], cityscapes.find_root, root / "gtFine", root)
+    rejects(["No data at", "nowhere", "DATA_ROOT"], cityscapes.find_root, tmp_path / "nowhere", root)
+    rejects(["layout", "train", "leftImg8bit and gtFine missing"], cityscapes.find_root, root / "gtFine", root)
     (root / ".prepare-unfinished").touch()
-    refuses(["interrupted", "prepare"], cityscapes.find_root, root, root)
-    refuses(["interrupted", "prepare"], cityscapes.index, root, "train")
+    rejects(["interrupted", "prepare"], cityscapes.find_root, root, root)
+    rejects(["interrupted", "prepare"], cityscapes.index, root, "train")
 
 
 def test_index_bad_input(root):
-    refuses(["'dev'", "train, val or test"], cityscapes.index, root, "dev")
+    rejects(["'dev'", "train, val or test"], cityscapes.index, root, "dev")
     frame = cityscapes.index(root, "train")[2]
     frame.label.unlink()
-    refuses([frame.image.name, frame.label.name, "1 of 5", "prepare"], cityscapes.index, root, "train")
+    rejects([frame.image.name, frame.label.name, "1 of 5", "prepare"], cityscapes.index, root, "train")
     (root / "leftImg8bit" / "val" / "munster").mkdir()
-    refuses(["munster", "no frame"], cityscapes.index, root, "val")
+    rejects(["munster", "empty city folder"], cityscapes.index, root, "val")
     (root / "leftImg8bit" / "test").rename(root / "leftImg8bit" / "tset")
-    refuses(["No frames under", "prepare"], cityscapes.index, root, "test")
+    rejects(["No frames under", "prepare"], cityscapes.index, root, "test")
 
 
-def test_index_refuses_stems_that_collide(root):
+def test_index_rejects_duplicate_stems(root):
     frame = cityscapes.index(root, "train")[0]
     (root / "leftImg8bit" / "train" / "bochum" / frame.image.name).write_bytes(frame.image.read_bytes())
-    refuses([frame.stem, "aachen and bochum"], cityscapes.index, root, "train")
+    rejects([frame.stem, "aachen and bochum"], cityscapes.index, root, "train")
 
 
 @pytest.mark.parametrize(
-    "picture, words",
+    "image, words",
     [
         (Image.fromarray(np.full((4, 4), 3, np.uint16)), ["16-bit grey"]),
         (Image.new("P", (4, 4)), ["paletted"]),
@@ -127,25 +127,25 @@ def test_index_refuses_stems_that_collide(root):
         (Image.new("L", (4, 4), 77), ["value 77", "16 pixels", "label ids"]),
     ],
 )
-def test_read_label_refuses(root, picture, words):
+def test_read_label_rejects(root, image, words):
     frame = cityscapes.index(root, "train")[0]
-    picture.save(frame.label)
-    refuses([frame.label.name, *words], cityscapes.read_label, frame)
+    image.save(frame.label)
+    rejects([frame.label.name, *words], cityscapes.read_label, frame)
 
 
 @pytest.mark.parametrize("kind", ["image", "label"])
 def test_damaged_or_missing_files(root, kind):
     frame = cityscapes.index(root, "train")[0]
     read, path = (cityscapes.read_image, frame.image) if kind == "image" else (cityscapes.read_label, frame.label)
-    whole = path.read_bytes()
+    intact = path.read_bytes()
     for data, words in [
-        (whole[:-20], "cut off"),
-        (whole[:40], "cut off"),
-        (whole[:60] + bytes(20) + whole[80:], "damaged"),
-        (b"<html>no picture</html>" * 9, "no PNG"),
+        (intact[:-20], "truncated"),
+        (intact[:40], "truncated"),
+        (intact[:60] + bytes(20) + intact[80:], "damaged"),
+        (b"<html>not an image</html>" * 9, "not a PNG"),
         (b"", "empty"),
     ]:
         path.write_bytes(data)
-        refuses([path.name, words], read, frame)
+        rejects([path.name, words], read, frame)
     path.unlink()
-    refuses([path.name, "is missing"], read, frame)
+    rejects([path.name, "is missing"], read, frame)

@@ -1,4 +1,4 @@
-"""prepare on small archives: what it makes, that it goes on after an interruption, and every kind of bad input."""
+"""Preparation of small archives: results, resuming after an interruption, and every kind of bad input."""
 
 import errno
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cityscapesscripts.preparation.json2labelImg import json2labelImg
 from PIL import Image
-from tiny_cityscapes import CITIES, write_frame, write_set
+from tiny_cityscapes import write_frame, write_set
 
 from helpers import cityscapes
 from helpers.cityscapes import __main__ as command
@@ -24,7 +24,7 @@ STEM = "aachen_000001_000019"
 
 @pytest.fixture
 def raw(tmp_path):
-    """Unpacked as the official archives are: no labelTrainIds."""
+    """Unpacked official archives: no labelTrainIds."""
     return write_set(tmp_path / "raw", train_ids=False)
 
 
@@ -37,7 +37,7 @@ def tree(root):
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def refuses(words, sources, to=None):
+def rejects(words, sources, to=None):
     with pytest.raises(CourseError) as caught:
         prepare(sources, to)
     text = str(caught.value)
@@ -68,7 +68,7 @@ def test_two_zips(raw, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["tar", "gztar", "folder", "in place", "halves"])
-def test_every_form_gives_the_same_set(raw, tmp_path, form):
+def test_every_source_type_yields_the_same_files(raw, tmp_path, form):
     expected = tmp_path / "expected"
     prepare(archives(raw, tmp_path), expected)
     to = tmp_path / "set"
@@ -97,13 +97,13 @@ def test_folder_on_another_disk_is_copied(raw, tmp_path, monkeypatch):
     assert copied.read_bytes() == image.read_bytes() and not image.samefile(copied)
 
 
-def test_several_processes_give_the_same(raw, tmp_path):
+def test_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
     prepare(archives(raw, tmp_path), tmp_path / "one", workers=1)
     prepare(archives(raw, tmp_path), tmp_path / "two", workers=2)
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_a_second_run_does_nothing_again(raw, tmp_path):
+def test_second_run_does_nothing(raw, tmp_path):
     zips, to = archives(raw, tmp_path), tmp_path / "set"
     prepare(zips, to)
     times = {path: path.stat().st_mtime_ns for path in to.rglob("*.png")}
@@ -112,16 +112,16 @@ def test_a_second_run_does_nothing_again(raw, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in to.rglob("*.png")} == times
 
 
-def test_one_half_after_the_other_needs_both_first(raw, tmp_path):
+def test_both_archives_are_required_unless_one_is_unpacked(raw, tmp_path):
     images, annotations = archives(raw, tmp_path)
-    refuses([images, "no gtFine", "gtFine_trainvaltest.zip"], [images], tmp_path / "set")
-    refuses([annotations, "no leftImg8bit", "leftImg8bit_trainvaltest.zip"], [annotations], tmp_path / "set")
+    rejects([images, "No gtFine", "gtFine_trainvaltest.zip"], [images], tmp_path / "set")
+    rejects([annotations, "No leftImg8bit", "leftImg8bit_trainvaltest.zip"], [annotations], tmp_path / "set")
     assert not (tmp_path / "set").exists()
     prepare([images, annotations], tmp_path / "set")
-    prepare([annotations], tmp_path / "set")  # the other half is there already
+    prepare([annotations], tmp_path / "set")  # the images are already unpacked
 
 
-def test_interrupted_set_is_refused_and_finished_later(raw, tmp_path, monkeypatch):
+def test_interrupted_preparation_is_rejected_and_resumed(raw, tmp_path, monkeypatch):
     zips, to = archives(raw, tmp_path), tmp_path / "set"
     real, calls = module.make_train_ids, []
 
@@ -139,23 +139,23 @@ def test_interrupted_set_is_refused_and_finished_later(raw, tmp_path, monkeypatc
         cityscapes.index(to, "train")
     monkeypatch.setattr(module, "make_train_ids", real)
     done = prepare(zips, to)
-    assert (done.unpacked, done.train_ids_made) == (0, 5)  # three were finished
+    assert (done.unpacked, done.train_ids_made) == (0, 5)  # three were complete
     assert len(cityscapes.index(to, "train")) == 5
 
 
-def test_half_written_file_of_a_killed_run_is_written_again(raw, tmp_path):
+def test_partial_file_of_a_killed_run_is_replaced(raw, tmp_path):
     zips, to = archives(raw, tmp_path), tmp_path / "set"
     prepare(zips, to)
-    whole = tree(to)
+    intact = tree(to)
     image = to / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
     image.write_bytes(image.read_bytes()[:100])
     (to / UNFINISHED).mkdir()
     (to / UNFINISHED / "123-left.png").write_bytes(b"half")
     prepare(zips, to)
-    assert tree(to) == whole
+    assert tree(to) == intact
 
 
-def test_own_data_with_label_ids_alone(raw, tmp_path):
+def test_data_with_label_ids_only(raw, tmp_path):
     expected = tmp_path / "expected"
     prepare([raw], expected)
     for path in raw.rglob("*_polygons.json"):
@@ -166,7 +166,7 @@ def test_own_data_with_label_ids_alone(raw, tmp_path):
             np.testing.assert_array_equal(cityscapes.read_label(frame), cityscapes.read_label(other))
 
 
-def test_lists_are_read_by_paddleseg(raw):
+def test_lists_follow_paddleseg_format(raw):
     prepare([raw])
     lines = (raw / "trainval.list").read_text().splitlines()
     assert len(lines) == 7 and all(len(line.split(" ")) == 2 for line in lines)
@@ -186,11 +186,11 @@ def annotation(root, kind, end="png"):
     return root / f"gtFine/train/aachen/{STEM}_gtFine_{kind}.{end}"
 
 
-def test_nothing_given(tmp_path):
-    refuses(["nothing to prepare", "leftImg8bit_trainvaltest.zip"], [])
-    refuses(["--to"], [tmp_path / "a.zip", tmp_path / "b.zip"])
+def test_missing_arguments(tmp_path):
+    rejects(["got none", "leftImg8bit_trainvaltest.zip"], [])
+    rejects(["--to"], [tmp_path / "a.zip", tmp_path / "b.zip"])
     (tmp_path / "file").touch()
-    refuses(["file", "is a file"], [tmp_path], tmp_path / "file")
+    rejects(["file", "is a file"], [tmp_path], tmp_path / "file")
 
 
 def test_damaged_zip_entry(raw, tmp_path):
@@ -200,33 +200,33 @@ def test_damaged_zip_entry(raw, tmp_path):
     at = data.index(name.encode()) + len(name) + 200
     data[at : at + 50] = bytes(50)
     images.write_bytes(data)
-    refuses([images, "damaged", name, "download it again"], [images, annotations], tmp_path / "set")
+    rejects([images, "damaged", name, "download it again"], [images, annotations], tmp_path / "set")
     assert not list((tmp_path / "set").rglob(f"*{STEM}*")) and not list((tmp_path / "set" / UNFINISHED).iterdir())
     with pytest.raises(CourseError, match="interrupted"):
         cityscapes.index(tmp_path / "set", "train")
 
 
-def test_image_without_annotation_and_the_reverse(raw, tmp_path):
+def test_image_without_annotation_and_annotation_without_image(raw, tmp_path):
     for path in annotation(raw, "color").parent.glob(f"{STEM}*"):
         path.unlink()
-    refuses([f"{STEM}_leftImg8bit.png has no annotation", "1 of 8"], [raw], tmp_path / "set")
+    rejects([f"{STEM}_leftImg8bit.png has no annotation", "1 of 8"], [raw], tmp_path / "set")
     (raw / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png").unlink()
     other = raw / "leftImg8bit/val/lindau/lindau_000000_000019_leftImg8bit.png"
     other.unlink()
-    refuses(["lindau_000000_000019_gtFine_color.png has no image"], [raw], tmp_path / "set")
+    rejects(["lindau_000000_000019_gtFine_color.png has no image"], [raw], tmp_path / "set")
     assert not (tmp_path / "set").exists()
 
 
-def test_stems_that_collide(raw, tmp_path):
+def test_duplicate_stems(raw, tmp_path):
     write_frame(raw, "val", "lindau", STEM)
-    refuses([f"leftImg8bit/train/aachen/{STEM}", f"leftImg8bit/val/lindau/{STEM}", "same stem"], [raw])
+    rejects([f"leftImg8bit/train/aachen/{STEM}", f"leftImg8bit/val/lindau/{STEM}", "same stem"], [raw])
     other = write_set(tmp_path / "other", {"train": {"aachen": 2}}, train_ids=False)
-    refuses(["both hold", "train/aachen/aachen_00000"], [other, raw], tmp_path / "set")
+    rejects(["both contain", "train/aachen/aachen_00000"], [other, raw], tmp_path / "set")
 
 
 def test_empty_city(raw, tmp_path):
     (raw / "leftImg8bit/train/zurich").mkdir()
-    refuses([raw, "leftImg8bit/train/zurich", "no frame"], [raw], tmp_path / "set")
+    rejects([raw, "empty city folder leftImg8bit/train/zurich"], [raw], tmp_path / "set")
 
 
 @pytest.mark.parametrize("kind", ["labelIds", "labelTrainIds", "instanceIds", "color"])
@@ -236,13 +236,13 @@ def test_annotation_of_another_size(raw, kind):
     with Image.open(path) as image:
         larger = image.resize((128, 64), Image.Resampling.NEAREST)
     larger.save(path)
-    refuses([path, "128 x 64", "64 x 32"], [raw])
+    rejects([path, "128 x 64", "64 x 32"], [raw])
 
 
 def test_polygons_of_another_size(raw):
     path = annotation(raw, "polygons", "json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "imgWidth": 100000}))
-    refuses([path, "100000 x 32", "64 x 32"], [raw])
+    rejects([path, "100000 x 32", "64 x 32"], [raw])
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_polygons_of_another_size(raw):
         (lambda p: p["objects"][2].update(polygon=[[1, 2, 3]]), ["object 2 (road)", "points"]),
         (lambda p: p["objects"][2].update(polygon=[[1, 2], [float("nan"), 3]]), ["object 2 (road)"]),
         (lambda p: p.pop("imgHeight"), ["imgHeight"]),
-        (lambda p: p.update(objects=7), ["JSON form"]),
+        (lambda p: p.update(objects=7), ["not a valid Cityscapes annotation"]),
     ],
 )
 def test_bad_polygons(raw, change, words):
@@ -260,12 +260,12 @@ def test_bad_polygons(raw, change, words):
     polygons = json.loads(path.read_text())
     change(polygons)
     path.write_text(json.dumps(polygons))
-    refuses([path, *words], [raw])
+    rejects([path, *words], [raw])
     assert not annotation(raw, "labelTrainIds").exists()
 
 
 @pytest.mark.parametrize(
-    "picture, kind, words",
+    "image, kind, words",
     [
         (Image.fromarray(np.zeros((32, 64), np.uint16)), "labelTrainIds", ["16-bit grey"]),
         (Image.new("P", (64, 32)), "labelTrainIds", ["paletted"]),
@@ -274,24 +274,24 @@ def test_bad_polygons(raw, change, words):
         (Image.new("L", (64, 32)), "instanceIds", ["8-bit grey", "16-bit grey"]),
     ],
 )
-def test_labels_of_the_wrong_kind(raw, picture, kind, words):
-    picture.save(annotation(raw, kind))
-    refuses([annotation(raw, kind), *words], [raw])
+def test_annotation_of_the_wrong_type(raw, image, kind, words):
+    image.save(annotation(raw, kind))
+    rejects([annotation(raw, kind), *words], [raw])
 
 
 def test_id_77_without_polygons(raw):
     annotation(raw, "polygons", "json").unlink()
     Image.new("L", (64, 32), 77).save(annotation(raw, "labelIds"))
-    refuses([annotation(raw, "labelIds"), "id 77", "0 to 33"], [raw])
+    rejects([annotation(raw, "labelIds"), "id 77", "0 to 33"], [raw])
 
 
-def test_image_that_is_none(raw):
+def test_damaged_image(raw):
     path = raw / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-30])
-    refuses([path, "cut off"], [raw])
-    path.write_bytes(whole[:16] + (60000).to_bytes(4, "big") * 2 + whole[24:])
-    refuses([path, "60000 x 60000"], [raw])
+    intact = path.read_bytes()
+    path.write_bytes(intact[:-30])
+    rejects([path, "truncated"], [raw])
+    path.write_bytes(intact[:16] + (60000).to_bytes(4, "big") * 2 + intact[24:])
+    rejects([path, "60000 x 60000"], [raw])
 
 
 def test_link_in_the_target(raw, tmp_path):
@@ -299,7 +299,7 @@ def test_link_in_the_target(raw, tmp_path):
     outside.mkdir()
     to.mkdir()
     (to / "leftImg8bit").symlink_to(outside)
-    refuses(["link that leads out", "leftImg8bit"], archives(raw, tmp_path), to)
+    rejects(["link to a folder outside", "leftImg8bit"], archives(raw, tmp_path), to)
     assert not list(outside.rglob("*.png"))
 
 
@@ -307,28 +307,28 @@ def test_link_in_the_target(raw, tmp_path):
 def test_read_only_target(raw, tmp_path, monkeypatch, code):
     real = Path.mkdir
 
-    def refused(path, *args, **options):
+    def denied(path, *args, **options):
         if path.name == UNFINISHED:
             raise OSError(code, os.strerror(code), str(path))
         return real(path, *args, **options)
 
-    monkeypatch.setattr(Path, "mkdir", refused)
-    refuses([tmp_path / "set", "may not be written", "--to"], archives(raw, tmp_path), tmp_path / "set")
+    monkeypatch.setattr(Path, "mkdir", denied)
+    rejects([tmp_path / "set", "is not writable", "--to"], archives(raw, tmp_path), tmp_path / "set")
     assert not list((tmp_path).glob("set/*"))
 
 
-def test_target_that_cannot_exist(raw, tmp_path):
-    # /proc takes no files, not even from root.
-    refuses(["/proc", "--to"], archives(raw, tmp_path), "/proc/set")
+def test_target_that_cannot_be_created(raw, tmp_path):
+    # Nobody can create files in /proc, not even root.
+    rejects(["/proc", "--to"], archives(raw, tmp_path), "/proc/set")
 
 
-def test_too_little_room(raw, tmp_path, monkeypatch):
+def test_too_little_disk_space(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 1000))
-    refuses(["GB free", "another disk"], archives(raw, tmp_path), tmp_path / "set")
+    rejects(["GB free", "another disk"], archives(raw, tmp_path), tmp_path / "set")
     assert not (tmp_path / "set").exists()
 
 
-def test_disk_that_gets_full(raw, tmp_path, monkeypatch):
+def test_disk_full_during_the_run(raw, tmp_path, monkeypatch):
     zips, to = archives(raw, tmp_path), tmp_path / "set"
     real = Path.write_bytes
 
@@ -339,23 +339,24 @@ def test_disk_that_gets_full(raw, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
-        refuses(["full", "same command again"], zips, to)
+        rejects(["full", "same command again"], zips, to)
     assert not list((to / UNFINISHED).iterdir()) and not list(to.rglob(f"*{STEM}*"))
     with pytest.raises(CourseError, match="interrupted"):
         cityscapes.index(to, "train")
-    assert prepare(zips, to).unpacked < 40  # the room being there, it goes on
+    assert prepare(zips, to).unpacked < 40  # resumes once there is space
 
 
 def test_names_with_spaces(tmp_path):
     root = tmp_path / "raw"
     write_frame(root, "train", "bad nauheim", "bad nauheim_000000_000019")
-    refuses(["bad nauheim", "space", "rename"], [root])
+    rejects(["bad nauheim", "space", "rename"], [root])
 
 
-def test_on_the_command_line(raw, tmp_path, capsys):
+def test_command_line(raw, tmp_path, capsys):
     zips = [str(path) for path in archives(raw, tmp_path)]
     assert command.main(["prepare", *zips, "--to", str(tmp_path / "set")]) == 0
-    assert "5 train, 2 val, 1 test; 40 files unpacked, 8 train ids made" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "5 train, 2 val, 1 test frames." in out
+    assert "Unpacked files: 40. Created labelTrainIds: 8." in out
     assert command.main(["prepare", zips[0], "--to", str(tmp_path / "other")]) == 2
     assert "gtFine" in capsys.readouterr().err
-    assert CITIES["train"]["aachen"] == 3

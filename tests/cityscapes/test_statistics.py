@@ -1,4 +1,4 @@
-"""Statistics on maps worked by hand, and regions against scipy.ndimage."""
+"""Statistics of small maps computed by hand, and regions against scipy.ndimage."""
 
 import dataclasses
 import os
@@ -46,12 +46,12 @@ def test_regions_by_hand():
             [2, 2, 1, 1],
         ]
     )
-    # The two ones above right touch the rest by a corner, (0, 3) to (1, 2); so do the twos (0, 2) and (1, 3).
+    # The 1 at (0, 3) touches the other ones only at a corner, (1, 2); the twos at (0, 2) and (1, 3) also do.
     assert regions_of(label_map) == [(1, 7), (2, 2), (2, 3)]
 
 
-def test_corners_do_not_join_across_the_edge_of_the_picture():
-    # The last pixel of a row and the first of the next but one are neighbours in memory only.
+def test_corners_do_not_join_across_the_image_border():
+    # The last pixel of a row and the first pixel of the next row are neighbours only in memory.
     assert regions_of(np.uint8([[0, 0, 5], [5, 0, 0]])) == [(0, 4), (5, 1), (5, 1)]
     assert regions_of(np.uint8([[0, 0, 5], [0, 0, 0], [5, 0, 0]])) == [(0, 7), (5, 1), (5, 1)]
 
@@ -92,8 +92,8 @@ def test_one_frame_by_hand(root):
     assert dict(result.cities) == {"val/lindau": 1} and dict(result.sizes) == {"6 x 4": 1}
     assert {i: n for i, n in enumerate(result.pixels) if n} == {ROAD: 11, SKY: 6, CAR: 5}
     assert result.class_share[SKY] == 6 / 22 and result.class_share.sum() == pytest.approx(1)
-    assert {i: n for i, n in enumerate(result.instances) if n} == {CAR: 2}  # the group, 26, is none
-    # Four rows over 64 bands: row r falls into band 16 r.
+    assert {i: n for i, n in enumerate(result.instances) if n} == {CAR: 2}  # 26 is a group, not an instance
+    # Four rows in 64 bands: row r is in band 16 r.
     assert {(b, c): n for (b, c), n in np.ndenumerate(result.heights) if n} == {
         (0, SKY): 3, (16, SKY): 3, (0, CAR): 2, (16, CAR): 2, (32, CAR): 1, (32, ROAD): 5, (48, ROAD): 6,
     }  # fmt: skip
@@ -103,7 +103,7 @@ def test_one_frame_by_hand(root):
     np.testing.assert_allclose(result.image_std, [0.5, 0, 0.1])
 
 
-def test_against_numpy_over_a_set(root):
+def test_data_set_against_numpy(root):
     frames = cityscapes.index(root, "train")
     result = scan(frames, cache=None)
     images = np.stack([cityscapes.read_image(frame) for frame in frames]) / 255
@@ -114,7 +114,7 @@ def test_against_numpy_over_a_set(root):
     np.testing.assert_allclose(result.image_std, images.std(axis=(0, 1, 2)), atol=1e-6)
     assert dict(result.cities) == {"train/aachen": 3, "train/bochum": 2}
     np.testing.assert_array_equal(result.class_frames, [(labels == c).any(axis=(1, 2)).sum() for c in range(19)])
-    assert result.instances_per_frame[CAR] == 2 and result.instances_per_frame[PERSON] == 0  # people are a group
+    assert result.instances_per_frame[CAR] == 2 and result.instances_per_frame[PERSON] == 0  # the people are a group
     np.testing.assert_array_equal(result.heights.sum(axis=0), result.pixels)
     rows = np.arange(32) * HEIGHT_BANDS // 32
     np.testing.assert_array_equal(result.heights[rows, SKY], (labels == SKY).sum(axis=(0, 2)))
@@ -128,7 +128,7 @@ def test_typical_region_is_weighted_by_area():
     assert [result.typical_region(CAR, share) for share in (0.05, 0.2, 0.9)] == [1, 1024, 4096]
 
 
-def test_bins_of_region_sizes():
+def test_region_size_bins():
     edges = region_edges()
     assert edges[0] == 1 and edges[4] == 2 and edges[40] == 1024
     for area in (1, 2, 3, 4, 8, 1023, 1024, 1025, 2**21):
@@ -136,7 +136,7 @@ def test_bins_of_region_sizes():
         assert edges[bins] <= area * (1 + 1e-9) and area < edges[bins + 1]
 
 
-def test_several_processes_give_the_same(root):
+def test_result_does_not_depend_on_the_number_of_processes(root):
     frames = cityscapes.index(root, "train") * 8
     one, two = scan(frames, workers=1, cache=None), scan(frames, workers=2, cache=None)
     assert one.to_json() == two.to_json() and one.frames == 40
@@ -149,27 +149,27 @@ def test_json_round_trip(root):
         np.testing.assert_equal(getattr(again, each.name), getattr(result, each.name))
 
 
-def test_cache_goes_by_content(root, tmp_path, monkeypatch):
+def test_cache_depends_on_content(root, tmp_path, monkeypatch):
     frames, cache = cityscapes.index(root, "val"), tmp_path / "cache"
     counted = []
     real = module.tally
     monkeypatch.setattr(module, "tally", lambda frame: counted.append(frame) or real(frame))
     first = scan(frames, cache=cache)
     assert len(counted) == 2
-    os.utime(frames[0].image)  # touched, not changed
+    os.utime(frames[0].image)  # touched, but not changed
     assert scan(frames, cache=cache).to_json() == first.to_json() and len(counted) == 2
     label = cityscapes.read_label(frames[0])
-    label[0, 0] = CAR  # one pixel, the file's size may stay the same
+    label[0, 0] = CAR  # one pixel; the file size may remain the same
     Image.fromarray(label).save(frames[0].label)
     assert scan(frames, cache=cache).pixels[CAR] == first.pixels[CAR] + 1 and len(counted) == 4
 
 
-def test_key_sees_every_file(root):
+def test_cache_key_depends_on_every_file(root):
     frames = cityscapes.index(root, "val")
     keys = {content_key(frames), content_key(frames[:1]), content_key(frames[::-1])}
     for path in (frames[0].image, frames[0].label, frames[0].annotation("instanceIds")):
-        with Image.open(path) as picture:
-            pixels = np.array(picture)
+        with Image.open(path) as image:
+            pixels = np.array(image)
         pixels[0, 0] = pixels[0, 0] + 1
         Image.fromarray(pixels).save(path)
         keys.add(content_key(frames))
@@ -179,19 +179,19 @@ def test_key_sees_every_file(root):
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"frames": "many"}'])
-def test_a_broken_cache_is_counted_again(root, tmp_path, text):
+def test_damaged_cache_is_ignored(root, tmp_path, text):
     frames = cityscapes.index(root, "val")
     first = scan(frames, cache=tmp_path)
-    (kept,) = tmp_path.glob("*.json")
-    kept.write_text(text)
+    (cached,) = tmp_path.glob("*.json")
+    cached.write_text(text)
     assert scan(frames, cache=tmp_path).to_json() == first.to_json()
 
 
-def test_a_cache_that_cannot_be_written(root, monkeypatch, tmp_path):
-    def refused(path, value):
+def test_read_only_cache(root, monkeypatch, tmp_path):
+    def denied(path, value):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(module, "write_json", refused)
+    monkeypatch.setattr(module, "write_json", denied)
     assert scan(cityscapes.index(root, "val"), cache=tmp_path).frames == 2
     assert not list(tmp_path.glob("*.json"))
 
@@ -209,7 +209,7 @@ def test_frames_without_instance_ids(root):
         (lambda f: Image.new("L", (64, 33)).save(f.label), "(33, 64)"),
         (lambda f: Image.fromarray(np.zeros((32, 64), np.uint16)).save(f.label), "uint16"),
         (lambda f: Image.new("L", (64, 32), 77).save(f.label), "value 77"),
-        (lambda f: f.image.write_bytes(f.image.read_bytes()[:-30]), "cut off"),
+        (lambda f: f.image.write_bytes(f.image.read_bytes()[:-30]), "truncated"),
         (lambda f: f.label.unlink(), "is missing"),
     ],
 )
@@ -219,15 +219,15 @@ def test_bad_frames(root, change, words):
     with pytest.raises(CourseError, match="lindau_000000") as caught:
         scan([frame], cache=None)
     assert words in str(caught.value)
-    with pytest.raises(CourseError, match="empty"):
+    with pytest.raises(CourseError, match="empty list"):
         scan([], cache=None)
 
 
-def test_on_the_command_line(root, tmp_path, capsys):
+def test_command_line(root, tmp_path, capsys):
     target = tmp_path / "out.json"
     assert command.main(["statistics", str(root), "--json", str(target), "--cache", str(tmp_path)]) == 0
     out = capsys.readouterr().out
-    assert "7 frames" in out and "road" in out and "train/aachen" in out
+    assert "Total: 7 frames" in out and "road" in out and "train/aachen" in out
     assert Statistics.from_json(read_json(target)).frames == 7
     assert command.main(["statistics", str(tmp_path / "nowhere")]) == 2
     assert "No data at" in capsys.readouterr().err
