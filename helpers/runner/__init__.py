@@ -1,1 +1,1 @@
-"""Execute the notebooks headless and report what they found."""
+"""Execute the notebooks headless, compare their metrics with a reference, and build one report page."""

@@ -1,4 +1,4 @@
-"""Execute one notebook with papermill, strictly: what papermill passes over is a failure here."""
+"""Execute one notebook with papermill, and fail where papermill would only warn or stop quietly."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from helpers.common.files import PROJECT
 from helpers.runner.status import Status
 
 START_TIMEOUT_S = 180  # a kernel on a busy machine
-IOPUB_TIMEOUT_S = 60  # papermill's 4 s are too short while a cell prints a large picture
+IOPUB_TIMEOUT_S = 60  # papermill's 4 s are too short for a cell that sends a large image
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookFailed(RuntimeError):
-    """A notebook did not run to its end; the message is "<notebook>, cell <n>: <what happened>".
+    """A notebook did not complete; the message is "<notebook>, cell <n>: <cause>".
 
-    The cell number is the n of In [n] in the executed notebook, as JupyterLab shows it.
+    The cell number n is that of In [n] in JupyterLab.
     """
 
 
 def check_parameters(source: Path, parameters: dict[str, Any]) -> None:
-    """Raise CourseError when the notebook does not declare all of `parameters` (papermill would only warn)."""
+    """Raise CourseError if the notebook does not declare all of `parameters`, where papermill would only warn."""
     import papermill
 
     declared = papermill.inspect_notebook(source)
     for name in parameters:
         if name not in declared:
             known = ", ".join(declared) or "none: it has no cell tagged `parameters`"
-            raise CourseError(f"{source.name} has no parameter {name}; it declares {known}.")
+            raise CourseError(f"{source.name} does not declare the parameter {name}; it declares {known}.")
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_timeout_s: int) -> None:
-    """Execute `source` with its own folder as working directory and write the executed notebook to `target`.
+    """Execute `source` in its own folder and write the executed notebook to `target`.
 
-    Raises NotebookFailed when a cell raises, ends the kernel, outlasts `cell_timeout_s` seconds or is not reached.
+    Raises NotebookFailed if a cell raises, ends the kernel, exceeds `cell_timeout_s` seconds or is not reached.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -69,17 +69,17 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
                     on_cell_execute=lambda **_: status.next(),
                 )
         except PapermillExecutionError as error:
-            what = f"{error.ename}: {_first_line(error.evalue)}"
-            raise NotebookFailed(f"{name}, cell {error.exec_count or status.count}: {what}") from None
+            cause = f"{error.ename}: {_first_line(error.evalue)}"
+            raise NotebookFailed(f"{name}, cell {error.exec_count or status.count}: {cause}") from None
         except CellTimeoutError:
-            what = f"not done after {cell_timeout_s} s, the cell_timeout_s of this profile in helpers/profiles.toml"
-            raise NotebookFailed(f"{name}, cell {status.count}: {what}") from None
+            cause = f"timed out after {cell_timeout_s} s: raise cell_timeout_s of this profile in helpers/profiles.toml"
+            raise NotebookFailed(f"{name}, cell {status.count}: {cause}") from None
         except DeadKernelError:
-            what = "the kernel died; a process that needs more memory than there is ends like this"
-            raise NotebookFailed(f"{name}, cell {status.count}: {what}") from None
+            cause = "the kernel died, perhaps out of memory"
+            raise NotebookFailed(f"{name}, cell {status.count}: {cause}") from None
         except KeyboardInterrupt:
-            # nbclient abandons the task of the cell; should that still end, asyncio complains that nobody asked how
-            logging.getLogger("asyncio").addFilter(_not_about_abandoned_tasks)
+            # nbclient abandons the cell's task; if that task still fails, asyncio logs an exception never retrieved
+            logging.getLogger("asyncio").addFilter(_is_not_about_abandoned_tasks)
             raise
         _check_all_ran(name, executed)
     os.replace(partial, target)
@@ -89,7 +89,7 @@ def _quiet_kernel_manager() -> type:
     from jupyter_client import AsyncKernelManager
 
     class QuietKernelManager(AsyncKernelManager):
-        """Keeps the kernel's own log, and what C++ libraries print, out of the terminal; prints are in the notebook."""
+        """Keeps the output of the kernel and of C++ libraries out of the terminal; the notebook holds it."""
 
         async def start_kernel(self, **kwargs) -> None:
             await super().start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **kwargs)
@@ -97,17 +97,17 @@ def _quiet_kernel_manager() -> type:
     return QuietKernelManager
 
 
-def _not_about_abandoned_tasks(record: logging.LogRecord) -> bool:
+def _is_not_about_abandoned_tasks(record: logging.LogRecord) -> bool:
     return "never retrieved" not in record.getMessage()
 
 
 def _check_all_ran(name: str, executed) -> None:
-    # A cell that raises SystemExit(0) ends papermill's run as a success; the cells after it have no execution count.
+    # papermill counts SystemExit(0) in a cell as success; the following cells then have no execution count.
     ran = 0
     for cell in executed.cells:
         if _is_to_run(cell):
             if cell.execution_count is None:
-                raise NotebookFailed(f"{name}, cell {ran}: ended the notebook early, the cells after it did not run")
+                raise NotebookFailed(f"{name}, cell {ran}: ended the notebook early; the following cells did not run")
             ran = cell.execution_count
             if any(output.get("ename") == "SystemExit" for output in cell.outputs):
                 raise NotebookFailed(f"{name}, cell {ran}: SystemExit: a cell must not end the kernel")
@@ -134,17 +134,17 @@ def _unformatted(path: Path) -> str:
 
 @contextmanager
 def _environment() -> Iterator[None]:
-    """Environment of the kernels: this project's helpers, this interpreter's kernel, plain progress lines."""
-    ours = {
+    """Set the environment of the kernels: these helpers, the kernel of this interpreter, plain progress lines."""
+    settings = {
         "COURSE_HEADLESS": "1",
-        "JUPYTER_PREFER_ENV_PATH": "1",  # a kernel `python3` of the user's home folder is another Python
+        "JUPYTER_PREFER_ENV_PATH": "1",  # not a `python3` kernel of the user's home folder, which may be another Python
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or debugpy warns in the first cell
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else debugpy warns in the first cell
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])),
     }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update(ours)
-    log = logging.getLogger("papermill")  # what it logs is told by NotebookFailed
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    log = logging.getLogger("papermill")  # NotebookFailed reports what it would log
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:

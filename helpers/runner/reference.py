@@ -1,7 +1,7 @@
-"""The numbers of a run against those of the reference run that is in git (`outputs/<profile>/reference.json`).
+"""Compare the metrics of a run with the reference run in git (`outputs/<profile>/reference.json`).
 
-The reference is {name: {"value": number, "tolerance": number}}. Counts must agree exactly. What was trained differs
-in its last bits from machine to machine and drifts apart from there, so it has room. Times are not compared.
+The reference is {name: {"value": number, "tolerance": number}}. Counts must agree exactly. Trained values have a
+tolerance, since training amplifies differences in the last bits between machines. Times are not compared.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _COUNTED = re.compile(r"(^|[._])(params|gmacs|frames)([._]|$)")
 
 
 def read_metrics(path: Path, notebooks: list[str]) -> dict[str, float]:
-    """The numbers that `notebooks` ("01", ...) recorded. Raises CourseError when the file is not flat or not finite."""
+    """Return the metrics of `notebooks` ("01", ...); raise CourseError if one is not a finite number."""
     metrics = read_json(path) if path.is_file() else {}
     if not isinstance(metrics, dict):
-        raise CourseError(f"{path} must be one flat table from name to number: remove it and run the notebooks again.")
+        raise CourseError(f"Expected one flat table of numbers in {path}: remove the file and run the notebooks again.")
     for name, value in metrics.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise CourseError(f"{path} has {name} = {value!r}, which is no finite number: run that notebook again.")
+            raise CourseError(f"Expected a finite number for {name} in {path}, got {value!r}: run that notebook again.")
     return _of(metrics, notebooks)
 
 
 def read(path: Path, notebooks: list[str]) -> Expected:
-    """What the reference run got in `notebooks`; empty when there is none for this profile."""
+    """Return the reference of `notebooks`, empty if the profile has none."""
     return _of(read_json(path), notebooks) if path.is_file() else {}
 
 
 def write(path: Path, metrics: dict[str, float]) -> None:
-    """Make `metrics` the reference; tolerances that are there already are kept, as are other notebooks' numbers."""
+    """Make `metrics` the reference; keep existing tolerances and the metrics of other notebooks."""
     kept = read_json(path) if path.is_file() else {}
     ran = {name.split(".")[0] for name in metrics}
     fresh = {
@@ -49,8 +49,8 @@ def write(path: Path, metrics: dict[str, float]) -> None:
 
 
 def tolerance(name: str, value: float) -> float:
-    """The room that a number gets when it is first written: none for counts, a tenth or 0.02 for what was learned."""
-    if name.startswith("04.") and name.endswith(".after"):  # which channels a plan keeps depends on what was learned
+    """Return the initial tolerance of a metric: none for counts, 10 % or 0.02 for trained values."""
+    if name.startswith("04.") and name.endswith(".after"):  # the channels that a plan keeps depend on the training
         return round(0.1 * abs(value), 4)
     if isinstance(value, int):
         return 0
@@ -60,34 +60,34 @@ def tolerance(name: str, value: float) -> float:
 
 
 def is_time(name: str) -> bool:
-    """Whether the number is a time or made of times, and so of this machine alone."""
+    """Return whether a metric is derived from times and so depends on the machine."""
     return bool(_TIME.search(name))
 
 
 def drifts(metrics: dict[str, float], expected: Expected) -> list[str]:
-    """One line for each number of the reference that is missing or further away than its tolerance."""
+    """Return one line for each reference metric that is missing or differs by more than its tolerance."""
     found = []
     for name, entry in expected.items():
-        value, room = entry["value"], entry["tolerance"]
+        value, allowed = entry["value"], entry["tolerance"]
         if name not in metrics:
             found.append(f"{name}: missing, expected {value:g}")
-        elif abs(metrics[name] - value) > room:
-            found.append(f"{name}: {metrics[name]:g}, expected {value:g} within {room:g}")
+        elif abs(metrics[name] - value) > allowed:
+            found.append(f"{name}: {metrics[name]:g}, expected {value:g} within {allowed:g}")
     return found
 
 
 def table(metrics: dict[str, float], expected: Expected) -> str:
-    """The numbers as text, beside those of the reference run where it has them."""
+    """Return the metrics as a text table, next to the reference values where they exist."""
     if not metrics:
-        return "no numbers recorded"
+        return "no metrics recorded"
     width = max(len(name) for name in metrics)
     rows = [f"{'metric':<{width}} {'this run':>12}" + (f" {'reference':>12}" if expected else "")]
     for name, value in metrics.items():
-        beside = f" {_short(expected[name]['value'])}" if name in expected else ""
+        other = f" {_short(expected[name]['value'])}" if name in expected else ""
         drifted = name in expected and drifts({name: value}, {name: expected[name]})
-        rows.append(f"{name:<{width}} {_short(value)}{beside}{'  *' if drifted else ''}")
+        rows.append(f"{name:<{width}} {_short(value)}{other}{'  *' if drifted else ''}")
     if any(row.endswith("*") for row in rows):
-        rows.append("* further from the reference than its tolerance")
+        rows.append("* differs from the reference by more than its tolerance")
     return "\n".join(rows)
 
 
@@ -96,10 +96,10 @@ def _short(value: float) -> str:
 
 
 def check_comparable(seed: int, data_root: str) -> None:
-    """Raise CourseError when a run with these settings is not the reference run."""
+    """Raise CourseError if a run with these settings cannot be compared with the reference run."""
     if seed != 0 or data_root:
         raise CourseError(
-            "The reference run has SEED=0 and the profile's own data: leave SEED and DATA_ROOT out with CHECK."
+            "The reference run uses SEED=0 and the data set of the profile: omit SEED and DATA_ROOT with CHECK."
         )
 
 

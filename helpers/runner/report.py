@@ -1,7 +1,8 @@
-"""report.html: the executed notebooks on one page that needs no network.
+"""Build report.html: the executed notebooks on one page that needs no network.
 
-Formulas become MathML, which browsers draw themselves; nbconvert's own pages load MathJax from a server. Pictures are
-embedded. Of a widget remain the pictures and texts that it showed.
+Formulas become MathML, which browsers render themselves, where nbconvert loads MathJax from a server. Images are
+embedded. A widget is replaced by the images and texts that it showed. Names and texts from files are escaped, and the
+page's policy forbids scripts and downloads, whatever HTML a cell has written.
 """
 
 from __future__ import annotations
@@ -31,13 +32,14 @@ VERSIONS = (
     "papermill",
 )
 STYLE = Path(__file__).with_name("report.css")
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
-    """Write `folder`/report.html from those of the `executed` notebooks that are there; returns its path."""
-    import nbformat  # takes 2 s, which a mistyped command should not wait for
+    """Write `folder`/report.html from those of the `executed` notebooks that exist, and return its path."""
+    import nbformat  # takes 2 s to import, too long for a command that only reports a typing error
 
     sections, contents = [], []
     for path in executed:
@@ -45,16 +47,17 @@ def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
             continue
         notebook = nbformat.read(path, as_version=4)
         title = _title(notebook) or path.stem
-        contents.append(f'<li><a href="#{path.stem}">{html.escape(title)}</a></li>')
+        name = html.escape(path.stem)
+        contents.append(f'<li><a href="#{name}">{html.escape(title)}</a></li>')
         sections.append(
-            f'<section id="{path.stem}">\n<p class="run">{path.stem}{_when(notebook)}</p>\n'
-            f"{_body(notebook, path.stem)}\n</section>"
+            f'<section id="{name}">\n<p class="run">{name}{_when(notebook)}</p>\n{_body(notebook, name)}\n</section>'
         )
     facts = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in _facts(profile).items()
     )
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>Street scenes, profile {html.escape(profile)}</title>
 <style>{_style()}</style></head>
 <body>
@@ -120,18 +123,17 @@ def _style() -> str:
     return STYLE.read_text(encoding="utf-8") + HtmlFormatter(style="default").get_style_defs(".highlight")
 
 
-def _body(notebook, stem: str) -> str:
-    """The cells as HTML; ids and links of headings get the notebook's name, since all notebooks share one page."""
+def _body(notebook, name: str) -> str:
+    """Return the cells as HTML; the escaped `name` prefixes the ids of headings, which must be unique on the page."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "data" in output:
                 _make_static(output["data"], notebook.metadata)
     notebook.metadata.pop("widgets", None)
     body, _ = _exporter().from_notebook_node(notebook)
-    body = re.sub(
-        r'(<h[1-6] id="|\bid="(?=cell-id=)|<a class="anchor-link" href="#|<a href="#)', rf"\g<1>{stem}-", body
-    )
-    # links between notebooks lead to their place on this page
+    anchor = r'<h[1-6] id="|\bid="(?=cell-id=)|<a class="anchor-link" href="#|<a href="#'
+    body = re.sub(anchor, lambda match: f"{match[0]}{name}-", body)
+    # links between notebooks lead to their sections of this page
     return re.sub(r'href="(?:\./)?(\d\d_\w+)\.ipynb(?:#[^"]*)?"', r'href="#\1"', body)
 
 
@@ -160,11 +162,11 @@ def _exporter():
 
 
 def to_mathml(formula: str, display: str) -> str:
-    """LaTeX math as a MathML element; what cannot be converted is shown as written."""
+    """Convert LaTeX math to a MathML element, or show it as written if the conversion fails."""
     from latex2mathml import converter, exceptions
 
     failures = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type))
-    # latex2mathml 3.81 knows these under the other name only
+    # latex2mathml 3.81 supports only the second name of each pair
     known = formula.replace("{aligned}", "{align}").replace(r"\operatorname{", r"\mathrm{")
     try:
         return converter.convert(known.strip(), display=display)
@@ -173,7 +175,7 @@ def to_mathml(formula: str, display: str) -> str:
 
 
 def _make_static(data: dict[str, Any], metadata) -> None:
-    """Replace what only lives in JupyterLab by what can be printed."""
+    """Replace outputs that need JupyterLab by static ones."""
     data.pop("application/javascript", None)
     if "text/latex" in data and not {"text/html", "image/png", "image/svg+xml"} & set(data):
         formula = data.pop("text/latex").strip()
@@ -185,28 +187,29 @@ def _make_static(data: dict[str, Any], metadata) -> None:
         data["text/html"] = f'<div class="widget">{shown}<p>Interactive in JupyterLab.</p></div>'
 
 
+def _image(content: str, kind: str) -> str:
+    """Return an embedded image from base64 text, or nothing if it is empty."""
+    encoded = base64.b64encode(base64.b64decode(content)).decode()  # base64 only, whatever the text held
+    return f'<img alt="" src="data:image/{html.escape(kind)};base64,{encoded}">' if encoded else ""
+
+
 def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
-    """HTML of the pictures and texts in a widget and its children, from the saved state."""
+    """Return the images and texts of a widget and its children as HTML, from the saved state."""
     model = models.get(model_id, {})
     state = model.get("state", {})
     kind = model.get("model_name", "")
     found = []
     if kind == "ImageModel" or state.get("_anywidget_id", "").endswith(".Picture"):  # helpers.widgets.picture
-        for buffer in model.get("buffers", []):
-            content = buffer["data"]
-            if base64.b64decode(content):
-                found.append(f'<img alt="" src="data:image/{state.get("format", "png")};base64,{content}">')
+        found += [_image(buffer["data"], state.get("format", "png")) for buffer in model.get("buffers", [])]
     elif kind in ("HTMLModel", "HTMLMathModel"):
-        found.append(f"<div>{state.get('value', '')}</div>")
+        found.append(f"<div>{state.get('value', '')}</div>")  # HTML by definition; the policy bars its scripts
     elif kind == "LabelModel":
         found.append(f"<div>{html.escape(state.get('value', ''))}</div>")
     elif kind == "OutputModel":
         for output in state.get("outputs", []):
-            picture = output.get("data", {}).get("image/png")
+            image = output.get("data", {}).get("image/png")
             text = output.get("text") or output.get("data", {}).get("text/plain", "")
-            found.append(
-                f'<img alt="" src="data:image/png;base64,{picture}">' if picture else f"<pre>{html.escape(text)}</pre>"
-            )
+            found.append(_image(image, "png") if image else f"<pre>{html.escape(text)}</pre>")
     for child in state.get("children", []):
         found += _widget(child.removeprefix("IPY_MODEL_"), models)
     return found

@@ -1,4 +1,4 @@
-"""How far a notebook is: one line that is redrawn in a terminal, plain lines in a log."""
+"""Progress of a notebook: one redrawn line in a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TextIO
 
 
 def clock(seconds: float) -> str:
-    """Seconds as "1:05" or "2:00:07"."""
+    """Format seconds as "1:05" or "2:00:07"."""
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 class Status:
-    """Tells start and end of one notebook, and in a terminal the running cell, every second.
+    """Print start and end of one notebook and, in a terminal, the running cell every second.
 
-    `total` is the number of code cells; `next()` says that one more begins, `count` is its number.
+    `total` is the number of code cells; `next()` marks the start of the next one, whose number is `count`.
     """
 
     def __init__(self, name: str, total: int, stream: TextIO | None = None):
@@ -29,7 +29,7 @@ class Status:
         self.live = self.stream.isatty()
 
     def next(self) -> None:
-        """One more cell begins."""
+        """Mark the start of the next cell."""
         self.count += 1
         self._draw()
 

@@ -1,4 +1,4 @@
-"""The report page: one file, no network, formulas and widgets in it."""
+"""The report page: one file without network access, with formulas and static widgets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 
 
 class Page(HTMLParser):
-    """Ids, and what a browser would fetch or follow."""
+    """Collect the ids, links and resources of a page."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -62,13 +62,13 @@ def code(data: dict):
     return nbformat.v4.new_code_cell("show()", outputs=[output], execution_count=1)
 
 
-def test_the_page_loads_nothing_from_elsewhere_and_runs_no_script(build):
+def test_page_loads_nothing_and_runs_no_script(build):
     page = Page(build({"01_a": [markdown("# A $x$"), code({"image/png": PIXEL, "text/plain": "x"})]}))
     assert page.loads and all(load.startswith("data:") for load in page.loads)
     assert "script" not in page.tags and "link" not in page.tags
 
 
-def test_headings_of_two_notebooks_do_not_collide_and_links_lead_somewhere(build):
+def test_headings_of_two_notebooks_have_unique_ids_and_links_resolve(build):
     cells = [markdown("# Title"), markdown("[next](02_b.ipynb) [down](#Recap)"), markdown("## Recap")]
     page = Page(build({"01_a": cells, "02_b": cells}))
     assert len(page.ids) == len(set(page.ids))
@@ -77,7 +77,7 @@ def test_headings_of_two_notebooks_do_not_collide_and_links_lead_somewhere(build
     assert set(inner) <= set(page.ids)
 
 
-def test_formulas_are_mathml_and_code_and_prices_are_not(build):
+def test_formulas_become_mathml_but_code_and_prices_do_not(build):
     text = build({"01_a": [markdown(r"$a_1*b_1*c$ and `$x$` and \$5" + "\n\n$$\\frac{a}{b}$$")]})
     assert text.count("<math") == 2 and "<mfrac>" in text
     assert "<code>$x$</code>" in text and "$5" in text
@@ -85,7 +85,7 @@ def test_formulas_are_mathml_and_code_and_prices_are_not(build):
 
 
 @pytest.mark.parametrize("formula", [r"\frac{", r"\left( x", "a^b^c", ""])
-def test_a_formula_that_cannot_be_converted_is_shown_as_written(formula):
+def test_formula_that_cannot_be_converted_is_shown_as_written(formula):
     assert report.to_mathml(formula, display="inline") == f"<code>{formula}</code>"
 
 
@@ -93,11 +93,11 @@ def test_aligned_lines_become_a_table():
     assert report.to_mathml(r"\begin{aligned}a &= b \\ c &= d\end{aligned}", display="block").count("<mtr>") == 2
 
 
-def test_latex_outputs_are_mathml(build):
+def test_latex_outputs_become_mathml(build):
     assert "<msub>" in build({"01_a": [code({"text/latex": "$y_3$", "text/plain": "y3"})]})
 
 
-def test_a_widget_leaves_its_picture_and_texts(build):
+def test_widget_is_replaced_by_its_image_and_texts(build):
     view = "application/vnd.jupyter.widget-view+json"
     models = {
         "box": {"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_image", "IPY_MODEL_text"]}},
@@ -114,8 +114,8 @@ def test_a_widget_leaves_its_picture_and_texts(build):
     assert "script" not in Page(text).tags
 
 
-def test_the_picture_of_a_demo_is_in_the_report(build):
-    """The saved state of the course's own picture widget, as `Picture` itself writes it."""
+def test_image_of_a_demo_is_in_the_report(build):
+    """Use the saved state of a `Picture` as the widget itself writes it."""
     demo = Picture()
     demo.show(np.zeros((2, 2, 3), np.uint8), "png")
     state = demo.get_state()
@@ -133,13 +133,41 @@ def test_the_picture_of_a_demo_is_in_the_report(build):
     assert f"data:image/png;base64,{picture}" in text
 
 
-def test_the_head_says_what_ran_where(build):
+def test_names_and_texts_from_files_are_escaped(build):
+    models = {
+        "image": {
+            "model_name": "ImageModel",
+            "state": {"format": 'png"><script>1</script>'},
+            "buffers": [{"data": PIXEL + '"><script>2</script>', "encoding": "base64", "path": ["value"]}],
+        },
+        "output": {
+            "model_name": "OutputModel",
+            "state": {"outputs": [{"text": "<script>3</script>"}, {"data": {"image/png": PIXEL + '"><script>'}}]},
+        },
+        "box": {"model_name": "VBoxModel", "state": {"children": ["IPY_MODEL_image", "IPY_MODEL_output"]}},
+    }
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "box"}}
+    saved = {"application/vnd.jupyter.widget-state+json": {"state": models, "version_major": 2, "version_minor": 0}}
+    cells = [markdown("# Title & more"), code({**view, "text/plain": "VBox()"})]
+    page = Page(build({'01_a"><script>x': cells}, {"widgets": saved}))
+    assert "script" not in page.tags
+    assert all(load.startswith("data:") for load in page.loads)
+    assert '01_a"><script>x' in page.ids and '#01_a"><script>x' in page.links
+
+
+def test_policy_forbids_scripts_and_downloads(build):
+    text = build({"01_a": [code({"text/html": "<script>document.title = 'changed'</script>"})]})
+    policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)[1]
+    assert "default-src 'none'" in policy and "script-src" not in policy and "img-src data:;" in policy
+
+
+def test_head_lists_profile_versions_and_hardware(build):
     text = build({"01_a": [markdown("# The title & more")]})
     assert "profile smoke" in text and "Python 3." in text and "cores of" in text
     assert re.search(r'<a href="#01_a">The title &amp; more</a>', text)
 
 
-def test_an_earlier_report_stays_when_a_notebook_cannot_be_read(tmp_path: Path):
+def test_earlier_report_is_kept_if_a_notebook_cannot_be_read(tmp_path: Path):
     (tmp_path / "report.html").write_text("earlier")
     (tmp_path / "01_a.ipynb").write_text("not json")
     with pytest.raises(nbformat.reader.NotJSONError):

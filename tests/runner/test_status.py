@@ -21,7 +21,7 @@ def test_clock(seconds, shown):
     assert clock(seconds) == shown
 
 
-def test_a_log_gets_whole_lines():
+def test_log_gets_complete_lines():
     stream = io.StringIO()
     with Status("01_a", total=2, stream=stream) as status:
         status.next()
@@ -29,14 +29,14 @@ def test_a_log_gets_whole_lines():
     assert stream.getvalue() == "01_a: started\n01_a: done in 0:00, 2 cells\n"
 
 
-def test_a_terminal_gets_one_line_that_is_redrawn():
+def test_terminal_line_is_redrawn():
     stream = Terminal()
     with Status("01_a", total=2, stream=stream) as status:
         status.next()
     assert stream.getvalue() == "\r\x1b[K01_a: cell 1 of 2, 0:00\r\x1b[K01_a: done in 0:00, 1 cells\n"
 
 
-def test_a_failure_says_where_it_stopped():
+def test_failure_names_the_last_cell():
     stream = io.StringIO()
     with pytest.raises(ValueError), Status("01_a", total=2, stream=stream) as status:
         status.next()
