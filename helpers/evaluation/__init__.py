@@ -1,6 +1,6 @@
-"""From predictions to scores: predict frames, count, derive what is published, compare two networks.
+"""Evaluate networks: predict frames, count pixels, compute the published scores, compare two networks.
 
-`python -m helpers.evaluation evaluate|predict|submit` does the same on the command line.
+On the command line: `python -m helpers.evaluation evaluate|predict|submit`.
 """
 
 from helpers.evaluation.confidence import true_class_probability

@@ -1,4 +1,4 @@
-"""Predict pictures of one's own, of any size: train ids, colour map and overlay beside each other."""
+"""Predict image files of any size, and write train ids, colours and overlays."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.pictures import SUFFIXES, read_picture, write_picture
 from helpers.plotting.base import overlay
 
-# A frame of Cityscapes at most goes through a network at once; Fast-SCNN takes 1 GB for it.
+# The largest input of a network: one frame of Cityscapes, for which Fast-SCNN needs 1 GB.
 TILE_HW = (1024, 2048)
-MARGIN = 128  # pixels that a tile sees beyond those it decides
+MARGIN = 128  # pixels of context around a tile
 
 KINDS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
     "trainIds": lambda image, labels, opacity: labels,
@@ -29,48 +29,52 @@ KINDS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Written:
-    """What `predict_files` made: the files by picture, and a sentence for each picture that could not be read."""
+    """Result of `predict_files`: the written files of each image, and an error message for each unreadable one."""
 
     files: dict[Path, list[Path]]
     refused: dict[Path, str]
 
 
 def pictures_in(paths: Iterable[str | Path]) -> list[Path]:
-    """The files `paths`, and for a folder the pictures in it and below. Raises CourseError when there is none."""
+    """Return the files in `paths`, with each folder replaced by the images in it and its subfolders.
+
+    Raises CourseError if a path does not exist or a folder holds no image.
+    """
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
             if not inside:
-                raise CourseError(f"There is no picture in {path}: expected files such as street.png or street.jpg.")
+                raise CourseError(f"Found no image in {path}: expected files such as street.png or street.jpg.")
             found += inside
         elif path.is_file():
             found.append(path)
         else:
-            raise CourseError(f"There is no file {path}: give a picture or a folder of pictures.")
+            raise CourseError(f"There is no file {path}: give an image or a folder of images.")
     return list(dict.fromkeys(found))
 
 
 def predict_files(predict: PredictFn, paths: Iterable[str | Path], folder: str | Path, opacity: float = 0.5) -> Written:
-    """Predict each picture and write `<name>_trainIds.png`, `<name>_color.png` and `<name>_overlay.png` into `folder`.
+    """Predict each image and write `<name>_trainIds.png`, `<name>_color.png` and `<name>_overlay.png` into `folder`.
 
-    All have the size of the picture. Pictures below a given folder keep their place below `folder`. A file that is no
-    picture is told in `refused`, and the others are predicted. Raises CourseError when two would have one name.
+    The results have the size of the image. For a folder in `paths`, its subfolders are kept. Files that cannot be read
+    are reported in `refused`. Raises CourseError if two images have the same name, or `folder` lies in a folder of
+    `paths`.
     """
     paths, folder = [Path(path) for path in paths], Path(folder)
     targets: dict[Path, Path] = {}
     for given in paths:
         if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
-            raise CourseError(f"{folder} is in {given}, so the results would be predicted, too: choose another folder.")
+            raise CourseError(f"{folder} lies in {given}, so results would be predicted, too: choose another folder.")
         for picture in pictures_in([given]):
-            place = picture.relative_to(given) if given.is_dir() else Path(picture.name)
-            targets.setdefault(picture, folder / place.with_suffix(""))
+            relative = picture.relative_to(given) if given.is_dir() else Path(picture.name)
+            targets.setdefault(picture, folder / relative.with_suffix(""))
     if len({*targets.values()}) < len(targets):
         names = [target.name for target in targets.values()]
         double = next(name for name in names if names.count(name) > 1)
-        raise CourseError(f"Two pictures are called {double}: rename one, or predict them into different folders.")
+        raise CourseError(f"Two images are called {double}: rename one, or predict them into different folders.")
     written, refused = {}, {}
-    for picture, target in progress(targets.items(), desc="predicting", unit="picture"):
+    for picture, target in progress(targets.items(), desc="predicting", unit="image"):
         try:
             image = read_picture(picture)
         except CourseError as error:
@@ -88,16 +92,16 @@ def _write(target: Path, kind: str, pixels: np.ndarray) -> Path:
 
 
 def predict_any_size(
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: PredictFn,
     image: np.ndarray,
     tile_hw: tuple[int, int] = TILE_HW,
     margin: int = MARGIN,
 ) -> np.ndarray:
-    """Train ids uint8 (H, W) of uint8 RGB `image` (H, W, 3); what is larger than a tile is predicted tile by tile.
+    """Return train ids uint8 (H, W) of a uint8 RGB image (H, W, 3); predict a large image tile by tile.
 
-    Up to the area of one tile the image is given whole, and the labels are those of `predict`. Beyond that, each tile
-    has at most `tile_hw` pixels, sees `margin` pixels of its neighbours and decides the others, so labels near a seam
-    may differ from those of the whole image, whose memory no machine may have.
+    Up to the area of `tile_hw`, the image is predicted at once. A larger image is cut into tiles, each predicted with
+    `margin` pixels of its neighbours, at most `tile_hw` pixels together. Labels near the border of a tile may differ
+    from those of the image predicted at once, which could exceed the memory.
     """
     height, width = image.shape[:2]
     if height * width <= tile_hw[0] * tile_hw[1]:
@@ -106,13 +110,13 @@ def predict_any_size(
     parts = [(y, x) for y in _parts(height, tile_hw[0], margin) for x in _parts(width, tile_hw[1], margin)]
     for (top, bottom), (left, right) in progress(parts, desc=f"{width} x {height} pixels", unit="tile"):
         up, to_left = max(0, top - margin), max(0, left - margin)
-        seen = predict(np.ascontiguousarray(image[up : bottom + margin, to_left : right + margin]))
-        labels[top:bottom, left:right] = seen[top - up : bottom - up, left - to_left : right - to_left]
+        tile = predict(np.ascontiguousarray(image[up : bottom + margin, to_left : right + margin]))
+        labels[top:bottom, left:right] = tile[top - up : bottom - up, left - to_left : right - to_left]
     return labels
 
 
 def _parts(length: int, tile: int, margin: int) -> list[tuple[int, int]]:
-    """Equal parts of `length` pixels that fit into a tile together with a margin on both sides."""
+    """Split `length` pixels into equal parts that fit into a tile with a margin on both sides."""
     if length <= tile:
         return [(0, length)]
     count = ceil(length / (tile - 2 * margin))

@@ -1,4 +1,4 @@
-"""The confusion matrix and the scores that follow from it. Knows nothing of Paddle."""
+"""The confusion matrix and the scores computed from it, without Paddle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.cityscapes import IGNORE, LABELS, NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.cpu.confusion import count_pairs, words
 
-# Category of each train id, as cityscapesScripts' label table has it: flat, construction, object, ...
+# Categories of the classes in cityscapesScripts' label table: flat, construction, object, ...
 CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(label.category for label in LABELS if 0 <= label.trainId < IGNORE))
 CATEGORY_OF_CLASS: tuple[int, ...] = tuple(
     CATEGORIES.index(label.category)
@@ -22,8 +22,8 @@ CATEGORY_OF_CLASS: tuple[int, ...] = tuple(
 def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int = NUM_CLASSES) -> np.ndarray:
     """Count pixels by (true class, predicted class): int64 (num_classes, num_classes), rows are the labels.
 
-    Both are integer arrays of the same shape. Pixels whose label is IGNORE count nowhere, whatever is predicted there.
-    Raises CourseError when the shapes differ or a value on either side is no class.
+    Both are integer arrays of the same shape. Pixels whose label is IGNORE are not counted, whatever the prediction.
+    Raises CourseError if the shapes differ, or a value of either array is not a class.
     """
     if prediction.shape != label.shape:
         raise CourseError(
@@ -41,7 +41,7 @@ def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int
 
 
 def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
-    """The same for other integer types, whose values may not fit into a byte."""
+    """Return the same for other integer types, whose values may not fit into a byte."""
     counted = label != IGNORE
     truth, guess = label[counted].astype(np.int64), prediction[counted].astype(np.int64)
     for name, values in (("label", truth), ("prediction", guess)):
@@ -53,14 +53,14 @@ def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int
 def _refuse_others(name: str, counts: np.ndarray, num_classes: int) -> None:
     others = num_classes + np.flatnonzero(counts[num_classes:])
     if others.size:
-        # Row 255 of the labels was taken out before; in a prediction 255 is as wrong as 19.
+        # Row 255 of the labels was removed before; in a prediction, 255 is as wrong as 19.
         _refuse(name, int(others[-1]), num_classes)
 
 
 def _refuse(name: str, value: int, num_classes: int) -> None:
     raise CourseError(
         f"The {name} has the value {value}: expected train ids from 0 to {num_classes - 1}"
-        + (f" or {IGNORE} where nothing is evaluated." if name == "label" else ".")
+        + (f", or {IGNORE} for pixels to ignore." if name == "label" else ".")
     )
 
 
@@ -68,9 +68,9 @@ def _refuse(name: str, value: int, num_classes: int) -> None:
 class Scores:
     """Scores of one confusion matrix, 0 to 1 (Kappa from -1). Class scores are float64 (classes,), NaN for 0 / 0.
 
-    The definition is that of cityscapesScripts (`evalPixelLevelSemanticLabeling.getIouScoreForLabel`): a class that is
-    neither labelled nor predicted has no IoU, and means run over the classes that have a score. Counting absent classes
-    as 1 or 0 instead would flatter or punish subsets.
+    Defined as in cityscapesScripts (`evalPixelLevelSemanticLabeling.getIouScoreForLabel`): a class that is neither
+    labelled nor predicted has no IoU, and means are over the classes with a score. Counting absent classes as 1 or 0
+    instead would bias the scores of subsets up or down.
     """
 
     miou: float
@@ -85,12 +85,12 @@ class Scores:
 
     @property
     def mean_acc(self) -> float:
-        """Mean of the class accuracies."""
+        """Mean accuracy of the classes."""
         return _mean(self.class_acc)
 
     @property
     def mean_dice(self) -> float:
-        """Mean of the classes' Dice scores."""
+        """Mean Dice score of the classes."""
         return _mean(self.class_dice)
 
     @property
@@ -100,20 +100,20 @@ class Scores:
 
 
 def scores(matrix: np.ndarray) -> Scores:
-    """Derive the scores from a confusion matrix (rows labels, columns predictions), or from an Evaluation.
+    """Compute the scores of a confusion matrix (rows are labels, columns are predictions), or of an Evaluation.
 
     With TP the diagonal, FN the rest of its row and FP the rest of its column: IoU = TP / (TP + FP + FN),
     class accuracy (recall) = TP / (TP + FN), precision = TP / (TP + FP), Dice = 2 TP / (2 TP + FP + FN),
     accuracy = sum TP / all, frequency-weighted IoU = sum (TP + FN) / all * IoU, and Cohen's kappa
     = (acc - p) / (1 - p), where p is the agreement that two independent raters with these row and column sums would
-    reach by chance. Category IoU is the IoU after joining the classes of each of CATEGORIES; a matrix of other than the
-    19 Cityscapes classes has none. Raises CourseError when the matrix is not square or has negative numbers.
+    reach by chance. Category IoU is the IoU after merging the classes of each of CATEGORIES, NaN unless the matrix has
+    the 19 Cityscapes classes. Raises CourseError if the matrix is not square or has negative entries.
     """
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.all(matrix >= 0):
         raise CourseError(
-            f"A confusion matrix has as many rows as columns and counts from 0 on, not the shape {matrix.shape}"
-            + (" with other numbers." if matrix.ndim == 2 else ".")
+            f"Expected a confusion matrix, square and without negative entries, got shape {matrix.shape} with the "
+            f"smallest entry {matrix.min(initial=0):g}."
         )
     true_positive = np.diag(matrix)
     labelled, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -142,8 +142,8 @@ def _iou(matrix: np.ndarray) -> np.ndarray:
 
 
 def _by_category(matrix: np.ndarray) -> np.ndarray:
-    join = np.eye(len(CATEGORIES))[list(CATEGORY_OF_CLASS)]  # (19, 7)
-    return join.T @ matrix @ join
+    merge = np.eye(len(CATEGORIES))[list(CATEGORY_OF_CLASS)]  # (19, 7)
+    return merge.T @ matrix @ merge
 
 
 def _mean(values: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Predictions as the Cityscapes benchmark takes them: label ids, full resolution, official names."""
+"""Write predictions for the Cityscapes benchmark: label ids, full resolution, official names."""
 
 from __future__ import annotations
 
@@ -33,30 +33,50 @@ def submit(
 ) -> Path:
     """Write the prediction of every frame into `folder` as <city>_<sequence>_<frame>_pred_labelIds.png.
 
-    `source` and `options` are those of `open_network`. With `resume`, a frame whose file is there already, in the
-    frame's own size, is left alone: an interrupted run of the same network goes on where it stopped. With `archive` the
-    files also go into `folder`.zip, which is what the benchmark server wants. Returns the folder, or the archive.
+    Parameters
+    ----------
+    source : Segmenter, Layer, function, str or Path
+        Network to predict with, see `open_network`.
+    frames : sequence of Frame
+        Frames to predict, at least one.
+    folder : str or Path
+        Folder for the predictions. It must not hold predictions of other frames, which the evaluator would find, too.
+    desc : str, default "predicting"
+        Title of the progress bar.
+    archive : bool, default False
+        Also write `folder`.zip for the benchmark server.
+    resume : bool, default False
+        Skip frames whose file exists and has the size of the frame, to continue an interrupted run of the same network.
+    **options
+        Further arguments of `open_network`.
 
-    Raises CourseError when there are no frames, or `folder` holds predictions of other frames: the evaluator would find
-    two files for one frame, or files without one.
+    Returns
+    -------
+    Path
+        The folder, or the archive.
+
+    Raises
+    ------
+    CourseError
+        If there are no frames, `folder` holds other predictions, or a prediction has another size than its frame.
     """
     frames, folder = list(frames), Path(folder)
     if not frames:
-        raise CourseError("There is nothing to predict: the list of frames is empty.")
-    wanted = {f"{frame.stem}{NAME_END}": frame for frame in frames}
-    strange = sorted(path.name for path in folder.glob("*") if path.suffix == ".png" and path.name not in wanted)
-    if strange:
-        raise CourseError(f"{folder} holds {strange[0]}, which is of none of these frames: choose an empty folder.")
+        raise CourseError("Expected at least one frame to predict, got an empty list.")
+    targets = {f"{frame.stem}{NAME_END}": frame for frame in frames}
+    foreign = sorted(path.name for path in folder.glob("*.png") if path.name not in targets)
+    if foreign:
+        raise CourseError(f"{folder} holds {foreign[0]}, which belongs to no frame of the list: empty the folder.")
     network = open_network(source, **options)
-    for name, frame in progress(wanted.items(), desc=desc, unit="frame"):
+    for name, frame in progress(targets.items(), desc=desc, unit="frame"):
         if resume and (folder / name).is_file() and read_header(folder / name).size == read_header(frame.image).size:
             continue
         image = read_image(frame)
         labels = network(image)
         if labels.shape != image.shape[:2]:
             raise CourseError(
-                f"{frame.stem}: the prediction has {labels.shape[1]} x {labels.shape[0]} pixels and the frame "
-                f"{image.shape[1]} x {image.shape[0]}: the benchmark wants the size of the frame."
+                f"{frame.stem}: expected a prediction of the size of the frame, {image.shape[1]} x {image.shape[0]} "
+                f"pixels, got {labels.shape[1]} x {labels.shape[0]}."
             )
         write_picture(folder / name, to_label_ids(labels))  # road 7, ..., bicycle 33
     if not archive:
@@ -65,6 +85,6 @@ def submit(
         atomic_path(folder.with_name(f"{folder.name}.zip")) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as packed,
     ):
-        for name in wanted:
+        for name in targets:
             packed.write(folder / name, name)
     return folder.with_name(f"{folder.name}.zip")

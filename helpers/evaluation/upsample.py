@@ -1,8 +1,8 @@
-"""From a live network to labels, without the large logits in between.
+"""Predict labels with a live network, without storing the logits at full size.
 
-The networks compute logits at 1/4 or 1/8 of the image and enlarge them at the very end: 159 MB for a frame of
-Cityscapes, of which only the place of the largest value at each pixel is wanted. `helpers.cpu.pixels` does both
-steps in one loop.
+The networks compute logits at 1/4 or 1/8 of the image and resize them in the last step: 159 MB for a frame of
+Cityscapes, of which only the index of the largest logit at each pixel is needed. `helpers.cpu.pixels` does both steps
+in one loop.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _RESIZES: WeakKeyDictionary[nn.Layer, Resize | None] = WeakKeyDictionary()
 
 
 def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
-    """Train ids uint8 (H, W) of one normalised image, float32 (1, 3, H, W): the argmax of the first output of `net`.
+    """Return train ids uint8 (H, W) of one normalised image, float32 (1, 3, H, W): the argmax of the first output.
 
-    Equals `paddle.argmax(net(x)[0], axis=1)` but where two classes are equal up to rounding. `net` is in evaluation
-    mode and gradients are off. One thread at a time may call this: the last step of the network is held back.
+    Equals `paddle.argmax(net(x)[0], axis=1)` except where two classes tie up to rounding. `net` must be in evaluation
+    mode and gradients disabled. Only one thread may call this at a time, because it replaces `interpolate`.
     """
     if not x.place.is_cpu_place():
         return paddle.argmax(net(x)[0], axis=1)[0].numpy().astype(np.uint8)
@@ -37,23 +37,22 @@ def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
     resize = _RESIZES[net]
     with _without_auxiliary_output(net), fast_prediction(net), without_resize(resize):
         logits = net(x)[0].numpy()  # (1, C, h, w)
-    return labels_of(logits, (x.shape[2], x.shape[3]), bool(resize and resize.align_corners), workers())[0]
+    return labels_of(logits, (x.shape[2], x.shape[3]), bool(resize and resize.align_corners), _workers())[0]
 
 
 @lru_cache(maxsize=1)
-def workers() -> Workers:
-    """Threads for what is done with pixels, one for each core."""
+def _workers() -> Workers:
     return Workers(usable_cores())
 
 
 @contextmanager
 def _without_auxiliary_output(net: nn.Layer) -> Iterator[None]:
-    # It is for training. Computing it costs a second enlargement.
-    there = getattr(net, "enable_auxiliary_loss", False)
+    # It is only for training, and computing it costs a second resize.
+    enabled = getattr(net, "enable_auxiliary_loss", False)
     try:
-        if there:
+        if enabled:
             net.enable_auxiliary_loss = False
         yield
     finally:
-        if there:
+        if enabled:
             net.enable_auxiliary_loss = True

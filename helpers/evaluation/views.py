@@ -1,4 +1,4 @@
-"""How a frame is shown to a network: whole or in windows, at several scales, mirrored too."""
+"""Test-time augmentation: several scales, mirrored images, sliding windows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LogitsFn = Callable[[paddle.Tensor], paddle.Tensor]
 
 @dataclass(frozen=True)
 class Views:
-    """Test-time augmentation; the logits of all views are averaged, as PaddleSeg 2.8 does (`core.infer`).
+    """Test-time augmentation; the logits of all views are averaged, as in PaddleSeg 2.8 (`core.infer`).
 
-    `scales`: factors of the image's size; the logits are brought back to the image's own size by bilinear
-    interpolation. `flip`: each scale mirrored left to right as well. `window_hw`: size (height, width) in pixels of a
-    window that slides over the image in steps of `stride_hw`, by default two thirds of the window; the last window of a
-    row or column is moved back to the border, and logits are averaged where windows overlap.
+    `scales`: factors of the image size; the logits are resized back to the image by bilinear interpolation. `flip`: add
+    each scale mirrored left to right. `window_hw`: height and width in pixels of a window that slides over the image in
+    steps of `stride_hw`, by default two thirds of the window; the last window of a row or column ends at the border of
+    the image, and logits are averaged where windows overlap.
     """
 
     scales: tuple[float, ...] = (1.0,)
@@ -31,34 +31,34 @@ class Views:
 
     def __post_init__(self):
         if not self.scales or min(self.scales) <= 0:
-            raise CourseError(f"The scales {self.scales} must be positive numbers, at least one, such as (0.75, 1).")
+            raise CourseError(f"Expected at least one scale, all positive, such as (0.75, 1), got {self.scales}.")
         if self.stride_hw is not None and self.window_hw is None:
-            raise CourseError(f"A stride of {self.stride_hw} needs a window: give window_hw, too.")
+            raise CourseError(f"A stride of {self.stride_hw} needs a window: set window_hw, too.")
         if self.window_hw is not None and min(self.window_hw) < 1:
-            raise CourseError(f"The window {self.window_hw} must be at least one pixel high and wide.")
+            raise CourseError(f"Expected a window of at least one pixel, got {self.window_hw}.")
         stride = self.stride_hw or self.window_hw
         if stride is not None and not all(0 < s <= w for s, w in zip(stride, self.window_hw, strict=True)):
             raise CourseError(
-                f"Windows of {self.window_hw} in steps of {self.stride_hw} leave pixels out: the stride must be from 1 "
-                "to the size of the window."
+                f"Expected a stride from 1 to the size of the window {self.window_hw}, got {self.stride_hw}: larger "
+                "steps leave pixels out."
             )
 
     @property
     def plain(self) -> bool:
-        """Whether this is the whole image once, as it is."""
+        """Whether there is no augmentation: the complete image once."""
         return self == Views()
 
     @property
     def passes(self) -> float:
-        """Work of these views, in passes over the image without windows: 2 for `flip`, 0.25 for a scale of 0.5."""
+        """Cost of the views in forward passes of the image, without windows: 2 for `flip`, 0.25 for a scale of 0.5."""
         return sum(scale**2 for scale in self.scales) * (1 + self.flip)
 
     def logits(self, network: LogitsFn, image: paddle.Tensor) -> paddle.Tensor:
-        """Averaged logits (1, 19, H, W) of `image`, float32 (1, 3, H, W), normalised."""
+        """Return the averaged logits (1, 19, H, W) of a normalised image, float32 (1, 3, H, W)."""
         size_hw = [image.shape[2], image.shape[3]]
         total = None
         for scale in self.scales:
-            # PaddleSeg's rounding. At its own size an image is left alone, without a pass of interpolation.
+            # Round as PaddleSeg does. At scale 1, skip the interpolation.
             scaled_hw = [max(1, int(length * scale + 0.5)) for length in size_hw]
             scaled = image if scaled_hw == size_hw else F.interpolate(image, scaled_hw, mode="bilinear")
             for flip in (False, True)[: 1 + self.flip]:
@@ -89,7 +89,7 @@ class Views:
 
 
 def window_spans(length: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """Begin and end of the windows over `length` pixels: in steps of `stride`, the last one ends at the border."""
+    """Return start and stop of the windows over `length` pixels, in steps of `stride`; the last ends at the border."""
     if length <= window:
         return [(0, length)]
     return [(start, start + window) for start in [*range(0, length - window, stride), length - window]]

@@ -1,4 +1,4 @@
-"""The prediction demo in JupyterLab: the wipe is moved, a file is uploaded, the pointer is answered."""
+"""The prediction demo in JupyterLab: wipe, upload and pointer."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def page(run_cell, tmp_path):
 
 
 def wait_for_ends(page, left, right):
-    """Until the picture shows these colours, but for JPEG."""
+    """Wait until the picture shows these colours, up to JPEG errors."""
     page.wait_for_function(
-        f"wanted => ({ENDS})().every((pixel, i) => pixel.every((part, c) => Math.abs(part - wanted[i][c]) < 12))",
+        f"expected => ({ENDS})().every((pixel, i) => pixel.every((part, c) => Math.abs(part - expected[i][c]) < 12))",
         arg=[left, right],
     )
 
@@ -80,5 +80,5 @@ def test_wipe_pointer_and_upload(page, tmp_path):
 
     (tmp_path / "notes.txt").write_text("no picture")
     upload(page, tmp_path / "notes.txt")
-    page.get_by_text("notes.txt is no picture that can be read").wait_for()
+    page.get_by_text("notes.txt is not an image that can be read").wait_for()
     assert page.evaluate("() => document.querySelector('img.course-picture').naturalWidth") == 990

@@ -1,4 +1,4 @@
-"""Comparing two networks: the bootstrap's limits, maps and regions worked by hand."""
+"""Comparison of two networks: limits of the bootstrap; maps and regions worked out by hand."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def random_evaluation(seed: int, right: float) -> Evaluation:
     return evaluation_of(*matrices)
 
 
-def test_a_network_against_itself_differs_by_nothing():
+def test_a_network_does_not_differ_from_itself():
     one = random_evaluation(0, 1.0)
     result = compare.paired_bootstrap(one, one, samples=50)
     assert result.miou == (0, 0, 0)
@@ -33,7 +33,7 @@ def test_a_network_against_itself_differs_by_nothing():
     assert np.isnan(result.class_iou[:, 4:]).all()
 
 
-def test_a_difference_comes_with_an_interval_around_it():
+def test_the_interval_contains_the_difference():
     worse, better = random_evaluation(1, 0.5), random_evaluation(2, 2.0)
     result = compare.paired_bootstrap(worse, better, samples=500)
     difference, low, high = result.miou
@@ -47,7 +47,7 @@ def test_a_difference_comes_with_an_interval_around_it():
 
 
 def test_two_frames_by_hand():
-    """First network: frame 0 all right, frame 1 all wrong; second the other way round. Draws: 00, 01 or 10, 11."""
+    """First network: frame 0 all correct, frame 1 all wrong; second: the opposite. Draws: 00, 01 or 10, 11."""
     good, bad = np.diag([10, 10]), np.array([[0, 10], [10, 0]])
     result = compare.paired_bootstrap(evaluation_of(good, bad), evaluation_of(bad, good), samples=4000)
     assert result.miou[0] == 0
@@ -65,7 +65,7 @@ def test_each_draw_is_scored_as_a_set_of_frames():
     assert compare._mean_difference(one, two, times)[0] == pytest.approx(expected, abs=1e-12)
 
 
-def test_what_cannot_be_compared():
+def test_invalid_comparisons():
     one = random_evaluation(0, 1.0)
     other = Evaluation(one.stems[:5], one.frame_matrices[:5])
     with pytest.raises(CourseError, match="12 and 5 frames"):
@@ -85,8 +85,8 @@ def test_error_map_by_hand():
 
 
 def test_regions_by_hand():
-    """Two cars of 5 x 4 and 3 x 3 on road. Of the first the upper 3 rows are found, and a column too many; the second
-    is missed; a false car elsewhere touches neither."""
+    """Two cars of 5 x 4 and 3 x 3 on road. The upper 3 rows of the first are predicted, with a column too many; the
+    second is missed; a false positive touches neither."""
     label = np.zeros((20, 20), dtype=np.uint8)
     label[2:7, 2:6] = 13
     label[2:5, 12:15] = 13
@@ -97,7 +97,7 @@ def test_regions_by_hand():
     big, small, road = found[13, 20], found[13, 9], found[0, 400 - 29]
     assert big.iou == pytest.approx(12 / (20 + 3)) and small.iou == 0
     assert (big.width, small.width) == (3, 3)
-    # All that was taken for road lies in one piece: 400 - 15 - 9 pixels, of which 8 + 9 are car.
+    # The predicted road is one piece of 400 - 15 - 9 pixels, of which 8 + 9 are car.
     assert road.iou == pytest.approx((400 - 15 - 9 - 17) / (400 - 29 + 17))
     assert [each.area for each in compare.region_overlaps(prediction, label, smallest=16)] == [371, 20]
 
@@ -112,7 +112,7 @@ def test_a_perfect_prediction_and_ignored_pixels():
     assert list(compare.region_overlaps(label, np.full_like(label, IGNORE))) == []
 
 
-def test_a_pole_is_thin_however_long():
+def test_a_long_pole_is_thin():
     label = np.zeros((60, 30), dtype=np.uint8)
     label[5:55, 10:13] = 5
     pole = next(each for each in compare.region_overlaps(label, label) if each.class_id == 5)

@@ -1,4 +1,4 @@
-"""Evaluating frames: against cityscapesScripts' evaluator, in one process and in several, and what can go wrong."""
+"""Evaluation against cityscapesScripts' evaluator, in one process and in several, and its errors."""
 
 import json
 from pathlib import Path
@@ -17,14 +17,14 @@ from helpers.evaluation.submission import NAME_END, submit
 
 
 def guess(image):
-    """Train ids that depend on the pixels: every class occurs, and none is right for long."""
+    """Return train ids that depend on the pixels: every class occurs, few are correct."""
     return (image.sum(axis=2, dtype=np.int64) % NUM_CLASSES).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
     root = write_set(tmp_path_factory.mktemp("set"), {"val": {"lindau": 14, "munster": 8}})
-    # An image without any label that counts, too.
+    # One image has only ignored pixels.
     frames = index(root, "val")
     for kind, value in (("labelTrainIds", IGNORE), ("labelIds", 0)):
         write_grey(frames[3].annotation(kind), np.full((32, 64), value, np.uint8))
@@ -36,10 +36,10 @@ def write_grey(path: Path, pixels: np.ndarray) -> None:
 
 
 def test_equals_cityscapesscripts_on_files(frames, tmp_path):
-    """Label ids on both sides, with void, ignored and group labels among them; scores equal to 1e-12."""
+    """With void, ignored and group labels in both label maps; scores equal to 1e-12."""
     from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official
 
-    # Half right, so that scores are neither 0 nor 1.
+    # Every other pixel is correct, so that scores are neither 0 nor 1.
     def predict(image):
         labels, truth = guess(image), read_label(next(pending))
         every_other = np.arange(labels.size).reshape(labels.shape) % 2 == 0
@@ -64,7 +64,7 @@ def test_equals_cityscapesscripts_on_files(frames, tmp_path):
     assert [Path(path).name for path in found] == [f"{frame.stem}{NAME_END}" for frame in frames]
     assert len(frames) >= 20
     matrix = np.array(expected["confMatrix"])
-    assert matrix[[1, 4]].sum() > 0  # ego vehicle, static: pixels that no score counts
+    assert matrix[[1, 4]].sum() > 0  # ego vehicle, static: pixels that are not scored
     for name, iou in zip(CLASSES, mine.scores.class_iou, strict=True):
         np.testing.assert_allclose(iou, expected["classScores"][name], rtol=0, atol=1e-12)
     for name, iou in zip(evaluation.CATEGORIES, mine.scores.category_iou, strict=True):
@@ -74,21 +74,21 @@ def test_equals_cityscapesscripts_on_files(frames, tmp_path):
     assert 0.1 < mine.scores.miou < 0.9
 
 
-def test_adds_the_frames_up_and_keeps_each(frames):
+def test_sums_the_frames_and_keeps_each(frames):
     result = evaluation.evaluate(guess, frames)
     assert result.stems == tuple(frame.stem for frame in frames)
     assert result.matrix.sum() == sum((read_label(frame) != IGNORE).sum() for frame in frames)
     single = evaluation.evaluate(guess, frames[5:6])
     np.testing.assert_array_equal(single.matrix, result.frame_matrices[5])
     assert result.frame_scores()[5].miou == single.scores.miou
-    assert np.isnan(result.frame_scores()[3].miou)  # the frame without a label that counts
+    assert np.isnan(result.frame_scores()[3].miou)  # the frame with only ignored pixels
     assert evaluation.scores(result).miou == result.scores.miou
     np.testing.assert_array_equal(np.asarray(result), result.matrix)
     assert set(result.seconds) == {"read", "prepare", "network", "score", "keep", "total"}
 
 
-def test_one_frame_at_a_time_is_ahead_of_the_network(frames, monkeypatch):
-    """However many frames there are, only few images are in memory."""
+def test_reading_ahead_is_limited(frames, monkeypatch):
+    """Few images are in memory at a time, for any number of frames."""
     read, used = [], []
     monkeypatch.setattr(evaluating, "read_image", lambda frame: read.append(frame) or np.zeros((32, 64, 3), np.uint8))
 
@@ -101,7 +101,7 @@ def test_one_frame_at_a_time_is_ahead_of_the_network(frames, monkeypatch):
     assert all(ahead <= number + 1 + evaluating.AHEAD for number, ahead in enumerate(used))
 
 
-def test_several_processes_give_exactly_the_same(frames, tmp_path):
+def test_several_processes_compute_exactly_the_same(frames, tmp_path):
     net = models.build("fastscnn", seed=0)
     weights = tmp_path / "fastscnn" / models.WEIGHTS
     models.save_weights(net, weights)
@@ -109,14 +109,14 @@ def test_several_processes_give_exactly_the_same(frames, tmp_path):
     two = evaluation.evaluate("fastscnn", frames, weights=weights, workers=2)
     np.testing.assert_array_equal(two.frame_matrices, one.frame_matrices)
     assert two.stems == one.stems
-    assert len(np.unique(np.nonzero(one.matrix)[1])) > 1  # it says more than one class
+    assert len(np.unique(np.nonzero(one.matrix)[1])) > 1  # it predicts more than one class
     with pytest.raises(CourseError, match="cannot share a network in memory"):
         evaluation.evaluate(net, frames, workers=2)
     with pytest.raises(CourseError, match="at least one process"):
         evaluation.evaluate(weights, frames, workers=0)
 
 
-def test_predictions_are_kept_when_asked(frames, tmp_path):
+def test_keep_saves_the_predictions(frames, tmp_path):
     evaluation.evaluate(guess, frames[:2], keep=tmp_path / "kept")
     for frame in frames[:2]:
         np.testing.assert_array_equal(evaluation.read_prediction(tmp_path / "kept", frame), guess(read_image(frame)))
@@ -148,7 +148,7 @@ def test_predictions_that_cannot_be_scored(frames, predict, sentence):
         evaluation.evaluate(predict, frames)
 
 
-def test_a_network_that_fails_ends_the_evaluation(frames):
+def test_a_failing_network_ends_the_evaluation(frames):
     def breaks(image):
         raise RuntimeError("out of memory")
 
@@ -160,7 +160,7 @@ def test_a_network_that_fails_ends_the_evaluation(frames):
 
 def test_a_damaged_frame_is_named(tmp_path):
     frames = index(write_set(tmp_path), "val")
-    frames[1].image.write_bytes(b"no picture")
+    frames[1].image.write_bytes(b"not an image")
     with pytest.raises(CourseError, match=frames[1].image.name):
         evaluation.evaluate(guess, frames)
     write_grey(frames[0].label, np.full((32, 64), 19, np.uint8))
@@ -181,9 +181,9 @@ def test_submission(frames, tmp_path):
     submit(lambda image: pytest.fail("predicted again"), some, tmp_path / "out", resume=True)
     submit(lambda image: np.zeros(image.shape[:2], np.uint8), some, tmp_path / "out")
     assert set(np.unique(cv2.imread(str(tmp_path / "out" / files[0]), cv2.IMREAD_UNCHANGED))) == {7}  # road
-    with pytest.raises(CourseError, match="none of these frames"):
+    with pytest.raises(CourseError, match="belongs to no frame of the list"):
         submit(guess, some[:2], tmp_path / "out")
-    with pytest.raises(CourseError, match="the size of the frame"):
+    with pytest.raises(CourseError, match="expected a prediction of the size of the frame"):
         submit(lambda image: np.zeros((3, 3), np.uint8), some, tmp_path / "small")
-    with pytest.raises(CourseError, match="nothing to predict"):
+    with pytest.raises(CourseError, match="at least one frame to predict"):
         submit(guess, [], tmp_path / "none")

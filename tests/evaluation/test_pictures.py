@@ -1,4 +1,4 @@
-"""Pictures of one's own: any kind is read right or refused in a sentence, and predicted at its own size."""
+"""Image files: any kind is read correctly or rejected with a message, and predicted at its size."""
 
 import io
 
@@ -49,7 +49,7 @@ def test_sixteen_bit_colour():
     np.testing.assert_array_equal(read_picture(data.tobytes()), RGB)
 
 
-def test_transparent_pixels_are_shown_on_white():
+def test_transparent_pixels_are_blended_with_white():
     rgba = np.dstack([RGB, np.full(RGB.shape[:2], 255, np.uint8)])
     rgba[0, 0, 3] = 0
     rgba[0, 1, 3] = 128
@@ -66,7 +66,7 @@ def test_paletted_and_cmyk():
 
 
 @pytest.mark.parametrize(("orientation", "turned"), [(1, 0), (3, 2), (6, -1), (8, 1)])
-def test_the_cameras_orientation_is_followed(orientation, turned):
+def test_exif_orientation_is_applied(orientation, turned):
     exif = Image.Exif()
     exif[0x0112] = orientation
     read = read_picture(encoded(Image.fromarray(RGB), "PNG", exif=exif))
@@ -80,15 +80,15 @@ def animation() -> bytes:
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"road, road, car", "mine.txt is no picture"),
+        (b"road, road, car", "mine.txt is not an image"),
         (b"", "mine.txt is empty"),
-        (encoded(Image.fromarray(np.zeros((200, 200, 3), np.uint8)))[:-40], "mine.txt is (damaged|no picture)"),
-        (animation(), "mine.txt is an animation of 2 pictures"),
-        (encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "mine.txt holds real numbers"),
+        (encoded(Image.fromarray(np.zeros((200, 200, 3), np.uint8)))[:-40], "mine.txt is (damaged|not an image)"),
+        (animation(), "mine.txt is an animation of 2 images"),
+        (encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "mine.txt holds floating-point values"),
     ],
-    ids=["text", "empty", "cut off", "animation", "real numbers"],
+    ids=["text", "empty", "cut off", "animation", "floats"],
 )
-def test_what_is_no_picture(data, sentence):
+def test_files_that_are_not_images(data, sentence):
     with pytest.raises(CourseError, match=sentence):
         read_picture(data, "mine.txt")
 
@@ -104,7 +104,7 @@ def by_colour(image):
 
 
 @pytest.mark.parametrize("size_hw", [(7, 120), (50, 60), (33, 16), (16, 32)])
-def test_tiles_cover_every_pixel_once_and_see_no_more_than_they_may(size_hw):
+def test_tiles_cover_every_pixel_and_respect_the_size(size_hw):
     image = np.random.default_rng(1).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
     seen = []
 
@@ -117,7 +117,7 @@ def test_tiles_cover_every_pixel_once_and_see_no_more_than_they_may(size_hw):
     assert (len(seen) == 1) == (size_hw[0] * size_hw[1] <= 16 * 32)
 
 
-def test_a_picture_of_twelve_thousand_columns():
+def test_an_image_of_twelve_thousand_columns():
     image = np.random.default_rng(2).integers(0, 256, (300, 12_000, 3), dtype=np.uint8)
     np.testing.assert_array_equal(predict_any_size(by_colour, image), by_colour(image))
 
@@ -127,11 +127,11 @@ def test_files_and_folders(tmp_path):
     (inbox / "deep").mkdir(parents=True)
     (inbox / "one.png").write_bytes(encoded(Image.fromarray(RGB)))
     (inbox / "deep" / "two.jpg").write_bytes(encoded(Image.fromarray(RGB), "JPEG"))
-    (inbox / "notes.txt").write_text("no picture")
-    (inbox / "broken.png").write_text("no picture")
+    (inbox / "notes.txt").write_text("not an image")
+    (inbox / "broken.png").write_text("not an image")
     written = predict_files(by_colour, [inbox], tmp_path / "out", opacity=0.4)
     assert sorted(written.files) == [inbox / "deep" / "two.jpg", inbox / "one.png"]
-    assert list(written.refused) == [inbox / "broken.png"] and "no picture" in written.refused[inbox / "broken.png"]
+    assert list(written.refused) == [inbox / "broken.png"] and "not an image" in written.refused[inbox / "broken.png"]
     ids, colours, mixed = (np.asarray(Image.open(path)) for path in written.files[inbox / "one.png"])
     np.testing.assert_array_equal(ids, by_colour(RGB))
     np.testing.assert_array_equal(colours, colorize(ids))
@@ -145,7 +145,7 @@ def test_wrong_paths(tmp_path):
     (tmp_path / "b").mkdir()
     for folder in ("a", "b"):
         (tmp_path / folder / "one.png").write_bytes(encoded(Image.fromarray(RGB)))
-    with pytest.raises(CourseError, match="no picture in"):
+    with pytest.raises(CourseError, match="Found no image in"):
         predict_files(by_colour, [tmp_path / "empty"], tmp_path / "out")
     with pytest.raises(CourseError, match="There is no file"):
         predict_files(by_colour, [tmp_path / "nowhere.png"], tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Scores: by hand, at the limits, and against independent implementations."""
+"""Scores by hand, in limit cases, and against independent implementations."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_against_scikit_learn(random_pair):
     assert scores.kappa == pytest.approx(cohen_kappa_score(label[keep], prediction[keep]), abs=1e-12)
 
 
-# Published with U-HRNet on Cityscapes val, see the table in the project's facts: IoU and accuracy of the 19 classes.
+# Published for U-HRNet on Cityscapes val: IoU of the 19 classes, and mIoU.
 PUBLISHED = {
     "W18-small IoU": (
         "0.9843 0.868 0.9312 0.6085 0.6496 0.6806 0.7141 0.7916 0.9295 0.6752 0.9516 0.8232 0.6275 0.9533 0.8042 0.8559"
@@ -61,12 +61,12 @@ PUBLISHED = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_class_lists_average_to_the_published_means(name):
-    """Rebuild a confusion matrix with these IoUs, so that the mean is taken by the code that is tested."""
+    """Build a confusion matrix with these IoUs, and compare the mean of its scores."""
     values, mean = PUBLISHED[name]
     iou = np.array([float(value) for value in values.split()])
     assert len(iou) == NUM_CLASSES
-    # Class c: 10,000 IoU_c pixels right, and what lacks up to a union of 10,000 is missed. With one more class, which
-    # takes the missed pixels, the union of each of the others is its own row.
+    # Class c has 10,000 pixels, of which the fraction IoU_c is correct. The others are predicted as one more class, so
+    # the union of each class is its row.
     right = np.rint(10_000 * iou).astype(int)
     matrix = np.zeros((NUM_CLASSES + 1, NUM_CLASSES + 1), dtype=int)
     matrix[range(NUM_CLASSES), range(NUM_CLASSES)] = right
@@ -86,8 +86,8 @@ def test_precision_dice_and_frequency_weighted_iou_by_hand():
     assert np.isnan(scores.category_iou).all()  # three classes have no categories
 
 
-def test_categories_join_their_classes():
-    """All cars taken for trucks: no class IoU, but every one of them is a vehicle."""
+def test_categories_merge_their_classes():
+    """All cars are predicted as trucks: the classes score 0, the category vehicle 1."""
     matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=int)
     matrix[CLASSES.index("car"), CLASSES.index("truck")] = 30
     matrix[CLASSES.index("road"), CLASSES.index("sky")] = 10
@@ -102,23 +102,23 @@ def test_categories_join_their_classes():
     arrays(np.int64, (NUM_CLASSES, NUM_CLASSES), elements=st.integers(0, 1000)),
     st.permutations(range(NUM_CLASSES)),
 )
-def test_scores_do_not_depend_on_the_order_of_classes_and_stay_in_range(matrix, order):
+def test_scores_are_in_range_and_independent_of_the_order_of_classes(matrix, order):
     one, other = evaluation.scores(matrix), evaluation.scores(matrix[np.ix_(order, order)])
     for name in ("miou", "acc", "kappa", "fw_iou"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-12)
     np.testing.assert_allclose(one.class_iou[list(order)], other.class_iou)
     dice = one.class_dice
-    np.testing.assert_allclose(one.class_iou, dice / (2 - dice))  # the two measure the same
+    np.testing.assert_allclose(one.class_iou, dice / (2 - dice))  # Dice determines IoU
     assert not np.any((one.class_iou < 0) | (one.class_iou > 1))
 
 
 @pytest.mark.parametrize("matrix", [np.zeros((2, 3)), np.zeros(4), np.array([[1, -1], [0, 2]])])
-def test_what_is_no_confusion_matrix(matrix):
+def test_invalid_confusion_matrices(matrix):
     with pytest.raises(CourseError, match="confusion matrix"):
         evaluation.scores(matrix)
 
 
-def test_limits():
+def test_limit_cases():
     perfect = evaluation.scores(np.diag([3, 4, 0]))
     assert (perfect.miou, perfect.acc, perfect.kappa) == (1, 1, 1)
     assert np.isnan(perfect.class_iou[2])
@@ -128,7 +128,7 @@ def test_limits():
     assert np.isnan([nothing.miou, nothing.acc, nothing.kappa]).all()
 
 
-def test_class_that_is_only_predicted_scores_zero():
+def test_a_class_that_is_only_predicted_scores_zero():
     scores = evaluation.scores(np.array([[4, 2], [0, 0]]))
     np.testing.assert_allclose(scores.class_iou, [4 / 6, 0])
     assert np.isnan(scores.class_acc[1])
@@ -158,7 +158,7 @@ def test_bad_input(prediction, label, sentence, dtype):
         evaluation.confusion_matrix(np.array(prediction, dtype), np.array(label, dtype))
 
 
-def test_views_of_a_larger_array_and_other_types_count_alike(random_pair):
+def test_strided_arrays_and_other_types_count_the_same(random_pair):
     prediction, label = random_pair
     expected = evaluation.confusion_matrix(prediction, label)
     wide = np.repeat(label, 2, axis=1)

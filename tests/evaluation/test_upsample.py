@@ -1,4 +1,4 @@
-"""Labels of a live network, against its whole output."""
+"""Labels of a live network against its full-size output."""
 
 import numpy as np
 import paddle
@@ -20,11 +20,11 @@ def test_labels_of_a_network_are_the_argmax_of_its_output(name):
     expected = logits[0].numpy()[0]
     chosen = np.take_along_axis(expected, labels[None].astype(int), axis=0)[0]
     np.testing.assert_allclose(chosen, expected.max(axis=0), atol=1e-5)
-    assert len(logits) == len(net(image))  # the auxiliary output is there again
+    assert len(logits) == len(net(image))  # the auxiliary output is enabled again
 
 
 class Ends(paddle.nn.Layer):
-    """A network whose last step is another one."""
+    """A network with a step `after` its resize."""
 
     def __init__(self, after):
         super().__init__()
@@ -36,7 +36,7 @@ class Ends(paddle.nn.Layer):
 
 
 @pytest.mark.parametrize("after", [lambda logits: -logits, lambda logits: logits], ids=["negated", "nothing"])
-def test_a_step_after_the_enlargement_is_not_lost(after):
+def test_a_step_after_the_resize_is_not_lost(after):
     net = Ends(after)
     image = paddle.to_tensor(np.random.default_rng(2).normal(size=(1, 3, 16, 16)).astype(np.float32))
     expected = net(image)[0].numpy()[0]

@@ -1,4 +1,4 @@
-"""Test-time augmentation: by hand on a network that is plain arithmetic, and against PaddleSeg's."""
+"""Test-time augmentation: by hand for networks that are plain arithmetic, and against PaddleSeg."""
 
 import numpy as np
 import paddle
@@ -41,22 +41,22 @@ def test_equals_paddleseg(net, views, paddleseg):
     np.testing.assert_allclose(got.numpy(), expected.numpy(), atol=1e-4)
 
 
-def test_flip_of_a_network_that_only_sees_the_left():
-    """Its logit is the column's number; mirrored and mirrored back, columns 0 to 3 become the mean of x and 3 - x."""
+def test_flip_of_a_network_that_returns_the_column():
+    """The logit is the index of the column, x; averaged with its mirror image, 3 - x, it is 1.5."""
     columns = paddle.arange(4, dtype="float32").reshape([1, 1, 1, 4])
     image = paddle.zeros([1, 3, 2, 4])
     logits = Views(flip=True).logits(lambda part: columns.expand([1, 1, 2, 4]), image)
     np.testing.assert_allclose(logits.numpy(), 1.5)
 
 
-def test_windows_meet_the_border_and_cover_every_pixel():
+def test_windows_end_at_the_border_and_cover_every_pixel():
     assert window_spans(10, 4, 3) == [(0, 4), (3, 7), (6, 10)]
     assert window_spans(11, 4, 3) == [(0, 4), (3, 7), (6, 10), (7, 11)]
     assert window_spans(4, 4, 2) == [(0, 4)] and window_spans(3, 4, 2) == [(0, 3)]
 
 
 def test_overlapping_windows_are_averaged():
-    """Each window says its own number; where two overlap the mean is said."""
+    """Each window returns its index, and an overlap the mean of two."""
     count = iter(range(1, 10))
     image = paddle.zeros([1, 3, 2, 6])
     views = Views(window_hw=(2, 4), stride_hw=(2, 2))
@@ -75,7 +75,7 @@ def test_predict_takes_views(net):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"scales": ()}, "positive"),
+        ({"scales": ()}, "at least one scale"),
         ({"scales": (0.5, -1.0)}, "positive"),
         ({"stride_hw": (2, 2)}, "needs a window"),
         ({"window_hw": (4, 4), "stride_hw": (5, 4)}, "leave pixels out"),
