@@ -38,7 +38,7 @@ class Recipe:
     `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
     each output of the network, the main one first; `losses` are names of `helpers.training.LOSSES` with their factors;
     `class_balance` is that of `helpers.training.class_weights`, 0 for none; `validate_every` in iterations, 0 for
-    never; `amp` is mixed precision, on GPUs; `pretrained` starts from published ImageNet weights.
+    never; `amp` is mixed precision, on GPUs; `pretrained` is that of `helpers.models.build`, "" for random weights.
     """
 
     crop_hw: tuple[int, int]
@@ -60,7 +60,7 @@ class Recipe:
     losses: tuple[tuple[str, float], ...]
     validate_every: int
     amp: bool
-    pretrained: bool
+    pretrained: str
 
 
 @dataclass(frozen=True)

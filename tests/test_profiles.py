@@ -50,7 +50,7 @@ def test_published_recipes_of_the_pair_and_ocr(network):
     recipe = load_profile("cityscapes").recipe(network)
     assert (recipe.crop_hw, recipe.batch_size, recipe.iterations) == ((512, 1024), 3, 120_000)
     assert (recipe.optimiser, recipe.lr, recipe.min_lr, recipe.power) == ("sgd", 0.01, 0.0, 0.9)
-    assert (recipe.momentum, recipe.weight_decay, recipe.pretrained) == (0.9, 5e-4, True)
+    assert (recipe.momentum, recipe.weight_decay, recipe.pretrained) == (0.9, 5e-4, "imagenet")
     assert (recipe.scale_min, recipe.scale_max, recipe.scale_step, recipe.jitter) == (0.5, 2.0, 0.25, 0.4)
     assert recipe.aux_weights == ((1.0, 0.4) if network.endswith("ocr") else (1.0,))
     assert recipe.losses == (("cross_entropy", 1.0),)

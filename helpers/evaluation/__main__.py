@@ -1,4 +1,4 @@
-"""`python -m helpers.evaluation evaluate|predict|submit`: scores, predictions and submissions on the command line."""
+"""Score networks, label images and prepare submissions: `python -m helpers.evaluation evaluate|predict|submit`."""
 
 from __future__ import annotations
 
@@ -17,51 +17,54 @@ from helpers.evaluation.submission import submit
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 well, 1 a picture was refused, 2 a mistake, 130 interrupted."""
+    """Run one command and return the exit code: 0 success, 1 an image was refused, 2 a mistake, 130 interrupted."""
     options = _parser().parse_args(arguments)
 
     def run() -> int | None:
         use_device(options.device)
         return options.run(options)
 
-    return exit_code(run, "interrupted: what is written is whole")
+    return exit_code(run, "interrupted: every file written so far is complete")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers.evaluation", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    scoring = commands.add_parser("evaluate", help="the scores of a network on labelled frames")
-    scoring.add_argument("network", help="name, .pdparams file, or folder of an exported model")
-    scoring.add_argument("root", type=Path, help="the folder that holds leftImg8bit/ and gtFine/")
+    scoring = commands.add_parser("evaluate", help="score a network on labelled frames")
+    scoring.add_argument("root", type=Path, help="folder that holds leftImg8bit/ and gtFine/")
     scoring.add_argument("--split", choices=("train", "val"), default="val")
     scoring.add_argument("--workers", type=int, default=1, help="processes; each has as many threads as one alone")
-    scoring.add_argument("--save", type=Path, metavar="FILE.npz", help="keep the confusion matrix of every frame")
+    scoring.add_argument("--save", type=Path, metavar="FILE.npz", help="save the confusion matrix of every frame")
     scoring.set_defaults(run=_evaluate)
 
-    predicting = commands.add_parser("predict", help="colour map, overlay and train ids of pictures of your own")
-    predicting.add_argument("network", help="name, .pdparams file, or folder of an exported model")
-    predicting.add_argument("pictures", nargs="+", type=Path, help="files or folders")
+    predicting = commands.add_parser("predict", help="write colour map, overlay and train ids of your own images")
+    predicting.add_argument("images", nargs="+", type=Path, help="files or folders")
     predicting.add_argument("--to", type=Path, required=True, help="folder for the results")
     predicting.add_argument("--opacity", type=float, default=0.5, help="of the colours in the overlay, 0 to 1")
     predicting.set_defaults(run=_predict)
 
-    submitting = commands.add_parser("submit", help="label ids for the benchmark server")
-    submitting.add_argument("network", help="name, .pdparams file, or folder of an exported model")
-    submitting.add_argument("root", type=Path, help="the folder that holds leftImg8bit/")
+    submitting = commands.add_parser("submit", help="write label ids for the benchmark server")
+    submitting.add_argument("root", type=Path, help="folder that holds leftImg8bit/")
     submitting.add_argument("--split", choices=("train", "val", "test"), default="test")
     submitting.add_argument("--to", type=Path, required=True, help="folder for the results, and name of the archive")
-    submitting.add_argument("--resume", action="store_true", help="keep the predictions that are there already")
+    submitting.add_argument("--resume", action="store_true", help="keep predictions that exist already")
     submitting.set_defaults(run=_submit)
 
     for each in (scoring, predicting, submitting):
-        each.add_argument("--weights", type=Path, help=".pdparams file, when the network is given by name")
+        each.add_argument(
+            "--network", required=True, help="name, .pdparams file, folder of a pruned or of an exported model"
+        )
+        each.add_argument("--weights", type=Path, help=".pdparams file, for a network given by name")
+        each.add_argument(
+            "--pretrained", metavar="DATA", help="trained weights for a network given by name: miniscapes or cityscapes"
+        )
         each.add_argument("--engine", default="", help="for an exported model, see notebook 05")
         each.add_argument("--device", default="auto", help="auto, cpu, gpu:0")
-        each.add_argument("--flip", action="store_true", help="mirrored views, too")
+        each.add_argument("--flip", action="store_true", help="average over mirrored views")
         each.add_argument("--scales", nargs="+", type=float, default=[1.0], help="such as 0.75 1 1.25")
         each.add_argument("--window", nargs=2, type=int, metavar=("H", "W"), help="slide a window of this size")
-        each.add_argument("--stride", nargs=2, type=int, metavar=("H", "W"), help="by default two thirds of the window")
+        each.add_argument("--stride", nargs=2, type=int, metavar=("H", "W"), help="default: two thirds of the window")
     return parser
 
 
@@ -72,7 +75,12 @@ def _how(options: argparse.Namespace) -> dict:
         window_hw=tuple(options.window) if options.window else None,
         stride_hw=tuple(options.stride) if options.stride else None,
     )
-    return {"weights": options.weights, "engine": options.engine, "views": views}
+    return {
+        "weights": options.weights,
+        "pretrained": options.pretrained,
+        "engine": options.engine,
+        "views": views,
+    }
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -85,7 +93,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def describe(result: Evaluation) -> str:
-    """All scores as tables: classes, categories, means, and where the time went."""
+    """Format all scores as tables: classes, categories, means, and milliseconds per stage."""
     scores = result.scores
     classes = pd.DataFrame(
         {
@@ -113,7 +121,7 @@ def describe(result: Evaluation) -> str:
 
 def _predict(options: argparse.Namespace) -> int:
     network = open_network(options.network, **_how(options))
-    written = predict_files(network, options.pictures, options.to, options.opacity)
+    written = predict_files(network, options.images, options.to, options.opacity)
     for sentence in written.refused.values():
         print(f"left out: {sentence}", file=sys.stderr)
     print(f"predicted: {len(written.files)}; train ids, colours and overlays are in {options.to}")

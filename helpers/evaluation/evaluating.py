@@ -1,4 +1,4 @@
-"""Predict labelled frames and count: reading and counting run beside the network, memory stays the same."""
+"""Predict labelled frames and count pixels; reading and counting run in parallel to the network."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 
 STAGES = ("read", "prepare", "network", "score", "keep")
-AHEAD = 2  # frames that are read while the network is at work; more would only take memory
+AHEAD = 2  # frames to read while the network is busy; more would only need memory
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What `evaluate` found. Stands for its confusion matrix wherever an array is expected.
+    """Result of `evaluate`. NumPy converts it to its confusion matrix.
 
-    `stems`: name of each frame; `frame_matrices` int64 (frames, 19, 19): the confusion matrix of each, 3 KB;
-    `seconds`: work of each stage summed over the frames, and "total" from the first frame to the last result. The
-    stages of one process overlap, so they may add up to more than the total.
+    `stems`: name of each frame; `frame_matrices`: confusion matrix of each frame, int64 (frames, 19, 19), 3 KB each;
+    `seconds`: work of each stage, summed over the frames, and "total", from the first frame to the last result. The
+    stages of one process overlap, so their sum may exceed the total.
     """
 
     stems: tuple[str, ...]
@@ -53,18 +53,18 @@ class Evaluation:
 
     @property
     def scores(self) -> Scores:
-        """Scores over all frames: derived from the sum of the matrices, not averaged over frames."""
+        """Scores over all frames, computed from the sum of the matrices, not averaged over frames."""
         return scores(self.matrix)
 
     def frame_scores(self) -> list[Scores]:
-        """Scores of each frame on its own; an ignored frame has NaN."""
+        """Return the scores of each frame; NaN for a frame without evaluated pixels."""
         return [scores(matrix) for matrix in self.frame_matrices]
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self.matrix if dtype is None else self.matrix.astype(dtype)
 
     def save(self, path: str | Path) -> None:
-        """Write stems, matrices and seconds as a NumPy archive; the name ends in .npz."""
+        """Write stems, matrices and seconds to a NumPy archive; `path` must end in .npz."""
         with atomic_path(path) as temporary:
             np.savez_compressed(
                 temporary,
@@ -76,13 +76,13 @@ class Evaluation:
 
     @classmethod
     def load(cls, path: str | Path) -> Evaluation:
-        """Read what `save` wrote. Raises CourseError when it is something else."""
+        """Read a file that `save` wrote. Raises CourseError if it is not one."""
         try:
             with np.load(path, allow_pickle=False) as saved:
                 seconds = dict(zip(saved["stages"].tolist(), saved["seconds"].tolist(), strict=True))
                 return cls(tuple(saved["stems"].tolist()), saved["frame_matrices"], seconds)
         except (KeyError, ValueError, OSError) as error:
-            raise CourseError(f"{path} is no saved evaluation: evaluate the network again.") from error
+            raise CourseError(f"{path} is not a saved evaluation: evaluate the network again.") from error
 
 
 def evaluate(
@@ -91,28 +91,48 @@ def evaluate(
     desc: str = "evaluating",
     *,
     weights: str | Path | None = None,
+    pretrained: str | None = None,
     engine: str = "",
     views: Views = WHOLE,
     workers: int = 1,
     keep: str | Path | None = None,
 ) -> Evaluation:
-    """Predict every frame and count what was right, one frame at a time.
+    """Predict every frame and count pixels by true and predicted class.
 
-    `source`, `weights`, `engine` and `views` are those of `open_network`: a network, its name and weights, an exported
-    model, or a function. The next frames are read, and those before counted, while the network is at work.
+    The next frames are read, and the previous ones counted, while the network computes.
 
-    With `keep`, a folder, each prediction stays there as a picture, for `read_prediction`.
+    Parameters
+    ----------
+    source : Segmenter, Layer, function, str or Path
+        A network, its name, an exported model, or a function, see `open_network`.
+    frames : sequence of Frame
+        Labelled frames, at least one.
+    desc : str, default "evaluating"
+        Title of the progress bar.
+    weights, pretrained, engine, views
+        Arguments of `open_network`.
+    workers : int, default 1
+        Processes. Above 1, each one opens `source`, a name or a path, evaluates a part of the frames, and has as many
+        threads as this process. The result is exactly that of one process.
+    keep : str or Path, optional
+        Folder in which to save each prediction as an image, for `read_prediction`.
 
-    `workers` above 1 starts as many processes, each with a part of the frames and with as many threads as this one;
-    then the source is a name or a path, which each process opens for itself. The result is exactly that of one process.
-    Raises CourseError when there are no frames, one cannot be read, or a prediction has another size than its label.
+    Returns
+    -------
+    Evaluation
+        Confusion matrix of each frame, and the time of each stage.
+
+    Raises
+    ------
+    CourseError
+        If there are no frames, one cannot be read, or a prediction has another size than its label.
     """
     frames = list(frames)
     if not frames:
-        raise CourseError("There is nothing to evaluate: the list of frames is empty.")
+        raise CourseError("Expected at least one frame to evaluate, got an empty list.")
     if workers < 1:
-        raise CourseError(f"An evaluation needs at least one process, not {workers}.")
-    options = {"weights": weights, "engine": engine, "views": views}
+        raise CourseError(f"Expected at least one process, got workers={workers}.")
+    options = {"weights": weights, "pretrained": pretrained, "engine": engine, "views": views}
     if keep is not None:
         Path(keep).mkdir(parents=True, exist_ok=True)
     if workers > 1:
@@ -121,7 +141,10 @@ def evaluate(
 
 
 def read_prediction(folder: str | Path, frame: Frame) -> np.ndarray:
-    """The train ids uint8 (H, W) that `evaluate(..., keep=folder)` left for `frame`."""
+    """Return the train ids uint8 (H, W) that `evaluate(..., keep=folder)` saved for `frame`.
+
+    Raises CourseError if there are none.
+    """
     path = _kept(folder, frame)
     if not path.is_file():
         raise CourseError(f"{path} is missing: evaluate the network with keep={str(folder)!r} first.")
@@ -133,7 +156,7 @@ def _kept(folder: str | Path, frame: Frame) -> Path:
 
 
 def _evaluate(network: Segmenter, frames: list[Frame], desc: str | None, keep: str | Path | None) -> Evaluation:
-    # The network runs in this thread: in others, the C library hands large buffers back to the system after each use.
+    # The network runs in this thread: in others, the C library returns large buffers to the system after each use.
     clock = _Clock()
 
     def read(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
@@ -186,7 +209,7 @@ def _count(labels: np.ndarray, truth: np.ndarray, frame: Frame) -> np.ndarray:
 
 
 class _Clock:
-    """Seconds of work in each stage; in a thread beside the network it counts only what that thread computed."""
+    """Seconds of work in each stage; for reading and counting, only the CPU time of their thread."""
 
     def __init__(self):
         self.seconds = dict.fromkeys(STAGES, 0.0)
@@ -194,8 +217,8 @@ class _Clock:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        # A reading thread that waits for its turn on a busy core does no work meanwhile; the network has threads that
-        # its own clock does not see.
+        # A reading thread that waits for a busy core does no work meanwhile. The network has threads of its own, which
+        # the CPU time of this thread does not include.
         now = time.perf_counter if stage == "network" else time.thread_time
         started = now()
         try:
@@ -208,10 +231,10 @@ class _Clock:
 def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers: int, keep) -> Evaluation:
     if not isinstance(source, (str, Path)):
         raise CourseError(
-            "Several processes cannot share a network in memory: give its name and weights, or the folder of an "
+            "Several processes cannot share a network in memory: pass its name and weights, or the folder of an "
             "exported model."
         )
-    open_network(source, **options)  # a mistake is told here, once
+    open_network(source, **options)  # raise errors once, in this process
     started = time.perf_counter()
     chunk = min(8, -(-len(frames) // workers))
     found: dict[str, np.ndarray] = {}
@@ -233,8 +256,8 @@ def _evaluate_part(
 
 @lru_cache(maxsize=1)
 def _opened(source: str, options: tuple, device: str) -> Segmenter:
-    # Each process opens the network at its first part of the frames and keeps it for the others. Several GPUs are dealt
-    # out by the number at the end of the process's name (not tried: there was no GPU).
+    # Each process opens the network for its first part of the frames and keeps it for the others. The number at the end
+    # of the process name chooses one of several GPUs (not tested: there was no GPU).
     if device.startswith("gpu"):
         number = int(multiprocessing.current_process().name.rpartition("-")[2])
         device = f"gpu:{number % paddle.device.cuda.device_count()}"

@@ -1,4 +1,4 @@
-"""One way to predict with whatever holds a network: a layer, saved weights, an exported model, a function."""
+"""Open a network to predict with: a layer, a name and weights, an exported model, or a function."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from helpers.models.weights import WEIGHTS, load_weights
 # Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
 PredictFn = Callable[[np.ndarray], np.ndarray]
 WHOLE = Views()
-_HERE = Workers(1)  # pixels are normalised in the thread that reads them
+_SERIAL = Workers(1)  # normalise pixels in the thread that reads them
 
 
 def require_rgb(image: np.ndarray) -> None:
-    """Raises CourseError unless `image` is uint8 (H, W, 3) with at least one pixel."""
+    """Raise CourseError unless `image` is uint8 (H, W, 3) with at least one pixel."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise CourseError(
             f"Expected an 8-bit RGB image of shape (H, W, 3), got {image.dtype} {image.shape}: "
@@ -36,30 +36,30 @@ def require_rgb(image: np.ndarray) -> None:
 
 
 class Segmenter:
-    """A network with two steps that may run in different threads: `prepare` (any number), then `labels` (one)."""
+    """Predicts in two steps: `prepare`, which may run in any thread, and `labels`, which runs in one."""
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
-        """What `labels` takes, made of a uint8 RGB image (H, W, 3); for reading ahead."""
+        """Turn a uint8 RGB image (H, W, 3) into the input of `labels`."""
         return image
 
     def labels(self, prepared: np.ndarray) -> np.ndarray:
-        """Train ids uint8 (H, W)."""
+        """Return train ids uint8 (H, W)."""
         raise NotImplementedError
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Train ids uint8 (H, W) of a uint8 RGB image (H, W, 3)."""
+        """Predict train ids uint8 (H, W) of a uint8 RGB image (H, W, 3)."""
         require_rgb(image)
         return self.labels(self.prepare(image))
 
 
 class Eager(Segmenter):
-    """A live network, in evaluation mode while it predicts; its mode is left as it was."""
+    """A layer, in evaluation mode while it predicts; its mode is restored."""
 
     def __init__(self, net: nn.Layer, views: Views = WHOLE):
         self.net, self.views = net, views
 
     def prepare(self, image):
-        return network_input(image[np.newaxis], _HERE)
+        return network_input(image[np.newaxis], _SERIAL)
 
     def labels(self, prepared):
         was_training = self.net.training
@@ -77,14 +77,14 @@ class Eager(Segmenter):
 
 
 class Exported(Segmenter):
-    """A model that `helpers.deployment.export` wrote. Several views need a graph that gives logits."""
+    """A model that `helpers.deployment.export` wrote. Several views need a graph that returns logits."""
 
     def __init__(self, folder: str | Path, engine: str = "", views: Views = WHOLE):
         self.views = views
         self.predictor = Predictor(folder, engine) if engine else Predictor(folder)
         if not views.plain and self.predictor.export.graph == "labels":
             raise CourseError(
-                f"The model in {folder} gives labels, and only logits can be averaged over scales, flips or windows: "
+                f"The model in {folder} returns labels, and only logits can be averaged over scales, flips or windows: "
                 "export it with graph='logits'."
             )
 
@@ -93,7 +93,7 @@ class Exported(Segmenter):
             return self.predictor(prepared)
         logits = self.views.logits(
             lambda part: paddle.to_tensor(self.predictor.logits(part.numpy())),
-            paddle.to_tensor(network_input(prepared[np.newaxis], _HERE)),
+            paddle.to_tensor(network_input(prepared[np.newaxis], _SERIAL)),
         )
         return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
 
@@ -109,58 +109,85 @@ def open_network(
     source: Segmenter | nn.Layer | PredictFn | str | Path,
     weights: str | Path | None = None,
     *,
+    pretrained: str | None = None,
     engine: str = "",
     views: Views = WHOLE,
 ) -> Segmenter:
     """Make a Segmenter of `source`:
 
-    - a layer, such as `models.build` gives;
-    - the name of a network together with `weights`, a .pdparams file;
+    - a layer, as `models.build` returns it;
+    - the name of a network together with `weights`, a .pdparams file, or with `pretrained`, "miniscapes" or
+      "cityscapes" as in `models.build`;
+    - the name of shipped weights of a pruned network, a key of `models.cards()`;
     - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them, or that folder;
     - the folder of a pruned network, as notebook 04 writes it;
     - the folder of an exported model, run by `engine` (default: that of `helpers.deployment.Predictor`);
     - a function from an image to train ids.
 
-    Raises CourseError for anything else, and when `engine` or `views` do not go with the source.
+    Raises CourseError for anything else, and if `weights`, `pretrained`, `engine` or `views` do not fit the source.
     """
+    if (weights or pretrained) and not _is_name(source):
+        raise CourseError(
+            f"{source} is not the name of a network: drop `{'weights' if weights else 'pretrained'}`, or give a name "
+            f"({', '.join(models.NAMES)})."
+        )
+    if weights and pretrained:
+        raise CourseError(f"Got two kinds of weights, {weights} and {pretrained!r}: drop one.")
     if isinstance(source, Segmenter):
         return source
     if isinstance(source, nn.Layer):
         return Eager(source, views)
     if isinstance(source, (str, Path)):
         path = Path(source)
-        if (path / DESCRIPTION).is_file():
+        if not (weights or pretrained) and (path / DESCRIPTION).is_file():
             return Exported(path, engine, views)
         if engine:
-            raise CourseError(f"The engine {engine!r} runs exported models, and {source} is none: export it first.")
-        return Eager(_load(str(source), weights), views)
+            raise CourseError(
+                f"The engine {engine!r} runs exported models, and {source} is not one: export it first (notebook 05)."
+            )
+        net = _named(str(source), weights, pretrained) if _is_name(source) else _saved(path)
+        return Eager(net, views)
     if not callable(source):
         raise CourseError(
             f"{source!r} cannot predict: give a network, its name and weights, the folder of an exported model, or a "
             "function from an image to train ids."
         )
     if not views.plain:
-        raise CourseError("A function gives labels, which cannot be averaged over views: give the network itself.")
+        raise CourseError("A function returns labels, which cannot be averaged over views: give the network itself.")
     return Function(source)
 
 
-def _load(source: str, weights: str | Path | None) -> nn.Layer:
-    path = Path(source)
+def _is_name(source: object) -> bool:
+    return isinstance(source, str) and (source in models.NAMES or source in models.cards())
+
+
+def _named(name: str, weights: str | Path | None, pretrained: str | None) -> nn.Layer:
+    if name not in models.NAMES:  # pruned, and shipped
+        if weights is not None or pretrained not in (None, "miniscapes"):
+            raise CourseError(f"{name} has one set of weights, trained on MiniScapes: drop {weights or pretrained!r}.")
+        return models.load_shipped(name)
+    if pretrained == "imagenet":
+        raise CourseError(f"The ImageNet weights of {name} are for its backbone only: train the network first.")
+    if pretrained:
+        return models.build(name, pretrained=pretrained)
+    if weights is None:
+        raise CourseError(
+            f"{name} is a design without weights: give the .pdparams file that it was saved to, or `pretrained`, "
+            "miniscapes or cityscapes."
+        )
+    return load_weights(models.build(name), weights)
+
+
+def _saved(path: Path) -> nn.Layer:
     if (path / PLAN).is_file():
         return load_pruned(path)
     if (path / WEIGHTS).is_file():
         path = path / WEIGHTS
-    if source in models.NAMES:
-        if weights is None:
-            raise CourseError(
-                f"{source} is a design without weights: give the .pdparams file that it was saved to as well."
-            )
-        return load_weights(models.build(source), weights)
     if path.suffix == ".pdparams":
         if path.parent.name not in models.NAMES:
             raise CourseError(
-                f"{path} does not say which network it is of: give its name first and this file as its weights "
-                f"(names: {', '.join(models.NAMES)})."
+                f"The folder of {path} is not named after a network: give the network's name, and this file as its "
+                f"weights (names: {', '.join(models.NAMES)})."
             )
         return load_weights(models.build(path.parent.name), path)
     if path.exists():
@@ -168,13 +195,13 @@ def _load(source: str, weights: str | Path | None) -> nn.Layer:
             f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor of a pruned one, which "
             f"holds {PLAN}, nor a .pdparams file: export the network first (notebook 05), or give its weights."
         )
-    close = get_close_matches(source, models.NAMES, n=1)
+    close = get_close_matches(str(path), [*models.NAMES, *models.cards()], n=1)
     raise CourseError(
-        f"There is neither a network nor a file {source!r}: "
+        f"There is neither a network nor a file {str(path)!r}: "
         + (f"did you mean {close[0]}?" if close else "give a .pdparams file, or the folder of an exported model.")
     )
 
 
 def predict(net: nn.Layer, image: np.ndarray, views: Views = WHOLE) -> np.ndarray:
-    """Train ids uint8 (H, W) that `net` gives a uint8 RGB image (H, W, 3). The network's mode is left as it was."""
+    """Predict train ids uint8 (H, W) of a uint8 RGB image (H, W, 3) with `net`; its mode does not change."""
     return Eager(net, views)(image)

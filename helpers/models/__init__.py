@@ -4,11 +4,15 @@ The networks are PaddleSeg's: a layer that maps (N, 3, H, W) float32 to a list o
 output first and auxiliary outputs after it.
 """
 
-from helpers.models.counting import AUXILIARY_PREFIXES, Cost, LayerCost, cost, latency_ms
+from helpers.models.cards import Card, CardScores, CurvePoint
+from helpers.models.counting import Cost, LayerCost, cost, latency_ms
+from helpers.models.naming import AUXILIARY_PREFIXES
 from helpers.models.networks import NAMES, NETWORKS, build, title
-from helpers.models.pruned import PLAN, Group, Member, Plan, apply_plan, load_pruned, save_pruned
+from helpers.models.pruned import PLAN, Group, Member, Plan, apply_plan, load_pruned, load_shipped, save_pruned
 from helpers.models.quoted import QuotedCount, fastscnn_counts
+from helpers.models.shipped import cards
 from helpers.models.structure import Branch, branches
+from helpers.models.trained import load_trained
 from helpers.models.weights import WEIGHTS, load_weights, save_weights
 
 __all__ = [
@@ -18,7 +22,10 @@ __all__ = [
     "PLAN",
     "WEIGHTS",
     "Branch",
+    "Card",
+    "CardScores",
     "Cost",
+    "CurvePoint",
     "Group",
     "LayerCost",
     "Member",
@@ -27,10 +34,13 @@ __all__ = [
     "apply_plan",
     "branches",
     "build",
+    "cards",
     "cost",
     "fastscnn_counts",
     "latency_ms",
     "load_pruned",
+    "load_shipped",
+    "load_trained",
     "load_weights",
     "save_pruned",
     "save_weights",

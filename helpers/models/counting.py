@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,17 +12,13 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from helpers.models.naming import is_auxiliary
 from helpers.models.networks import build, without_initialisation
-
-# PaddleSeg's own names of the layers that exist for the auxiliary loss only. OCR's `aux_head` is none of them: its
-# output goes into the main one.
-AUXILIARY_PREFIXES = ("auxlayer",)
-_AUXILIARY = re.compile(r"(^|\.)(auxlayer|aux_head\d)")
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One convolution: where it is, what it multiplies, and the size (height, width) of what it writes."""
+    """One convolution: its name, its channels and kernel, and the size (height, width) of its output."""
 
     name: str
     in_channels: int
@@ -36,9 +31,9 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """Trainable parameters of a network and the multiply-accumulates of its convolutions for one image.
+    """Parameters of a network that compute, and multiply-accumulates of its convolutions, for one image.
 
-    `size_hw` is the image's size in pixels.
+    `size_hw` is the image's size in pixels. `params` counts the trainable parameters of layers that run.
     """
 
     size_hw: tuple[int, int]
@@ -52,11 +47,11 @@ class Cost:
 
     @property
     def gmacs(self) -> float:
-        """The same in 10^9: what papers call "GFLOPs" or "G" without saying so."""
+        """Multiply-accumulates in 10^9. Papers call them "GFLOPs" or "G"."""
         return self.macs / 1e9
 
     def share_by_stride(self) -> dict[int, float]:
-        """Share (0 to 1) of the multiply-accumulates at each stride: 4 stands for maps of a quarter of the height."""
+        """Return the share (0 to 1) of the multiply-accumulates at each stride: 4 is a quarter of the height."""
         shares: dict[int, float] = {}
         for layer in self.layers:
             stride = round(self.size_hw[0] / layer.out_hw[0])
@@ -65,28 +60,45 @@ class Cost:
 
 
 def cost(net: nn.Layer | str, size_hw: tuple[int, int], auxiliary: bool = False) -> Cost:
-    """Count the parameters and convolution multiply-accumulates of `net` for one image of `size_hw` pixels.
+    """Count parameters and convolution multiply-accumulates of `net` for one image of `size_hw` pixels.
 
     `net`: a network, or the name of one, which is then built without drawing its weights: the W48 pair has 250 million.
 
     Convolutions only, no bias, batch norm, activation or interpolation: a k x k convolution from C_in to C_out
-    channels in g groups costs k * k * C_in / g * C_out at each of its output pixels. Auxiliary heads, which an
-    exported network does not carry, count only when asked for.
-    """
+    channels in g groups costs k * k * C_in / g * C_out at each of its output pixels. Auxiliary heads, which an exported
+    network does not carry, count with `auxiliary=True`.
 
+    Parameters count if their layer runs. PaddleSeg's U-HRNet also builds `backbone.last_layer`, which its forward pass
+    never calls: of 13.32 million parameters (published as 13.3) U-HRNet-W18-small computes with 13.24, and U-HRNet-W48
+    of 182.51 (published as 182.6) with 181.94. The other networks of the table compute with all of theirs.
+    """
     if isinstance(net, str):
         with without_initialisation():
             net = build(net)
-
-    def counts(name: str) -> bool:
-        return auxiliary or not _AUXILIARY.search(name)
-
-    params = sum(p.size for name, p in net.named_parameters() if not p.stop_gradient and counts(name))
-    with _recorded_convolutions(net) as recorded:
+    with _recorded_convolutions(net) as recorded, _recorded_calls(net) as called:
         net(paddle.zeros([1, 3, *size_hw]))
-    return Cost(
-        size_hw=tuple(size_hw), params=int(params), layers=tuple(layer for layer in recorded if counts(layer.name))
-    )
+    params = 0
+    for prefix, layer in net.named_sublayers(include_self=True):
+        if auxiliary if is_auxiliary(prefix) else id(layer) in called:
+            own = layer.parameters(include_sublayers=False)
+            params += sum(int(parameter.size) for parameter in own if not parameter.stop_gradient)
+    layers = tuple(layer for layer in recorded if auxiliary or not is_auxiliary(layer.name))
+    return Cost(size_hw=tuple(size_hw), params=params, layers=layers)
+
+
+@contextmanager
+def _recorded_calls(net: nn.Layer) -> Iterator[set[int]]:
+    """Collect the id of every layer that runs."""
+    called: set[int] = set()
+    hooks = [
+        layer.register_forward_pre_hook(lambda layer, inputs: called.add(id(layer)))
+        for layer in net.sublayers(include_self=True)
+    ]
+    try:
+        yield called
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -147,8 +159,11 @@ def _output_hw(layer: nn.Conv2D, input_hw: list[int]) -> tuple[int, int]:
 
 
 def latency_ms(net: nn.Layer, size_hw: tuple[int, int], repeats: int = 3) -> tuple[float, float, float]:
-    """Milliseconds for one image of `size_hw` pixels in evaluation mode, after one run that is not counted: median,
-    smallest and largest of `repeats`. The logits are fetched, so the work is done on a GPU too."""
+    """Measure the latency of one image of `size_hw` pixels in evaluation mode.
+
+    Return median, smallest and largest of `repeats`, in milliseconds, after one run that is not counted. The logits are
+    copied to the host, so a GPU has finished its work.
+    """
     was_training = net.training
     net.eval()
     image = paddle.rand([1, 3, *size_hw])

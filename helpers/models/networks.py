@@ -15,8 +15,10 @@ from paddleseg.models import FCN, BiSeNetV2, DeepLabV3P, FastSCNN, OCRNet, PSPNe
 
 from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
-from helpers.models import pretrained as imagenet
+from helpers.models import pretrained as published
+from helpers.models import shipped
 from helpers.models.icnet import ICNet
+from helpers.models.weights import set_weights
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,7 @@ class NetworkSpec:
     """One row of the table.
 
     `title`: as the literature writes it, with its head. `build` maps a number of classes to the network with random
-    weights. `imagenet`: the name of its backbone in `helpers.models.pretrained.SOURCES`, None where no ImageNet weights
-    are published.
+    weights. `imagenet`: the key of its backbone in `helpers.models.pretrained.IMAGENET`, None if there is none.
     """
 
     title: str
@@ -121,32 +122,55 @@ NAMES: tuple[str, ...] = tuple(NETWORKS)
 
 
 def title(name: str) -> str:
-    """The network's name as the literature writes it."""
+    """Return the network's name as the literature writes it."""
     return _lookup(name).title
 
 
-def build(name: str, num_classes: int = NUM_CLASSES, seed: int | None = None, pretrained: bool = False) -> nn.Layer:
-    """Build the network `name` with random weights; with a `seed`, the same ones each time.
+def build(
+    name: str, num_classes: int = NUM_CLASSES, seed: int | None = None, pretrained: str | None = None
+) -> nn.Layer:
+    """Build the network `name` with random weights, the same ones for the same `seed`, or with trained ones.
 
-    `pretrained`: put the published ImageNet weights into its backbone, from the cache or the network.
-    Raises CourseError for a name that is not in NAMES, and when the weights cannot be had.
+    `pretrained`:
+
+    - "miniscapes": the weights in `weights/`, trained on synthetic streets;
+    - "imagenet": PaddleSeg's weights for the backbone, from the cache or fetched;
+    - "cityscapes": PaddleSeg's weights for the complete network, from the cache or fetched;
+    - None or "": none.
+
+    With other than 19 classes, the classifier keeps its random weights.
+    Raises CourseError for an unknown name, and if the weights do not exist or cannot be loaded.
     """
     network = _lookup(name)
     if seed is not None:
         paddle.seed(seed)
     net = network.build(num_classes)
-    if pretrained:
-        if network.imagenet is None:
-            raise CourseError(
-                f"No ImageNet weights are published for {network.title}: set `pretrained = false` in profiles.toml."
-            )
-        imagenet.load_backbone(net.backbone, network.imagenet)
+    if not pretrained:
+        return net
+    available = {
+        "miniscapes": [card.name for card in shipped.cards().values() if not card.pruned],
+        "imagenet": [each for each, spec in NETWORKS.items() if spec.imagenet],
+        "cityscapes": list(published.CITYSCAPES),
+    }
+    if pretrained not in available:
+        raise CourseError(f"There are no weights {pretrained!r}: choose one of {', '.join(available)}.")
+    if name not in available[pretrained]:
+        raise CourseError(
+            f"There are no {pretrained} weights for {network.title}, only for {', '.join(available[pretrained])}: "
+            "choose one of these, or build it without `pretrained`."
+        )
+    if pretrained == "imagenet":
+        published.load_backbone(net.backbone, network.imagenet)
+    elif pretrained == "cityscapes":
+        published.load_cityscapes(net, name)
+    else:
+        set_weights(net, shipped.read(name), str(shipped.weights_path(name)), strict=False)
     return net
 
 
 @contextlib.contextmanager
 def without_initialisation() -> Iterator[None]:
-    """Inside, networks are built without drawing their weights, which would take most of the time."""
+    """Build networks without drawing their weights, which would take most of the time."""
     drawing = [NormalInitializer, MSRAInitializer]
     originals = [each.forward for each in drawing]
     for each in drawing:

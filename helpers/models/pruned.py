@@ -11,10 +11,12 @@ import pandas as pd
 from paddle import nn
 
 from helpers import paddle_compat
+from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
+from helpers.models import shipped
 from helpers.models.networks import build
-from helpers.models.weights import load_weights, save_weights
+from helpers.models.weights import load_weights, save_weights, set_weights
 
 PLAN = "plan.json"
 PRUNED_WEIGHTS = "pruned.pdparams"
@@ -152,6 +154,25 @@ def load_pruned(folder: str | Path) -> nn.Layer:
     """
     plan = Plan.load(Path(folder) / PLAN)
     return load_weights(apply_plan(build(plan.network), plan), Path(folder) / PRUNED_WEIGHTS)
+
+
+def load_shipped(name: str, num_classes: int = NUM_CLASSES) -> nn.Layer:
+    """Build the network of the weights `name` in `weights/`, pruned if they are, and load them.
+
+    `name` is a key of `shipped.cards()`, such as fastscnn or fastscnn_pruned_51. With other than 19 classes, the
+    classifier keeps its random weights. The network is returned in evaluation mode.
+    Raises CourseError for an unknown name and for damaged files.
+    """
+    cards = shipped.cards()
+    if name not in cards:
+        raise CourseError(f"There are no weights {name!r} in {shipped.FOLDER}: choose one of {', '.join(cards)}.")
+    net = build(cards[name].network, num_classes)
+    if cards[name].pruned:
+        shipped.verified(shipped.plan_path(name))
+        apply_plan(net, Plan.load(shipped.plan_path(name)))
+    set_weights(net, shipped.read(name), str(shipped.weights_path(name)), strict=False)
+    net.eval()
+    return net
 
 
 class _Operator:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from paddleseg.models import FastSCNN, layers
 
-from helpers.models.counting import AUXILIARY_PREFIXES, LayerCost, cost
+from helpers.models.counting import LayerCost, cost
+from helpers.models.naming import AUXILIARY_PREFIXES
 from helpers.models.networks import build_fastscnn_2020
 
 # PaddleSlim reads sizes from a program in which the size after a resize to a computed size is unknown, -1 by -1; these

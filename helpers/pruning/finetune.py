@@ -34,7 +34,7 @@ def rewound(recipe: Recipe, iterations: int) -> Recipe:
             f"{recipe.iterations - recipe.warmup} after its warm-up."
         )
     start = learning_rate(recipe, recipe.iterations - iterations)
-    return replace(recipe, iterations=iterations, lr=start, warmup=0, pretrained=False)
+    return replace(recipe, iterations=iterations, lr=start, warmup=0, pretrained="")
 
 
 @contextmanager

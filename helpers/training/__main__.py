@@ -1,7 +1,7 @@
 """Train one network of a profile: `python -m helpers.training --profile cityscapes --model uhrnet_w48`.
 
-A launcher trains on many devices; it takes the file, since it does not know `-m`: `python -m paddle.distributed.launch
---gpus 0,1,2,3 helpers/training/__main__.py ...`; on CPUs `--nproc_per_node 2 --backend gloo` instead of `--gpus`.
+Paddle's launcher trains on several devices. It has no `-m`, so pass the file: `python -m paddle.distributed.launch
+--gpus 0,1,2,3 helpers/training/__main__.py ...`; on CPUs, replace `--gpus` by `--nproc_per_node 2 --backend gloo`.
 """
 
 from __future__ import annotations
@@ -17,34 +17,36 @@ from helpers.training.distributed import join
 
 
 def main() -> int:
-    """Exit code 0, or 2 with one sentence on standard error for a user's mistake."""
+    """Return exit code 0, or 2 after a user's mistake, with one sentence on standard error."""
     parser = argparse.ArgumentParser(prog="python -m helpers.training", description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="mini", help="smoke, mini or cityscapes")
     parser.add_argument("--model", required=True, help=f"one of {', '.join(models.NAMES)}")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="auto", help="auto, cpu, gpu:0; under a launcher each process has its own")
-    parser.add_argument("--data-root", default="", help="empty: the profile's own data")
-    parser.add_argument("--output-dir", default="", help="empty: outputs/<profile>")
-    parser.add_argument("--workers", type=int, default=0, help="loading processes beside each training process")
+    parser.add_argument("--device", default="auto", help="auto, cpu or gpu:0; a launcher assigns one to each process")
+    parser.add_argument("--data-root", default="", help="default: the data of the profile")
+    parser.add_argument("--output-dir", default="", help="default: outputs/<profile>")
+    parser.add_argument("--workers", type=int, default=0, help="loader processes per training process")
     arguments = parser.parse_args()
-    return exit_code(lambda: train(arguments), "interrupted: the same line goes on from the last checkpoint")
+    return exit_code(
+        lambda: train(arguments), "interrupted: run the same command again to resume from the last checkpoint"
+    )
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Train as the command line says; raises CourseError."""
+    """Train the network that the arguments name. Raise CourseError for a user's mistake."""
     world = join(arguments.device)
-    place = {
+    options = {
         "profile": arguments.profile,
         "seed": arguments.seed,
         "data_root": arguments.data_root,
         "output_dir": arguments.output_dir,
     }
     if world.first:
-        Notebook("02", **place)  # generates MiniScapes, once
+        Notebook("02", **options)  # generates MiniScapes, once
     world.wait()
-    nb = Notebook("02", **place)
+    nb = Notebook("02", **options)
     recipe = nb.profile.recipe(arguments.model)
-    net = models.build(arguments.model, seed=arguments.seed, pretrained=recipe.pretrained and world.first)
+    net = models.build(arguments.model, seed=arguments.seed, pretrained=recipe.pretrained if world.first else None)
     history = fit(
         net,
         nb.frames("train"),

@@ -65,6 +65,12 @@ def test_a_pruned_network_is_opened_by_its_folder(tmp_path, monkeypatch, net):
     assert evaluation.open_network(tmp_path).net is net
 
 
+def test_shipped_weights_are_opened_by_name():
+    for source, more in [("fastscnn", {"pretrained": "miniscapes"}), ("fastscnn_pruned_73", {})]:
+        expected = evaluation.predict(models.load_shipped(source), IMAGE)
+        np.testing.assert_array_equal(evaluation.open_network(source, **more)(IMAGE), expected)
+
+
 def test_what_is_not_a_network(net, tmp_path):
     file = tmp_path / "somewhere" / "model.pdparams"
     models.save_weights(net, file)
@@ -74,7 +80,13 @@ def test_what_is_not_a_network(net, tmp_path):
         ("outputs/nowhere", {}, "neither a network nor a file 'outputs/nowhere': give a .pdparams file"),
         ("fastscnn", {}, "without weights"),
         ("hrnet_w18_small_v1", {"weights": file}, "another network"),
-        (file, {}, "does not say which network"),
+        (file, {}, "not named after a network"),
+        ("fastscnn", {"weights": file, "pretrained": "miniscapes"}, "two kinds of weights"),
+        ("fastscnn_pruned_51", {"pretrained": "cityscapes"}, "has one set of weights"),
+        ("fastscnn_pruned_15", {}, "did you mean fastscnn_pruned_51"),
+        ("fastscnn", {"pretrained": "imagenet"}, "for its backbone only"),
+        (file, {"pretrained": "miniscapes"}, "drop `pretrained`"),
+        (net, {"weights": file}, "drop `weights`"),
         (tmp_path / "empty", {}, "deploy.yaml"),
         (7, {}, "cannot predict"),
         (lambda image: image, {"views": evaluation.Views(flip=True)}, "give the network itself"),
