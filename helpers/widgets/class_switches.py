@@ -1,4 +1,4 @@
-"""A switch for each class, in its colour, and two buttons for all of them."""
+"""Switch classes on and off: a coloured checkbox per class, and two buttons for all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.widgets.quiet import Quiet
 
 
 class ClassSwitches(Quiet, widgets.VBox):
-    """`boxes`, one for each class, `all_on`, `all_off`. `on` holds the names that are on and can be observed."""
+    """Controls: `boxes` (one per class), `all_on`, `all_off`. The trait `on` holds the names of enabled classes."""
 
     on = traitlets.Tuple()
 
@@ -38,7 +38,7 @@ class ClassSwitches(Quiet, widgets.VBox):
         self._read()
 
     def keep(self, train_ids: np.ndarray) -> np.ndarray:
-        """The train ids (H, W) with IGNORE in place of the classes that are off."""
+        """Return train ids (H, W), uint8, with disabled classes replaced by IGNORE."""
         table = np.full(256, IGNORE, dtype=np.uint8)
         for i, box in enumerate(self.boxes):
             if box.value:

@@ -1,7 +1,8 @@
-"""Leaf through a data set: split, city, frame; image, overlay or labels; the class under the pointer."""
+"""Browse a data set by split, city and frame, as image, overlay or labels, with the class at the pointer."""
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import cv2
@@ -13,24 +14,24 @@ from helpers.cityscapes.annotations import read_annotations
 from helpers.common.errors import CourseError
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
-from helpers.widgets.picture import Picture
+from helpers.widgets.picture import Picture, pixel_at
 from helpers.widgets.quiet import Quiet
 
-WIDTH = 1024  # pixels of the picture that is sent; a larger frame is shrunk for the screen, not for the pointer
+WIDTH = 1024  # pixels, largest width sent to the browser; the pointer reads labels at full resolution
 _BY_ID = {label.id: label for label in LABELS}
 
 
 class DatasetBrowser(Quiet, widgets.VBox):
-    """A window on the frames in `root`. All splits that have frames can be chosen.
+    """Browse the frames in `root`; offers every split that has frames. Raises CourseError if there is no frame.
 
-    Controls: `split`, `city`, `number` (of the frame in its city), `view`, `opacity`, `switches` (ClassSwitches);
-    shown: `picture`, `stem`, `under` (what is at the pointer). `frame` is the one shown.
+    Controls: `split`, `city`, `number` (index of the frame in its city), `view`, `opacity`, `switches` (ClassSwitches).
+    Outputs: `picture`, `stem`, `under` (label at the pointer). `frame` is the current frame.
     """
 
     def __init__(self, root: str | Path):
         self._frames = {split: index(root, split) for split in splits(root)}
         if not self._frames:
-            raise CourseError(f"There is no frame in {root}: give the folder that holds leftImg8bit/ and gtFine/.")
+            raise CourseError(f"Found no frame in {root}: pass the folder that contains leftImg8bit/ and gtFine/.")
         self.split = widgets.ToggleButtons(options=list(self._frames), description="split")
         self.city = widgets.Dropdown(description="city")
         self.number = widgets.IntSlider(min=0, max=0, description="frame")
@@ -55,15 +56,14 @@ class DatasetBrowser(Quiet, widgets.VBox):
 
     @property
     def frame(self) -> Frame:
-        """The frame that is shown."""
+        """The current frame."""
         return self._in_city[self.number.value]
 
     def class_at(self, x: float, y: float) -> str:
-        """What is at the point (x, y), fractions of width and height: "car, train id 13, label id 26, ..."."""
+        """Describe the label at (x, y), fractions of width and height: "car, train id 13, label id 26, ..."."""
         if self._ids is None:
             return "the labels of the test split are not public"
-        height, width = self._ids.shape
-        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        row, column = pixel_at(x, y, self._ids.shape)
         label = _BY_ID[int(self._ids[row, column])]
         kind = "ignored" if label.trainId in (IGNORE, -1) else f"train id {label.trainId}"
         parts = [label.name, kind, f"label id {label.id}", label.category]
@@ -100,7 +100,7 @@ class DatasetBrowser(Quiet, widgets.VBox):
             read = read_annotations(frame)
             self._labels = _shrink(read.train_ids, cv2.INTER_NEAREST)
             self._ids, self._instances = read.label_ids, read.instance_ids
-        self.stem.value = f"<code>{frame.stem}</code>"
+        self.stem.value = f"<code>{escape(frame.stem)}</code>"
         with self._quietly():
             self.picture.clicked = []
         self._point()
@@ -117,11 +117,11 @@ class DatasetBrowser(Quiet, widgets.VBox):
             self.picture.show(overlay(self._image, labels, self.opacity.value))
 
     def _point(self) -> None:
-        at = self.picture.pointer or self.picture.clicked[:2]
-        self.under.value = f"<b>{self.class_at(*at)}</b>" if at else _HINT
+        at = self.picture.position
+        self.under.value = f"<b>{escape(self.class_at(*at))}</b>" if at else _HINT
 
 
-_HINT = "Point at the picture, or click, to see what is there."
+_HINT = "Point at the image or click on it to see the class."
 
 
 def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Serve labels live: choose frame, network, engine and threads; see the labels and the milliseconds."""
+"""Label frames live: choose frame, network, engine and threads, see labels and latency."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from helpers.deployment import ALL_ENGINES, Predictor, available
 from helpers.plotting.base import overlay
 from helpers.widgets.picture import Picture
 
-RUNS = 3  # of which the median is told
+RUNS = 3  # the latency shown is their median
 
 
 class DeployDemo(widgets.VBox):
-    """Labels of `images`, uint8 (H, W, 3) each, by the exported networks in `folders`, name to folder.
+    """Label `images`, uint8 (H, W, 3) each, with the exported networks in `folders` ({name: folder}).
 
-    Controls: `number` (of the image), `network`, `engine`, `threads`, `opacity`; shown: `picture`, `told`. `labels` and
-    `latency_ms` are those of the picture. Predictors are kept, so the second choice of an engine is quick; `close_all`
-    frees them.
+    Controls: `number` (index of the image), `network`, `engine`, `threads`, `opacity`. Outputs: `picture`, `status`;
+    `labels` and `latency_ms` belong to the current picture. Open predictors are reused until `close_all`. Raises
+    CourseError without a network or an image.
     """
 
     def __init__(self, folders: Mapping[str, str | Path], images: Sequence[np.ndarray], engine: str = "paddle-onednn"):
         if not folders or not len(images):
-            raise CourseError("The demo needs at least one exported network and one image: give both.")
+            raise CourseError(
+                f"Expected at least one exported network and one image, got {len(folders)}, {len(images)}."
+            )
         self._folders, self._images = dict(folders), list(images)
         self._predictors: dict[tuple[str, str, int], Predictor] = {}
         self.labels: np.ndarray | None = None
@@ -42,16 +44,16 @@ class DeployDemo(widgets.VBox):
         cores = usable_cores()
         self.threads = widgets.IntSlider(cores, 1, cores, description="threads", continuous_update=False, **wide)
         self.opacity = widgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="opacity", **wide)
-        self.picture, self.told = Picture(alt="the frame with its labels"), widgets.HTML()
+        self.picture, self.status = Picture(alt="the frame with its labels"), widgets.HTML()
         for control in (self.number, self.network, self.engine, self.threads):
             control.observe(lambda _: self._predict(), "value")
         self.opacity.observe(lambda _: self._draw(), "value")
         self._predict()
         rows = [widgets.HBox([self.number, self.threads]), widgets.HBox([self.network, self.engine]), self.opacity]
-        super().__init__([*rows, self.picture, self.told])
+        super().__init__([*rows, self.picture, self.status])
 
     def close_all(self) -> None:
-        """Free the engines; the next choice opens one again."""
+        """Free the engines; the next prediction opens one again."""
         for predictor in self._predictors.values():
             predictor.close()
         self._predictors.clear()
@@ -59,24 +61,24 @@ class DeployDemo(widgets.VBox):
     def _predict(self) -> None:
         image = self._images[self.number.value]
         key = self.network.value, self.engine.value, self.threads.value
-        self.told.value = "…"
+        self.status.value = "…"
         try:
             if key not in self._predictors:
                 self._predictors[key] = Predictor(self._folders[key[0]], key[1], key[2])
             predictor = self._predictors[key]
-            predictor(image)  # the first one prepares for this size
+            predictor(image)  # the first run prepares for this size
             times = []
             for _ in range(RUNS):
                 started = time.perf_counter()
                 self.labels = predictor(image)
                 times.append(1000 * (time.perf_counter() - started))
         except CourseError as error:
-            self.told.value = f"<b>{escape(str(error))}</b>"
+            self.status.value = f"<b>{escape(str(error))}</b>"
             return
         self.latency_ms = float(np.median(times))
         height, width = image.shape[:2]
-        self.told.value = (
-            f"<b>{self.latency_ms:.1f} ms</b> from frame to labels, {1000 / self.latency_ms:.0f} frames a second "
+        self.status.value = (
+            f"<b>{self.latency_ms:.1f} ms</b> from frame to labels, {1000 / self.latency_ms:.0f} frames per second "
             f"({width} x {height}, median of {RUNS})"
         )
         self._draw()

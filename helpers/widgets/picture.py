@@ -1,16 +1,15 @@
-"""A picture that tells where the pointer is on it, which no widget of ipywidgets does."""
+"""An image widget that reports the position of the pointer, which ipywidgets does not offer."""
 
 from __future__ import annotations
 
 import anywidget
-import cv2
 import numpy as np
 import traitlets
 
-from helpers.common.errors import CourseError
+from helpers.widgets.encoding import encode_image
 
-# What the browser runs. Positions are fractions of the picture, so they hold at any size on the screen. Moves are sent
-# at most twenty times a second, the latest one always.
+# Runs in the browser. Positions are fractions of the image, valid at any size on the screen. Moves are sent at most
+# twenty times per second; the latest one is always sent.
 _SCRIPT = """
 function render({ model, el }) {
   const picture = document.createElement("img");
@@ -55,12 +54,18 @@ export default { render };
 """
 
 
-class Picture(anywidget.AnyWidget):
-    """An encoded picture on the screen.
+def pixel_at(x: float, y: float, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """Return row and column of the pixel at (x, y), fractions of width and height from 0 to 1."""
+    height, width = size_hw
+    return min(int(y * height), height - 1), min(int(x * width), width - 1)
 
-    `value`: the bytes of a PNG or JPEG file, `format`: "png" or "jpeg". `pointer`: where the pointer is, [x, y] as
-    fractions of width and height from the top left corner, or [] when it is elsewhere. `clicked`: [x, y, number of
-    clicks so far], or [] before the first. Both may be set from Python, which is how tests point and click.
+
+class Picture(anywidget.AnyWidget):
+    """An encoded image on the screen.
+
+    `value` holds the bytes of a PNG or JPEG file, `format` is "png" or "jpeg". `pointer` is [x, y], fractions of width
+    and height from the top left corner, or [] outside the image. `clicked` is [x, y, clicks so far], or [] before the
+    first click. Tests set both from Python.
     """
 
     _esm = _SCRIPT
@@ -73,10 +78,13 @@ class Picture(anywidget.AnyWidget):
     clicked = traitlets.List(traitlets.Float()).tag(sync=True)
 
     def show(self, image: np.ndarray, format: str = "jpeg") -> None:
-        """Encode and show uint8 `image` (H, W, 3), RGB; "png" keeps flat colours exact, "jpeg" is quicker to send."""
-        done, data = cv2.imencode(f".{format}", np.ascontiguousarray(image[..., ::-1]))
-        if not done:
-            raise CourseError(f"An image of shape {image.shape} cannot be written as {format}: give uint8 (H, W, 3).")
+        """Encode and show a uint8 image (H, W, 3), RGB; "png" keeps colours exact, "jpeg" is faster to send."""
+        data = encode_image(image, format)
         with self.hold_sync():  # one message: the browser never reads new bytes in the old format
             self.format = format
-            self.value = data.tobytes()
+            self.value = data
+
+    @property
+    def position(self) -> list[float]:
+        """[x, y] under the pointer, else of the last click, else []."""
+        return self.pointer or self.clicked[:2]

@@ -1,4 +1,4 @@
-"""Let networks predict a frame or a picture of one's own, and look at two of them with a wipe between."""
+"""Compare two networks on a frame or an uploaded picture, with a wipe between their predictions."""
 
 from __future__ import annotations
 
@@ -16,30 +16,28 @@ from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.pictures import read_picture
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
-from helpers.widgets.picture import Picture
+from helpers.widgets.picture import Picture, pixel_at
 from helpers.widgets.quiet import Quiet
 
-WIDTH = 1024  # pixels of the picture that is sent, at most; small frames are enlarged by a whole factor
-LARGEST = 1024 * 2048  # pixels that are predicted; a larger upload is shrunk, as a demo should answer in seconds
-LABEL = "label"  # what can be chosen beside the networks when the frame has one
+WIDTH = 1024  # pixels, largest width sent to the browser; small frames are enlarged by an integer factor
+LARGEST = 1024 * 2048  # pixels; larger uploads are shrunk, so that the demo answers in seconds
+LABEL = "label"  # offered next to the networks if the frame has a label
 
 
 class PredictionDemo(Quiet, widgets.VBox):
-    """A window on what `networks`, name to prediction function, say of `frames` and of uploaded pictures.
+    """Show predictions of `networks` ({name: prediction function}) for `frames` and uploaded pictures.
 
-    Controls: `number` (of the frame), `upload`, `left` and `right` (a network, or the label), `wipe` (share of the
-    width that shows `left`), `opacity`, `switches` (ClassSwitches); shown: `picture`, `status` (what was predicted, how
-    long it took, or what is wrong with an upload), `under` (what each says at the pointer). Each network predicts a
-    picture once, when it is first shown; at its very first, twice, since what is compiled then is not what it takes.
+    Controls: `number` (index of the frame), `upload`, `left` and `right` (a network or the label), `wipe` (share of the
+    width that shows `left`), `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name, seconds, or the
+    error of an upload), `under` (classes at the pointer). Each network predicts a picture once, when it is first shown;
+    its first prediction runs twice, so that compilation is not timed. Raises CourseError without network or frame.
     """
 
     def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame]):
         if not networks or not frames:
-            raise CourseError(
-                f"The demo needs a network and a frame to begin with, not {len(networks)} and {len(frames)}."
-            )
+            raise CourseError(f"Expected at least one network and one frame, got {len(networks)} and {len(frames)}.")
         if LABEL in networks:
-            raise CourseError(f"A network cannot be called {LABEL!r} here: that is the name of the label.")
+            raise CourseError(f"The network name {LABEL!r} names the label in this demo: rename the network.")
         self._networks, self._frames = dict(networks), list(frames)
         self._warm: set[str] = set()
         names = list(networks)
@@ -72,9 +70,8 @@ class PredictionDemo(Quiet, widgets.VBox):
         )
 
     def at(self, x: float, y: float) -> dict[str, str]:
-        """What is said at (x, y), fractions of width and height: name of the network, or label, to class name."""
-        height, width = self._image.shape[:2]
-        row, column = min(int(y * height), height - 1), min(int(x * width), width - 1)
+        """Return the classes at (x, y), fractions of width and height: {network or label: class name}."""
+        row, column = pixel_at(x, y, self._image.shape[:2])
         shown = dict.fromkeys((self.left.value, self.right.value, *([LABEL] if self._truth is not None else [])))
         ids = {name: int(self._labels_of(name)[row, column]) for name in shown}
         return {name: CLASSES[each] if each < len(CLASSES) else "not evaluated" for name, each in ids.items()}
@@ -93,7 +90,7 @@ class PredictionDemo(Quiet, widgets.VBox):
             truth = read_label(frame) if frame.label.is_file() else None
             self._take(frame.stem, read_image(frame), truth)
         except CourseError as error:
-            self._complain(error)
+            self._show_error(error)
 
     def _take_upload(self) -> None:
         if not self.upload.value:
@@ -102,11 +99,11 @@ class PredictionDemo(Quiet, widgets.VBox):
         try:
             image = read_picture(bytes(file["content"]), file["name"])
         except CourseError as error:
-            self._complain(error)
+            self._show_error(error)
             return
         finally:
             with self._quietly():
-                self.upload.value = ()  # the same file can be chosen again
+                self.upload.value = ()  # allow choosing the same file again
         height, width = image.shape[:2]
         name = f"{file['name']}, {width} x {height}"
         scale = (LARGEST / (height * width)) ** 0.5
@@ -117,7 +114,7 @@ class PredictionDemo(Quiet, widgets.VBox):
         self._take(name, image, None)
 
     def _take(self, name: str, image: np.ndarray, truth: np.ndarray | None) -> None:
-        """Make this the picture that is shown. `truth`: its train ids, if they are known."""
+        """Show this image; `truth` holds its train ids, if known."""
         self._name, self._image, self._truth = name, image, truth
         self._predicted: dict[str, tuple[np.ndarray, float]] = {}
         names = list(self._networks)
@@ -130,12 +127,12 @@ class PredictionDemo(Quiet, widgets.VBox):
         self._show()
 
     def _show(self) -> None:
-        """Predict what is not there yet, then draw."""
+        """Make missing predictions, then draw."""
         try:
             for name in dict.fromkeys((self.left.value, self.right.value)):
                 self._labels_of(name)
         except CourseError as error:
-            self._complain(error)
+            self._show_error(error)
             return
         times = [
             f"{escape(name)} {self._predicted[name][1]:.2f} s"
@@ -162,7 +159,7 @@ class PredictionDemo(Quiet, widgets.VBox):
 
     def _draw(self) -> None:
         if any(name != LABEL and name not in self._predicted for name in (self.left.value, self.right.value)):
-            return  # a network that failed on this picture; the status says why
+            return  # a network failed on this image; the status shows the error
         image = _fit(self._image, cv2.INTER_AREA)
         left, right = (
             overlay(image, self.switches.keep(_fit(self._labels_of(name), cv2.INTER_NEAREST)), self.opacity.value)
@@ -175,16 +172,16 @@ class PredictionDemo(Quiet, widgets.VBox):
         self.picture.show(both)
 
     def _point(self) -> None:
-        at = self.picture.pointer or self.picture.clicked[:2]
-        said = self.at(*at) if at else {}
-        parts = [f"{escape(name)}: <b>{class_name}</b>" for name, class_name in said.items()]
+        at = self.picture.position
+        classes = self.at(*at) if at else {}
+        parts = [f"{escape(name)}: <b>{class_name}</b>" for name, class_name in classes.items()]
         self.under.value = " · ".join(parts) or _HINT
 
-    def _complain(self, error: CourseError) -> None:
+    def _show_error(self, error: CourseError) -> None:
         self.status.value = f'<span style="color: #b00020">{escape(str(error))}</span>'
 
 
-_HINT = "Point at the picture, or click, to see what each says there."
+_HINT = "Point at the image or click on it to see the classes."
 
 
 def _fit(array: np.ndarray, interpolation: int) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Move a cut, see at once which channels stay, what that costs, and how long the network would take. No training."""
+"""Choose a cut and see the kept channels, the remaining work and the predicted latency, without training."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from html import escape
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
@@ -13,17 +13,18 @@ from helpers.plotting.pruning import channels_left
 from helpers.pruning import CRITERIA, Analysis, Plan
 from helpers.pruning.analysis import Curves
 from helpers.pruning.latency import LatencyModel
+from helpers.widgets.encoding import encode_figure
 
 UNIFORM, SENSITIVITY = "same share", "same loss"
 
 
 class PruningExplorer(widgets.VBox):
-    """Plans for a network.
+    """Explore pruning plans of a network.
 
-    Controls: `criterion`, `allocation` (the same share from every group or, where `curves` of `pruning.sensitivity` are
-    given, the same loss), `cut` (share of the multiply-accumulates that goes), `align` (channels are multiples of it).
-    Shown: `picture` (PNG bytes in `.value`), `told` (numbers, or why there is no such plan). `plan` is the plan, or
-    None. `latency` are models of `helpers.pruning.latency`, fitted on this machine; without any, no time is told.
+    Controls: `criterion`, `allocation` (the same share from every group or, with `curves` of `pruning.sensitivity`, the
+    same loss), `cut` (share of multiply-accumulates to remove), `align` (channel counts are multiples of it). Outputs:
+    `picture` (PNG bytes in `.value`), `status` (numbers or the reason why no plan exists), `plan` (or None). `latency`
+    holds models of `helpers.pruning.latency`, fitted on this machine; without one, no time is shown.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class PruningExplorer(widgets.VBox):
         cut: float = 0.5,
     ):
         self._analysis, self._latency, self._curves = analysis, tuple(latency), curves
-        self._whole = analysis.plan(0.0)
+        self._unpruned = analysis.plan(0.0)
         self.criterion = widgets.ToggleButtons(options=list(CRITERIA), description="criterion")
         self.criterion.style.button_width = "5em"
         self.allocation = widgets.ToggleButtons(
@@ -48,13 +49,13 @@ class PruningExplorer(widgets.VBox):
         )
         self.align.style.button_width = "4em"
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
-        self.told = widgets.HTML()
+        self.status = widgets.HTML()
         self.plan: Plan | None = None
         for control in (self.criterion, self.allocation, self.cut, self.align):
             control.observe(lambda _: self._show(), "value")
         self._show()
         super().__init__(
-            [self.criterion, self.allocation, widgets.HBox([self.cut, self.align]), self.told, self.picture]
+            [self.criterion, self.allocation, widgets.HBox([self.cut, self.align]), self.status, self.picture]
         )
 
     def _show(self) -> None:
@@ -67,20 +68,22 @@ class PruningExplorer(widgets.VBox):
             )
         except CourseError as error:
             self.plan = None
-            self.told.value = f"<b>{error}</b>"
+            self.status.value = f"<b>{escape(str(error))}</b>"
             return
-        self.told.value = self._numbers(self.plan)
+        self.status.value = self._numbers(self.plan)
         self.picture.value = self._draw(self.plan)
 
     def _numbers(self, plan: Plan) -> str:
-        told = [
-            f"<b>{plan.macs_after / 1e9:.2f}</b> of {plan.macs_before / 1e9:.2f} GMACs stay, "
-            f"{plan.cut:.1%} go, at {plan.size_hw[0]} x {plan.size_hw[1]}"
+        lines = [
+            f"<b>{plan.macs_after / 1e9:.2f}</b> of {plan.macs_before / 1e9:.2f} GMACs kept, "
+            f"{plan.cut:.1%} removed, at {plan.size_hw[0]} x {plan.size_hw[1]}"
         ]
         for model in self._latency:
-            now, before = (model.predict(self._analysis, each) for each in (plan, self._whole))
-            told.append(f"{model.engine}: predicted <b>{now:.0f} ms</b>, {now / before:.2f} of {before:.0f} ms")
-        return "<br>".join(told)
+            now, before = (model.predict(self._analysis, each) for each in (plan, self._unpruned))
+            lines.append(
+                f"{escape(model.engine)}: predicted <b>{now:.0f} ms</b>, {now / before:.2f} of {before:.0f} ms"
+            )
+        return "<br>".join(lines)
 
     def _draw(self, plan: Plan) -> bytes:
         figure = Figure(figsize=(10, 4.2), layout="constrained")
@@ -91,7 +94,5 @@ class PruningExplorer(widgets.VBox):
             figure.add_subplot(),
             align=16,
         )
-        figure.supxlabel("hatched: no multiple of 16", fontsize=8, color="0.35")
-        data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=90)
-        return data.getvalue()
+        figure.supxlabel("hatched: not a multiple of 16", fontsize=8, color="0.35")
+        return encode_figure(figure, dpi=90)

@@ -1,4 +1,4 @@
-"""What the demos share: react to controls, but not while the demo itself sets them."""
+"""React to controls, except while the demo itself sets them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ipywidgets as widgets
 
 
 class Quiet:
-    """To be inherited beside a widget. `_listen` calls a function when controls change, unless inside `_quietly`."""
+    """Mixin for a widget: `_listen` calls a function when controls change, unless inside `_quietly`."""
 
     _quiet = False
 

@@ -1,32 +1,32 @@
-"""Recorded training runs as curves that can be chosen, coloured by what differs, and smoothed."""
+"""Compare the curves of recorded training runs: selected, coloured by a setting, smoothed."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import ipywidgets
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from helpers.common.errors import CourseError
+from helpers.widgets.encoding import encode_figure
 
 QUANTITIES = {"training loss": "loss", "mIoU, validation": "miou", "learning rate": "lr"}
 SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")
 
 
 class RunBrowser(ipywidgets.VBox):
-    """`runs`: objects like `helpers.training.recorded.Run`.
+    """Draw the curves of `runs`, objects like `helpers.training.recorded.Run`; raise CourseError without a run.
 
-    Controls: `quantity` (what is drawn), `colour` (the setting that gives the colour), `chosen` (which runs), `smooth`
-    (iterations to average the loss over). `picture` holds the figure as PNG, `table` the final values as HTML.
+    Controls: `quantity` (to draw), `colour` (setting that determines the colour), `chosen` (runs), `smooth` (iterations
+    over which the loss is averaged). Outputs: `picture` (figure as PNG), `table` (final values as HTML).
     """
 
     def __init__(self, runs: Sequence[Any], caption: str = ""):
         if not runs:
-            raise CourseError("There is no recorded run to compare: train a network first.")
+            raise CourseError("Expected at least one recorded run, got none: train a network first.")
         self.runs, self.caption = list(runs), caption
         names = [run.name for run in self.runs]
         differing = [key for key in SETTINGS if len({_text(run.settings.get(key)) for run in self.runs}) > 1]
@@ -47,25 +47,22 @@ class RunBrowser(ipywidgets.VBox):
     def _draw(self, _change: object = None) -> None:
         runs = [run for run in self.runs if run.name in self.chosen.value]
         figure = Figure(figsize=(7.5, 4.4), dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
         ax = figure.add_subplot()
         key, kind = self.colour.value, QUANTITIES[self.quantity.value]
         values = list(dict.fromkeys(_text(run.settings.get(key)) for run in self.runs))
-        told = set()
+        labelled = set()
         for run in runs:
             value = _text(run.settings.get(key))
             x, y = self._curve(run, kind)
-            label = f"{key} {value}" if value not in told else None
-            told.add(value)
+            label = f"{key} {value}" if value not in labelled else None
+            labelled.add(value)
             ax.plot(x, y, color=f"C{values.index(value) % 10}", marker="o" if kind == "miou" else None, label=label)
         ax.set(xlabel="iteration", ylabel=self.quantity.value, ylim=(0, None))
         ax.grid(alpha=0.3)
-        if told:
+        if labelled:
             ax.legend(fontsize=8)
         figure.supxlabel(self.caption, fontsize=8, color="0.35")
-        written = io.BytesIO()
-        figure.savefig(written, format="png")
-        self.picture.value = written.getvalue()
+        self.picture.value = encode_figure(figure)
         self.table.value = _table(runs)
 
     def _curve(self, run: Any, kind: str) -> tuple[np.ndarray, np.ndarray]:
@@ -79,10 +76,8 @@ class RunBrowser(ipywidgets.VBox):
 
 def _table(runs: Sequence[Any]) -> str:
     rows = "".join(
-        f"<tr><td style='text-align:left'>{run.name}</td><td>{np.mean(run.loss[-20:]):.3f}</td>"
-        f"<td>{run.miou[-1]:.3f}</td></tr>"
-        if len(run.miou)
-        else f"<tr><td style='text-align:left'>{run.name}</td><td>{np.mean(run.loss[-20:]):.3f}</td><td></td></tr>"
+        f"<tr><td style='text-align:left'>{escape(run.name)}</td><td>{np.mean(run.loss[-20:]):.3f}</td>"
+        f"<td>{f'{run.miou[-1]:.3f}' if len(run.miou) else ''}</td></tr>"
         for run in runs
     )
     head = "<tr><th style='text-align:left'>run</th><th>loss, last 20</th><th>mIoU, last</th></tr>"

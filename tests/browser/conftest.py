@@ -1,4 +1,4 @@
-"""JupyterLab and a browser for the tests of the demos: the real ones, since a widget is half JavaScript."""
+"""A real JupyterLab and a real browser for the tests of the demos, since half of a widget is JavaScript."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WAIT_MS = 180_000  # for a kernel to start on a busy machine
 
 
 def chromium() -> str | None:
-    """The installed browser; Playwright's own download is not used."""
+    """Return the path of the installed browser; Playwright's own download is not used."""
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """A running JupyterLab: (its folder of notebooks, its address)."""
+    """Start JupyterLab: (folder of notebooks, address, token)."""
     home = tmp_path_factory.mktemp("lab")
     notebooks, runtime = home / "notebooks", home / "runtime"
     notebooks.mkdir()
@@ -49,7 +49,7 @@ def lab(tmp_path_factory):
         yield notebooks, f"{state['url']}lab", state["token"]
     finally:
         server.terminate()
-        server.wait(120)  # it ends its kernels first
+        server.wait(120)  # it stops its kernels first
         log.close()
 
 
@@ -58,7 +58,7 @@ def chrome():
     """A headless browser."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not chromium():
-        pytest.skip("there is no Chromium here: install the package chromium")
+        pytest.skip("Chromium is not installed: install the package chromium")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         yield browser
@@ -67,9 +67,9 @@ def chrome():
 
 @pytest.fixture
 def run_cell(lab, chrome, request):
-    """`run_cell(source)`: a page of JupyterLab with a notebook of this one cell, executed without an error.
+    """`run_cell(source)` opens a notebook with this cell in JupyterLab, executes it, and returns the page.
 
-    When the test fails, the cell's output is printed.
+    The cell must not raise. If the test fails, the cell's output is printed.
     """
     folder, address, token = lab
     pages = []
@@ -82,7 +82,7 @@ def run_cell(lab, chrome, request):
         page = chrome.new_page(viewport={"width": 1400, "height": 1200})
         pages.append(page)
         page.set_default_timeout(WAIT_MS)
-        # A workspace of its own: the default one would open the notebooks of earlier tests again.
+        # The default workspace would reopen the notebooks of earlier tests.
         page.goto(f"{address}/workspaces/{Path(name).stem}/tree/{name}?token={token}")
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
         _execute(page)
@@ -94,21 +94,21 @@ def run_cell(lab, chrome, request):
     for page in pages:
         if request.node.stash.get(FAILED, False):
             shown = page.locator(".jp-Cell-outputArea").all_inner_texts()
-            print("What the cell showed:", *(shown or ["nothing"]), sep="\n")
+            print("Output of the cell:", *(shown or ["nothing"]), sep="\n")
         page.close()
 
 
 def _execute(page) -> None:
     """Press Shift+Enter in the first cell until it has run.
 
-    A key that comes before the notebook has its kernel is lost without a word, and JupyterLab calls a kernel idle
-    before that. A cell that was sent has the prompt "[*]:".
+    A key pressed before the notebook has its kernel is silently lost, and JupyterLab calls a kernel idle before that.
+    A cell that was sent has the prompt "[*]:".
     """
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
     until = time.monotonic() + WAIT_MS / 1000
-    while "[1]:" not in (said := prompt.inner_text()):
-        assert time.monotonic() < until, f"the cell does not run: its prompt is {said!r}"
-        if "[*]:" not in said:
+    while "[1]:" not in (text := prompt.inner_text()):
+        assert time.monotonic() < until, f"the cell does not run: its prompt is {text!r}"
+        if "[*]:" not in text:
             page.locator(".jp-CodeCell .cm-content").first.click()
             page.keyboard.press("Shift+Enter")
         page.wait_for_timeout(1000)
@@ -119,7 +119,7 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Remember a failure, so that `run_cell` can show what was on the page when it takes the page down."""
+    """Remember a failure, so that `run_cell` can print the output before it closes the page."""
     report = yield
     if report.when != "teardown" and report.failed:
         item.stash[FAILED] = True

@@ -1,4 +1,4 @@
-"""The dataset browser in JupyterLab: a slider is moved, the picture changes; a click tells the class."""
+"""The dataset browser in JupyterLab: controls update the picture, the pointer shows the class."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tiny_cityscapes import write_set
 
 pytestmark = pytest.mark.timeout(900)
 
-# The colour that is on the screen at a point of the picture, given as fractions of width and height.
+# The colour on the screen at a point of the picture, in fractions of width and height.
 PIXEL = """([x, y]) => {
   const picture = document.querySelector("img.course-picture");
   const canvas = document.createElement("canvas");
@@ -37,7 +37,7 @@ def slider(page, name):
 
 
 def changed(page, picture, before):
-    """Wait until the picture is another one; returns its address."""
+    """Wait until the picture has changed and return its address."""
     page.wait_for_function("before => document.querySelector('img.course-picture').src !== before", arg=before)
     return picture.evaluate(SOURCE)
 
@@ -48,7 +48,7 @@ def point(page, picture, x, y, click=False):
     picture.click(position=position) if click else picture.hover(position=position)
 
 
-def test_controls_change_the_picture_and_the_pointer_tells_the_class(page):
+def test_controls_update_the_picture_and_the_pointer_shows_the_class(page):
     picture = page.locator("img.course-picture")
     first = picture.evaluate(SOURCE)
 
@@ -71,7 +71,7 @@ def test_controls_change_the_picture_and_the_pointer_tells_the_class(page):
     page.get_by_text("car, train id 13, label id 26, vehicle, instance 26000").wait_for()
     point(page, picture, 0.9, 0.1)
     page.get_by_text("sky, train id 10, label id 23, sky").wait_for()
-    page.mouse.move(5, 5)  # away from the picture: what was clicked stays
+    page.mouse.move(5, 5)  # outside the picture, the last click counts
     page.get_by_text("car, train id 13").wait_for()
 
 

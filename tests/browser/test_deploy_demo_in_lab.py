@@ -1,4 +1,4 @@
-"""The deployment demo in JupyterLab: another network, another engine, labels and milliseconds follow."""
+"""The deployment demo in JupyterLab: network and engine update labels and latency."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = pytest.mark.timeout(900)
 
-# Two networks that see one class everywhere: the colour on the screen tells which one has answered.
+# Two networks with one class each: the colour on the screen identifies the network.
 SOURCE = """
 import numpy as np
 import paddle
@@ -45,16 +45,18 @@ COLOUR = """() => {
 }"""
 
 
-def wait_for_colour(page, wanted):
-    """Until the middle of the picture has this colour, but for JPEG."""
-    page.wait_for_function(f"wanted => ({COLOUR})().every((part, c) => Math.abs(part - wanted[c]) < 12)", arg=wanted)
+def wait_for_colour(page, expected):
+    """Wait until the centre of the picture has this colour, up to JPEG errors."""
+    page.wait_for_function(
+        f"expected => ({COLOUR})().every((part, c) => Math.abs(part - expected[c]) < 12)", arg=expected
+    )
 
 
-def test_network_and_engine_are_chosen(run_cell, tmp_path):
+def test_network_and_engine_update_the_labels(run_cell, tmp_path):
     page = run_cell(SOURCE.format(root=str(tmp_path)))
     page.locator("img.course-picture").wait_for()
     wait_for_colour(page, [128, 64, 128])
-    page.get_by_text("frames a second (128 x 64, median of 3)").wait_for()
+    page.get_by_text("frames per second (128 x 64, median of 3)").wait_for()
 
     page.locator(".widget-dropdown", has=page.get_by_text("network", exact=True)).locator("select").select_option(
         "all sky"
@@ -63,5 +65,5 @@ def test_network_and_engine_are_chosen(run_cell, tmp_path):
 
     engine = page.locator(".widget-dropdown", has=page.get_by_text("engine", exact=True)).locator("select")
     engine.select_option("Paddle Inference, OpenVINO")
-    page.get_by_text("frames a second (128 x 64, median of 3)").wait_for()
+    page.get_by_text("frames per second (128 x 64, median of 3)").wait_for()
     wait_for_colour(page, [70, 130, 180])

@@ -1,4 +1,4 @@
-"""The pruning explorer in JupyterLab: a slider is moved, numbers and picture change."""
+"""The pruning explorer in JupyterLab: controls update numbers and picture."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ pytestmark = pytest.mark.timeout(900)
 CELL = """from helpers.models import build
 from helpers.pruning import Analysis, LatencyModel
 from helpers.widgets.pruning_explorer import PruningExplorer
-clock = LatencyModel("an engine", 16, (20.0, 12.0, 30.0, 40.0), 0.0)
-PruningExplorer(Analysis(build("fastscnn", seed=0), (1024, 2048)), [clock])"""
+model = LatencyModel("an engine", 16, (20.0, 12.0, 30.0, 40.0), 0.0)
+PruningExplorer(Analysis(build("fastscnn", seed=0), (1024, 2048)), [model])"""
 SOURCE = "img => img.src"
 
 
@@ -23,7 +23,7 @@ def test_controls_change_numbers_and_picture(run_cell):
     page = run_cell(CELL)
     picture = page.locator("img.widget-image")
     picture.wait_for()
-    page.get_by_text("of 7.25 GMACs stay, 50.").wait_for()
+    page.get_by_text("of 7.25 GMACs kept, 50.").wait_for()
     page.get_by_text("an engine: predicted").wait_for()
     assert picture.evaluate("img => img.naturalWidth") > 800
     first = picture.evaluate(SOURCE)
@@ -38,5 +38,5 @@ def test_controls_change_numbers_and_picture(run_cell):
     third = changed(page, picture, second)
     page.get_by_role("button", name="random", exact=True).click()
     page.wait_for_timeout(500)
-    assert page.get_by_text("GMACs stay").count() == 1 and picture.evaluate(SOURCE)
+    assert page.get_by_text("GMACs kept").count() == 1 and picture.evaluate(SOURCE)
     assert third != first

@@ -1,4 +1,4 @@
-"""The comparison of runs in JupyterLab: each control makes another picture, the table follows the choice."""
+"""The run browser in JupyterLab: controls update picture and table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The browser in a process without a front end: set a control, read the picture back."""
+"""The dataset browser without a front end: set a control, read the picture."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ def browser(root):
 
 
 def shown(browser):
-    """The picture as uint8 (H, W, 3) RGB."""
+    """Return the picture as uint8 (H, W, 3), RGB."""
     return cv2.imdecode(np.frombuffer(browser.picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
@@ -35,7 +35,7 @@ def test_starts_with_the_first_frame(browser):
     assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.stem.value
     assert browser.number.max == 2
     expected = overlay(cityscapes.read_image(browser.frame), cityscapes.read_label(browser.frame), 0.5)
-    calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # noise suffers in a JPEG
+    calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # JPEG blurs noise
     assert np.abs(calm[0] - calm[1]).mean() < 6
 
 
@@ -65,7 +65,7 @@ def test_split_and_city_reset_the_frame(browser):
     assert browser.frame.stem == "lindau_000000_000019" and browser.city.options == ("lindau",)
 
 
-def test_labels_are_exact_and_switches_take_classes_away(browser):
+def test_labels_are_exact_and_switches_hide_classes(browser):
     browser.view.value = "labels"
     assert browser.picture.format == "png"
     label = cityscapes.read_label(browser.frame)
@@ -94,7 +94,7 @@ def test_the_class_under_the_pointer(browser):
     browser.picture.clicked = [10.5 / 64, 17.5 / 32, 1]
     browser.picture.pointer = [0.5, 1.0]
     assert browser.under.value == "<b>ego vehicle, ignored, label id 1, void</b>"
-    browser.picture.pointer = []  # the pointer leaves: what was clicked stays
+    browser.picture.pointer = []  # without a pointer, the last click counts
     assert browser.under.value == "<b>car, train id 13, label id 26, vehicle, instance 26000</b>"
     browser.number.value = 1
     assert "Point at" in browser.under.value
@@ -110,7 +110,7 @@ def test_test_frames_have_no_labels(browser):
     browser.split.value = "test"
     image = browser.picture.value
     browser.view.value = "labels"
-    assert browser.picture.value == image  # nothing to lay over
+    assert browser.picture.value == image  # no labels to draw
     browser.picture.pointer = [0.5, 0.5]
     assert "not public" in browser.under.value
 
@@ -124,18 +124,18 @@ def test_own_data_with_train_ids_alone(root):
     assert browser.class_at(0.5, 1.0).startswith("unlabeled, ignored")
 
 
-def test_large_frames_are_shrunk_for_the_screen_alone(tmp_path, monkeypatch):
+def test_large_frames_are_shrunk_only_for_display(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset_browser, "WIDTH", 32)
     browser = DatasetBrowser(write_set(tmp_path, {"val": {"lindau": 1}}))
     assert shown(browser).shape == (16, 32, 3) and browser._ids.shape == (32, 64)
 
 
-def test_nothing_to_show(tmp_path):
+def test_folder_without_frames_is_rejected(tmp_path):
     with pytest.raises(CourseError, match="no frame"):
         DatasetBrowser(tmp_path)
 
 
-def test_picture_keeps_flat_colours_and_refuses_nonsense():
+def test_picture_keeps_flat_colours():
     picture = Picture()
     image = np.zeros((4, 6, 3), np.uint8)
     image[1, 2] = (1, 2, 3)

@@ -1,4 +1,4 @@
-"""The demo without a front end: set a control, read back what it shows."""
+"""The deployment demo without a front end: set a control, read its outputs."""
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ def shown(demo) -> np.ndarray:
     return cv2.imdecode(np.frombuffer(demo.picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 
-def test_each_control_labels_anew(tmp_path):
+def test_each_control_updates_the_labels(tmp_path):
     folders = {f"tiny{seed}": export(tiny(seed=seed), tmp_path / f"{seed}", network="tiny") for seed in (1, 2)}
     images = list(frames(64, 96, batch=2))
     demo = DeployDemo(folders, images)
@@ -27,10 +27,10 @@ def test_each_control_labels_anew(tmp_path):
     np.testing.assert_array_equal(demo.labels, expected["tiny2"][1])
     demo.engine.value = "paddle"
     assert (demo.labels == expected["tiny2"][1]).mean() > 0.999
-    assert demo.latency_ms > 0 and f"{demo.latency_ms:.1f} ms" in demo.told.value and "96 x 64" in demo.told.value
+    assert demo.latency_ms > 0 and f"{demo.latency_ms:.1f} ms" in demo.status.value and "96 x 64" in demo.status.value
     demo.opacity.value = 1.0
     errors = [np.abs(shown(demo).astype(int) - overlay(images[1], demo.labels, share)).mean() for share in (1.0, 0.3)]
-    assert errors[0] < errors[1]  # JPEG blurs these patches of noise
+    assert errors[0] < errors[1]  # JPEG blurs noise
     assert len(demo._predictors) == 3
     demo.close_all()
     demo.number.value = 0
@@ -38,11 +38,11 @@ def test_each_control_labels_anew(tmp_path):
     demo.close_all()
 
 
-def test_an_engine_that_fails_is_told(tmp_path):
+def test_failing_engine_is_reported(tmp_path):
     folder = export(tiny(seed=1), tmp_path / "tiny", network="tiny")
     demo = DeployDemo({"tiny": folder}, list(frames(32, 32)))
     (folder / "model.pdiparams").unlink()
     demo.engine.value = "paddle"
-    assert "is missing" in demo.told.value
+    assert "is missing" in demo.status.value
     with pytest.raises(CourseError, match="at least one exported network and one image"):
         DeployDemo({}, [])

@@ -1,4 +1,4 @@
-"""The prediction demo without a front end: set a control, read the picture back."""
+"""The prediction demo without a front end: set a control, read the picture."""
 
 import io
 from datetime import datetime
@@ -16,14 +16,14 @@ from helpers.widgets.prediction_demo import PredictionDemo
 ROAD, SKY = CLASSES.index("road"), CLASSES.index("sky")
 
 
-class Says:
-    """Predicts one class everywhere and counts how often it was asked."""
+class Constant:
+    """Predicts one class everywhere and records the shapes of its inputs."""
 
     def __init__(self, train_id):
-        self.train_id, self.asked = train_id, []
+        self.train_id, self.shapes = train_id, []
 
     def __call__(self, image):
-        self.asked.append(image.shape)
+        self.shapes.append(image.shape)
         return np.full(image.shape[:2], self.train_id, np.uint8)
 
 
@@ -34,7 +34,7 @@ def frames(tmp_path):
 
 @pytest.fixture
 def demo(frames):
-    demo = PredictionDemo({"all road": Says(ROAD), "all sky": Says(SKY)}, frames)
+    demo = PredictionDemo({"all road": Constant(ROAD), "all sky": Constant(SKY)}, frames)
     demo.opacity.value = 1.0
     return demo
 
@@ -63,7 +63,7 @@ def png(image):
     return file.getvalue()
 
 
-def test_the_wipe_parts_the_two(demo):
+def test_wipe_divides_the_picture(demo):
     demo.wipe.value = 0.25
     picture = shown(demo)
     assert picture.shape == (16 * 32, 16 * 64, 3)  # small frames are enlarged for the screen
@@ -74,15 +74,15 @@ def test_the_wipe_parts_the_two(demo):
     assert is_class(shown(demo), SKY)
 
 
-def test_a_network_predicts_a_picture_once(demo):
+def test_network_predicts_a_picture_once(demo):
     road = demo._networks["all road"]
-    assert road.asked == 2 * [(32, 64, 3)]  # the first time is for warming up
+    assert road.shapes == 2 * [(32, 64, 3)]  # the first time is for warming up
     demo.wipe.value, demo.opacity.value = 0.9, 0.3
     demo.left.value = "all sky"
     demo.left.value = "all road"
-    assert len(road.asked) == 2
+    assert len(road.shapes) == 2
     demo.number.value = 1
-    assert len(road.asked) == 3
+    assert len(road.shapes) == 3
 
 
 def test_opacity_and_classes(demo, frames):
@@ -99,14 +99,14 @@ def test_opacity_and_classes(demo, frames):
     assert is_class(shown(demo), ROAD)
 
 
-def test_what_is_under_the_pointer(demo, frames):
+def test_pointer_shows_the_classes(demo, frames):
     truth = read_label(frames[0])
     demo.picture.pointer = [0.9, 0.1]
     assert truth[3, 57] == SKY
     assert demo.at(0.9, 0.1) == {"all road": "road", "all sky": "sky", "label": "sky"}
     assert "all road: <b>road</b>" in demo.under.value and "label: <b>sky</b>" in demo.under.value
     demo.picture.pointer = []
-    demo.picture.clicked = [0.5, 0.99, 1.0]  # the hood of the car that carries the camera
+    demo.picture.clicked = [0.5, 0.99, 1.0]  # the ego vehicle
     assert "label: <b>not evaluated</b>" in demo.under.value
     assert demo.at(1.0, 1.0)["all sky"] == "sky"
 
@@ -119,7 +119,7 @@ def test_the_label_can_be_chosen(demo, frames):
     assert "all sky" in demo.status.value and "all road" not in demo.status.value
 
 
-def test_an_upload(demo):
+def test_upload_is_predicted(demo):
     send(demo, "mine.png", png(np.full((40, 30, 3), 100, np.uint8)))
     assert "mine.png, 30 x 40" in demo.status.value and " s " in demo.status.value
     assert shown(demo).shape == (25 * 40, 25 * 30, 3)
@@ -129,42 +129,42 @@ def test_an_upload(demo):
     assert "label" in demo.left.options and shown(demo).shape == (512, 1024, 3)
 
 
-def test_the_label_gives_way_when_an_upload_has_none(demo):
+def test_label_is_deselected_for_an_upload(demo):
     demo.left.value = "label"
     send(demo, "mine.png", png(np.zeros((8, 8, 3), np.uint8)))
     assert (demo.left.value, demo.right.value) == ("all road", "all sky")
 
 
-def test_a_huge_upload_is_shrunk(demo):
+def test_huge_upload_is_shrunk(demo):
     send(demo, "wide.png", png(np.zeros((400, 12_000, 3), np.uint8)))
-    height, width = demo._networks["all road"].asked[-1][:2]
+    height, width = demo._networks["all road"].shapes[-1][:2]
     assert height * width <= 1024 * 2048 and width / height == pytest.approx(30, rel=0.02)
     assert "12000 x 400, shrunk to" in demo.status.value
     assert shown(demo).shape[1] == 1024
 
 
 @pytest.mark.parametrize("data", [b"road, road", b""])
-def test_an_upload_that_is_no_picture_leaves_the_old_one(demo, data):
+def test_unreadable_upload_keeps_the_old_picture(demo, data):
     before = demo.picture.value
     send(demo, "<notes>.txt", data)
     assert "&lt;notes&gt;.txt is" in demo.status.value and demo.picture.value == before
     assert demo.at(0.9, 0.1)["label"] == "sky"
 
 
-def test_a_network_that_refuses_says_so(frames):
-    def refuses(image):
+def test_error_of_a_network_is_shown(frames):
+    def fails(image):
         raise CourseError("Too small for this network.")
 
-    demo = PredictionDemo({"one": Says(ROAD), "two": refuses}, frames)
+    demo = PredictionDemo({"one": Constant(ROAD), "two": fails}, frames)
     assert "Too small" in demo.status.value
     demo.right.value = "one"
     assert "Too small" not in demo.status.value and demo.picture.value
 
 
-def test_what_the_demo_needs(frames):
-    with pytest.raises(CourseError, match="needs a network"):
+def test_invalid_arguments_are_rejected(frames):
+    with pytest.raises(CourseError, match="at least one network and one frame"):
         PredictionDemo({}, frames)
-    with pytest.raises(CourseError, match="needs a network"):
-        PredictionDemo({"one": Says(0)}, [])
-    with pytest.raises(CourseError, match="name of the label"):
-        PredictionDemo({"label": Says(0)}, frames)
+    with pytest.raises(CourseError, match="at least one network and one frame"):
+        PredictionDemo({"one": Constant(0)}, [])
+    with pytest.raises(CourseError, match="names the label"):
+        PredictionDemo({"label": Constant(0)}, frames)

@@ -1,4 +1,4 @@
-"""The explorer in a process without a front end: set a control, read numbers and picture back."""
+"""The pruning explorer without a front end: set a control, read numbers and picture."""
 
 import cv2
 import numpy as np
@@ -20,9 +20,9 @@ def explorer(analysis):
     return PruningExplorer(analysis, [LatencyModel("an engine", 16, (20.0, 12.0, 30.0, 40.0), 0.0)])
 
 
-def test_starts_with_half(explorer):
+def test_starts_at_a_cut_of_half(explorer):
     assert 0.5 <= explorer.plan.cut < 0.505
-    assert "of 7.25 GMACs stay" in explorer.told.value and "an engine: predicted <b>" in explorer.told.value
+    assert "of 7.25 GMACs kept" in explorer.status.value and "an engine: predicted <b>" in explorer.status.value
     picture = cv2.imdecode(np.frombuffer(explorer.picture.value, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[1] > 800 and picture.std() > 10
 
@@ -35,12 +35,12 @@ def test_every_control_changes_the_plan_and_the_picture(explorer):
         plans.append(explorer.plan)
         pictures.append(explorer.picture.value)
     assert all(len(group.kept) % 16 == 0 for group in explorer.plan.groups)
-    explorer.criterion.value = "random"  # as many channels, but others
+    explorer.criterion.value = "random"  # the same number of channels, but others
     assert explorer.plan not in plans
     assert [len(g.kept) for g in explorer.plan.groups] == [len(g.kept) for g in plans[-1].groups]
 
 
-def test_with_sensitivity_curves_the_allocation_can_be_chosen(analysis, explorer):
+def test_curves_enable_allocation_by_sensitivity(analysis, explorer):
     assert explorer.allocation.options == ("same share",)
     curves = {g.master: {0.8: 0.01 if "block" in g.master else 0.9} for g in analysis.coupled}
     explorer = PruningExplorer(analysis, curves=curves)
@@ -51,15 +51,15 @@ def test_with_sensitivity_curves_the_allocation_can_be_chosen(analysis, explorer
     assert all(len(explorer.plan.groups[row].kept) < len(before.groups[row].kept) for row in bottlenecks)
 
 
-def test_a_cut_that_cannot_be_reached_is_told(explorer):
+def test_unreachable_cut_is_reported(explorer):
     explorer.align.value = 16
     picture = explorer.picture.value
     explorer.cut.max = 0.99
     explorer.cut.value = 0.98
-    assert explorer.plan is None and "out of reach" in explorer.told.value and explorer.picture.value == picture
+    assert explorer.plan is None and "out of reach" in explorer.status.value and explorer.picture.value == picture
     explorer.cut.value = 0.3
-    assert explorer.plan is not None and "out of reach" not in explorer.told.value
+    assert explorer.plan is not None and "out of reach" not in explorer.status.value
 
 
-def test_without_a_model_no_time_is_told(analysis):
-    assert "ms" not in PruningExplorer(analysis).told.value
+def test_no_time_without_a_latency_model(analysis):
+    assert "ms" not in PruningExplorer(analysis).status.value

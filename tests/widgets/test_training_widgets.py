@@ -1,4 +1,4 @@
-"""The demos of notebook 02 without a front end: values are set, pictures are read back."""
+"""The demos of notebook 02 without a front end: set values, read pictures."""
 
 import io
 import json
@@ -19,7 +19,7 @@ def pixels(widget) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(widget.value)).convert("RGB"))
 
 
-def test_training_view_shows_the_prediction_of_the_network_it_is_given():
+def test_training_view_shows_the_prediction():
     image = np.zeros((4, 6, 3), np.uint8)
     view = TrainingView(image, lambda net, image: np.full(image.shape[:2], net), title="net")
     np.testing.assert_array_equal(pixels(view.picture), image)
@@ -39,7 +39,7 @@ def browser():
     return RunBrowser([run("slow", 0.01), run("fast", 0.1), run("dice", 0.1, (("dice", 1.0),))])
 
 
-def test_only_settings_that_differ_can_give_the_colour(browser):
+def test_only_differing_settings_are_offered_as_colour(browser):
     assert browser.colour.options == ("lr", "losses")
 
 
@@ -54,19 +54,23 @@ def test_every_control_changes_the_picture(browser, control, value):
     assert pixels(browser.picture).shape[0] > 300
 
 
-def test_the_table_holds_the_chosen_runs_alone(browser):
+def test_table_lists_only_the_chosen_runs(browser):
     browser.chosen.value = ("fast",)
     assert "fast" in browser.table.value and "slow" not in browser.table.value
     assert "0.100" in browser.table.value
 
 
-def test_nothing_chosen_is_an_empty_picture(browser):
+def test_names_of_runs_are_escaped():
+    assert "<b>" not in RunBrowser([run("<b>slow", 0.01)]).table.value
+
+
+def test_no_chosen_run_draws_an_empty_picture(browser):
     browser.chosen.value = ()
     assert pixels(browser.picture).shape[0] > 300
 
 
-def test_no_runs():
-    with pytest.raises(CourseError, match="no recorded run"):
+def test_no_run_is_an_error():
+    with pytest.raises(CourseError, match="at least one recorded run"):
         RunBrowser([])
 
 
