@@ -7,12 +7,16 @@ pixels; radii grow with the height of the frame, so that a larger frame is spoil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
 
+from helpers.cityscapes import Frame, read_image, read_label
 from helpers.common.errors import CourseError
+from helpers.common.progress import progress
+from helpers.evaluation.opening import PredictFn
+from helpers.evaluation.scores import confusion_matrix, scores
 
 STRENGTHS = (1, 2, 3, 4, 5)
 _HEIGHT = 256  # pixels, for which the radii below are given
@@ -71,3 +75,34 @@ KINDS: dict[str, Callable[[np.ndarray, int, np.random.Generator], np.ndarray]] =
     "noise": _noise,
     "jpeg": _jpeg,
 }
+
+
+def robustness(networks: Mapping[str, PredictFn], frames: Sequence[Frame], seed: int = 0) -> dict[str, dict[str, list]]:
+    """mIoU of each network under each corruption: {kind: {network: [mIoU at strength 0, 1, ... 5]}}.
+
+    `networks` map a uint8 RGB image (H, W, 3) to train ids. Strength 0 is the frame as it is. All networks see the same
+    corrupted frames. Raises CourseError without frames.
+    """
+    if not frames:
+        raise CourseError("Expected at least one frame to corrupt, got none.")
+    clean = dict.fromkeys(networks, 0)
+    corrupted = {(kind, name, level): 0 for kind in KINDS for name in networks for level in STRENGTHS}
+    with progress(total=len(frames) * (1 + len(KINDS) * len(STRENGTHS)), desc="corrupting", unit="image") as bar:
+        for index, frame in enumerate(frames):
+            image, label = read_image(frame), read_label(frame)
+            for name, network in networks.items():
+                clean[name] += confusion_matrix(network(image), label)
+            bar.update()
+            for kind in KINDS:
+                for level in STRENGTHS:
+                    seen = corrupt(image, kind, level, seed + index)
+                    for name, network in networks.items():
+                        corrupted[kind, name, level] += confusion_matrix(network(seen), label)
+                    bar.update()
+    return {
+        kind: {
+            name: [scores(clean[name]).miou] + [scores(corrupted[kind, name, level]).miou for level in STRENGTHS]
+            for name in networks
+        }
+        for kind in KINDS
+    }

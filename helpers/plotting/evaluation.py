@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -147,3 +148,37 @@ def cost_and_gain(rows: Mapping[str, tuple[float, float]], ax: Axes | None = Non
     ax.margins(y=0.3)
     ax.grid(alpha=0.3)
     return ax
+
+
+def reliability(tables: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], ax: Axes | None = None) -> Axes:
+    """Draw accuracy against confidence, one line per network, over bars of where its pixels lie.
+
+    `tables` maps a network to pixels, confidence and accuracy per bin, each (bins,), as in
+    `helpers.evaluation.calibration.Reliability`. On the diagonal, confidence equals accuracy.
+    """
+    ax = new_axes(ax, (5.2, 4.6))
+    ax.plot([0, 1], [0, 1], color="0.5", linewidth=1, linestyle="--", label="perfectly calibrated")
+    for number, (name, (pixels, confidence, accuracy)) in enumerate(tables.items()):
+        filled = pixels > 0
+        ax.plot(confidence[filled], accuracy[filled], "o-", color=f"C{number}", markersize=5, label=name)
+        edges = (np.arange(len(pixels)) + (number + 0.5) / len(tables)) / len(pixels)
+        share = pixels / pixels.sum()
+        ax.bar(edges, share, 0.8 / len(pixels) / len(tables), color=f"C{number}", alpha=0.3)
+    ax.set(xlabel="confidence", ylabel="accuracy (lines), share of the pixels (bars)", xlim=(0, 1), ylim=(0, 1))
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8, loc="upper left")
+    return ax
+
+
+def robustness(results: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Draw mIoU against the strength of each corruption, one panel per kind and one line per network."""
+    figure, axes = plt.subplots(1, len(results), figsize=(3.1 * len(results), 3.2), sharey=True, layout="constrained")
+    for ax, (kind, networks) in zip(np.atleast_1d(axes), results.items(), strict=True):
+        for name, values in networks.items():
+            ax.plot(range(len(values)), values, "o-", markersize=4, label=name)
+        ax.set(title=kind, xlabel="strength", ylim=(0, 1))
+        ax.grid(alpha=0.3)
+    first = np.atleast_1d(axes)[0]
+    first.set_ylabel("mIoU")
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    return figure

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from tiny_cityscapes import write_set
 
+from helpers.cityscapes import index, read_image, read_label
 from helpers.common.errors import CourseError
-from helpers.evaluation.corruptions import KINDS, STRENGTHS, corrupt
+from helpers.evaluation.corruptions import KINDS, STRENGTHS, corrupt, robustness
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +54,29 @@ def test_fog_hides_the_horizon_more_than_the_road():
 def test_unknown_ones_are_refused(image, kind, strength):
     with pytest.raises(CourseError, match="fog, blur, noise, jpeg at a strength from 1 to 5"):
         corrupt(image, kind, strength)
+
+
+def test_robustness_scores_each_network_on_the_same_corrupted_frames(tmp_path):
+    frames = index(write_set(tmp_path, size_hw=(128, 256)), "val")
+    truths = {read_image(frame).tobytes(): np.minimum(read_label(frame), 18) for frame in frames}
+    seen = {"knows the clean frames": [], "always road": []}
+
+    def knowing(image):
+        seen["knows the clean frames"].append(image)
+        return truths.get(image.tobytes(), np.zeros(image.shape[:2], np.uint8))
+
+    def road(image):
+        seen["always road"].append(image)
+        return np.zeros(image.shape[:2], np.uint8)
+
+    found = robustness({"knows the clean frames": knowing, "always road": road}, frames)
+    assert list(found) == list(KINDS)
+    for each in found.values():
+        clean, *corrupted = each["knows the clean frames"]
+        assert clean == 1 and len(corrupted) == 5
+        assert corrupted == each["always road"][1:] and each["always road"][0] == corrupted[0]
+    for one, two in zip(*seen.values(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert len(seen["always road"]) == len(frames) * (1 + 4 * 5)  # the clean frame is predicted once
+    with pytest.raises(CourseError, match="at least one frame"):
+        robustness({"always road": road}, [])

@@ -42,3 +42,17 @@ def test_subset_scores_and_costs_label_their_values():
     ax = figures.cost_and_gain({"plain": (0.5, 0.3), "flip": (1.0, 0.31)})
     assert [text.get_text() for text in ax.texts] == ["plain", "flip"]
     assert ax.get_xlim()[1] > 1.0
+
+
+def test_reliability_leaves_empty_bins_out():
+    table = (np.array([0, 30, 10]), np.array([np.nan, 0.5, 0.9]), np.array([np.nan, 0.4, 0.9]))
+    ax = figures.reliability({"net": table})
+    diagonal, line = ax.lines
+    assert line.get_xydata().tolist() == [[0.5, 0.4], [0.9, 0.9]] and line.get_label() == "net"
+    assert [bar.get_height() for bar in ax.patches] == [0, 0.75, 0.25]
+
+
+def test_robustness_has_a_panel_per_corruption():
+    figure = figures.robustness({"fog": {"a": [0.8, 0.5], "b": [0.7, 0.6]}, "blur": {"a": [0.8, 0.4], "b": [0.7, 0.3]}})
+    assert [ax.get_title() for ax in figure.axes] == ["fog", "blur"]
+    assert [line.get_ydata().tolist() for line in figure.axes[1].lines] == [[0.8, 0.4], [0.7, 0.3]]
