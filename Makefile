@@ -1,4 +1,4 @@
-# The commands of the course. The first one that needs it makes the environment in .venv; after that it is there.
+# The commands of the course. Every target that needs the environment in .venv creates it if it is missing.
 #   make run                        all five notebooks, profile mini
 #   make run PROFILE=smoke ONLY=04  one notebook, or some: ONLY=02,03 or ONLY=02-04
 PROFILE ?= mini
@@ -19,7 +19,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .PHONY: help setup run reference lab test bench lite lint format clean-notebooks lock clean
 
-help: ## this list
+help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  %-16s %s\n' "$$name" "$$text"; done
@@ -27,31 +27,31 @@ help: ## this list
 $(READY): requirements.lock
 	@scripts/setup.sh
 
-setup: $(READY) ## make the environment, as every other target does when it is missing
+setup: $(READY) ## create the environment, as every other target does if it is missing
 
-run: $(READY) ## execute the notebooks: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
+run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
 		--data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check)
 
-reference: $(READY) ## run, and keep the numbers as those that CHECK=1 compares with
+reference: $(READY) ## run, and save the metrics as the reference for CHECK=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --write-reference
 
-lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are handed on
+lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are passed to it
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
 test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smoke
 	@$(PY) -m pytest
 
-bench: $(READY) ## measure speed, writes outputs/bench.json: ONLY=deploy for a part
+bench: $(READY) ## measure speed and write outputs/bench.json: ONLY=deploy,eval for some parts
 	@$(PY) -m helpers.benchmarks $(if $(ONLY),--only "$(ONLY)")
 
-lite: $(READY) ## convert an export for phones with Paddle Lite: MODEL=outputs/mini/05/fastscnn
+lite: $(READY) ## convert an exported model for phones with Paddle Lite: MODEL=outputs/mini/05/fastscnn
 	@$(PY) -m helpers.deployment.lite "$(or $(MODEL),outputs/mini/05/fastscnn)"
 
-lint: $(READY) ## ruff on code and notebooks
+lint: $(READY) ## check code and notebooks with ruff
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check --quiet .
 
-format: $(READY) ## let ruff mend what it can
+format: $(READY) ## fix and format code and notebooks with ruff
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format .
 
 clean-notebooks: $(READY) ## remove outputs and execution counts from the notebooks before a commit
@@ -60,8 +60,8 @@ clean-notebooks: $(READY) ## remove outputs and execution counts from the notebo
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=language_info notebooks/*.ipynb
 
-lock: ## write requirements.lock anew from pyproject.toml: UPGRADE=1 for newer versions
+lock: ## update requirements.lock from pyproject.toml: UPGRADE=1 for newer versions
 	@scripts/lock.sh
 
-clean: ## remove the environment; data and outputs stay
+clean: ## remove the environment; keep data and outputs
 	rm -rf .venv

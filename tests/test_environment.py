@@ -1,4 +1,4 @@
-"""Set-up: the lock, the conda file and the Makefile agree, and what is missing is told in one sentence."""
+"""Set-up: lock, conda file and Makefile agree, and a failed set-up prints one sentence."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ else:
 
 PROJECT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.10", "3.11", "3.12")
-# Named by a package and not wanted: see [tool.uv] in pyproject.toml.
+# Required by a package but excluded: see [tool.uv] in pyproject.toml.
 LEFT_OUT = {"opencv-python", "typing", "swig"}
 
 
 def pins(python: str) -> dict[str, str]:
-    """Package and version that the lock has for this Python on Linux x86-64."""
+    """Packages and versions of the lock for this Python on Linux x86-64."""
     where = {
         "python_version": python,
         "python_full_version": f"{python}.9",
@@ -47,8 +47,8 @@ def pins(python: str) -> dict[str, str]:
     return found
 
 
-def wanted(python: str) -> dict[str, Requirement]:
-    """What pyproject.toml names for this Python."""
+def required(python: str) -> dict[str, Requirement]:
+    """Direct dependencies in pyproject.toml for this Python."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())
     named = [Requirement(text) for text in project["project"]["dependencies"] + project["dependency-groups"]["dev"]]
     return {
@@ -59,9 +59,9 @@ def wanted(python: str) -> dict[str, Requirement]:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_lock_has_what_pyproject_asks_for(python):
+def test_lock_satisfies_pyproject(python):
     locked = pins(python)
-    for name, requirement in wanted(python).items():
+    for name, requirement in required(python).items():
         assert requirement.specifier.contains(locked[name]), f"{name} {locked[name]}: run `make lock`"
 
 
@@ -77,7 +77,7 @@ def test_lock_is_closed_for_this_python():
     assert not missing
 
 
-def test_lock_has_a_hash_for_every_pin_and_names_no_machine():
+def test_lock_has_a_hash_for_every_pin_and_no_local_paths():
     text = (PROJECT / "requirements.lock").read_text()
     for entry in re.split(r"\n(?=\S)", text):
         if "==" in entry.splitlines()[0]:
@@ -90,7 +90,7 @@ def test_lock_has_a_hash_for_every_pin_and_names_no_machine():
 
 @pytest.fixture(scope="module")
 def conda() -> dict[str, str]:
-    """Package and version of the pip section, and of the command in the head of the file."""
+    """Packages and versions of the pip section, and of the command at the top of the file."""
     text = (PROJECT / "environment.yml").read_text()
     lines = next(item["pip"] for item in yaml.safe_load(text)["dependencies"] if isinstance(item, dict))
     lines = [line for line in lines if not line.startswith("--")]
@@ -105,13 +105,13 @@ def test_conda_has_the_versions_of_the_lock(conda):
     assert conda == {name: locked[name] for name in conda}
 
 
-def test_conda_has_all_that_pyproject_names(conda):
-    names = {name if name != "paddlepaddle" else "paddlepaddle-gpu" for name in wanted("3.11")}
+def test_conda_has_every_dependency_in_pyproject(conda):
+    names = {name if name != "paddlepaddle" else "paddlepaddle-gpu" for name in required("3.11")}
     assert names <= set(conda)
 
 
 @pytest.mark.parametrize("package", ["paddleseg", "paddleslim", "cityscapesscripts"])
-def test_conda_has_what_the_packages_installed_without_dependencies_need(conda, package):
+def test_conda_has_the_dependencies_of_packages_installed_without_them(conda, package):
     needed = {canonicalize_name(one.name) for one in map(Requirement, requires(package)) if not one.marker}
     assert needed - LEFT_OUT <= set(conda)
 
@@ -125,7 +125,7 @@ def test_conda_takes_paddle_from_its_own_index_and_python_from_the_lock():
     ]
 
 
-def test_every_line_of_the_conda_file_says_what_it_is_for():
+def test_every_line_of_the_conda_file_has_a_comment():
     for line in (PROJECT / "environment.yml").read_text().splitlines():
         if line.strip() and line.rstrip() not in ("channels:", "dependencies:", "  - pip:"):
             assert re.search(r"(^|\s)# \w", line) or line == "#" or line.startswith("#   "), line
@@ -136,7 +136,7 @@ def test_every_line_of_the_conda_file_says_what_it_is_for():
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with what the set-up reads."""
+    """A folder with the files that set-up reads."""
     shutil.copytree(PROJECT / "scripts", tmp_path / "scripts")
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(PROJECT / name, tmp_path)
@@ -159,7 +159,7 @@ def script(path: Path, text: str) -> Path:
 
 
 def sentence(result: subprocess.CompletedProcess) -> str:
-    """The one line on standard error that is not make's own."""
+    """The one line on standard error that does not come from make itself."""
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if not line.startswith("make")]
     assert len(lines) == 1, result.stderr
@@ -167,18 +167,18 @@ def sentence(result: subprocess.CompletedProcess) -> str:
 
 
 @pytest.mark.parametrize("target", ["run", "test", "lab", "bench"])
-def test_a_python_that_is_not_there(checkout, target):
-    said = sentence(make(checkout, target, "PYTHON=/nonexistent"))
-    assert "needs Python 3.10, 3.11 or 3.12; looked for /nonexistent" in said and "apt-get install" in said
+def test_missing_python(checkout, target):
+    message = sentence(make(checkout, target, "PYTHON=/nonexistent"))
+    assert "needs Python 3.10, 3.11 or 3.12; looked for /nonexistent" in message and "apt-get install" in message
     assert not (checkout / ".venv").exists()
 
 
-def test_a_python_that_is_too_old(checkout, tmp_path):
+def test_python_that_is_too_old(checkout, tmp_path):
     old = script(tmp_path / "with space" / "python", "echo 3.8 linux x86_64")
     assert f"looked for {old} ({old} is 3.8)" in sentence(make(checkout, "run", f"PYTHON={old}"))
 
 
-def test_no_python_at_all(checkout):
+def test_no_python(checkout):
     result = subprocess.run(
         [shutil.which("bash"), "scripts/find_python.sh", ""],
         cwd=checkout,
@@ -189,19 +189,19 @@ def test_no_python_at_all(checkout):
     assert "looked for python3.11 python3.12 python3.10 python3 python (none of these starts)" in sentence(result)
 
 
-def test_another_platform(checkout, tmp_path):
+def test_unsupported_platform(checkout, tmp_path):
     mac = script(tmp_path / "python", "echo 3.11 darwin arm64")
     assert "for Linux on x86-64" in sentence(make(checkout, "run", f"PYTHON={mac}"))
 
 
-def test_a_python_without_venv(checkout, tmp_path):
+def test_python_without_venv(checkout, tmp_path):
     bare = script(tmp_path / "python", 'case "$2" in *ensurepip*) exit 1;; esac; echo 3.11 linux x86_64')
     assert "apt-get install python3.11-venv" in sentence(make(checkout, "run", f"PYTHON={bare}"))
 
 
 @pytest.fixture
 def fake(checkout, tmp_path) -> Path:
-    """A Python whose environments are scripts: `fail` makes their pip fail, `log` counts how often it ran."""
+    """A Python whose environments are scripts: a file `fail` makes their pip fail, `log` counts its runs."""
     inner = f"""
 case "$*" in
     *"-m pip"*) echo pip >>{tmp_path}/log; [ ! -e {tmp_path}/fail ] || {{ echo "ERROR: no network" >&2; exit 1; }} ;;
@@ -220,7 +220,7 @@ def installs(folder: Path) -> int:
     return (folder / "log").read_text().count("pip") if (folder / "log").exists() else 0
 
 
-def test_environment_is_made_once_and_again_only_for_another_lock(checkout, fake):
+def test_environment_is_created_once_and_again_only_for_a_new_lock(checkout, fake):
     def setup() -> int:
         result = make(checkout, "setup", f"PYTHON={fake}")
         assert result.returncode == 0, result.stderr
@@ -228,13 +228,13 @@ def test_environment_is_made_once_and_again_only_for_another_lock(checkout, fake
 
     assert [setup(), setup()] == [1, 1]
     lock = checkout / "requirements.lock"
-    os.utime(lock)  # a fresh checkout: newer, the same
+    os.utime(lock)  # as in a fresh checkout: newer, same content
     assert [setup(), setup()] == [1, 1]
     lock.write_text(lock.read_text().replace("one==1", "one==2"))
     assert [setup(), setup()] == [2, 2]
 
 
-def test_an_install_that_failed_or_was_interrupted_is_not_taken_for_whole(checkout, fake):
+def test_failed_install_is_repeated(checkout, fake):
     (checkout / "fail").touch()
     result = make(checkout, "setup", f"PYTHON={fake}")
     assert result.returncode != 0
@@ -246,15 +246,15 @@ def test_an_install_that_failed_or_was_interrupted_is_not_taken_for_whole(checko
     assert installs(checkout) == 2 and not half.exists()
 
 
-def test_make_alone_lists_the_targets(checkout):
+def test_make_without_target_lists_the_targets(checkout):
     result = make(checkout)
     assert result.returncode == 0
     assert {"run", "lab", "test", "bench"} <= {line.split()[0] for line in result.stdout.splitlines()}
 
 
-def test_helpers_import_from_anywhere_in_the_environment_that_make_built(tmp_path):
+def test_helpers_can_be_imported_from_any_folder(tmp_path):
     if Path(sys.prefix) != PROJECT / ".venv" or not (PROJECT / ".venv" / ".ready").exists():
-        pytest.skip("not the environment that make built")
+        pytest.skip("not the environment that make created")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     code = "import helpers; print(helpers.__file__)"
     found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
