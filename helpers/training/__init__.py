@@ -1,4 +1,4 @@
-"""Fit a network to frames: the loop, the schedule, the losses, checkpoints that survive a kill, many processes.
+"""Train a network: loop, schedule, losses, checkpoints that survive a kill, training over several processes.
 
 PaddleSeg's own loop (`paddleseg.core.train`) fails on Paddle 3: it indexes the loss, which is 0-D since Paddle 2.5.
 `python -m helpers.training` trains one network of a profile, alone or under `python -m paddle.distributed.launch`.

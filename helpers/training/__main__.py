@@ -27,9 +27,7 @@ def main() -> int:
     parser.add_argument("--output-dir", default="", help="default: outputs/<profile>")
     parser.add_argument("--workers", type=int, default=0, help="loader processes per training process")
     arguments = parser.parse_args()
-    return exit_code(
-        lambda: train(arguments), "interrupted: run the same command again to resume from the last checkpoint"
-    )
+    return exit_code(lambda: train(arguments), "interrupted: run the same command again to resume")
 
 
 def train(arguments: argparse.Namespace) -> None:

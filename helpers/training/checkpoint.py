@@ -1,4 +1,4 @@
-"""Checkpoints of an unfinished run: whole or not at all, known to be whole when read, the one before kept."""
+"""Checkpoints of an unfinished run: written atomically, verified when read; the previous one is kept."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from helpers.training.history import History
 
 PATTERN = "checkpoint_*.pdckpt"
 KEPT = 2
-_MARK = b"whole:"  # followed by the SHA-256 of all before it; unpickling stops before both
+_MARK = b"whole:"  # then the SHA-256 of everything before it; unpickling stops before both
 _BLOCK = 1 << 20
 
 
 def identity(net: nn.Layer, frames: list[Frame], recipe: Recipe, seed: int, processes: int) -> dict[str, Any]:
-    """What must be equal for a run to be the continuation of another, in values that JSON keeps."""
+    """Return what must be equal for one run to resume another, in values that survive JSON."""
     shapes = [(name, list(parameter.shape)) for name, parameter in net.named_parameters()]
     facts = {
         "network": _digest(shapes),
@@ -48,12 +48,27 @@ def save(
     scaler: paddle.amp.GradScaler,
     history: History,
 ) -> None:
-    """Write the state after the last iteration of `history`, and remove all older checkpoints but one.
+    """Write a checkpoint after the last iteration of `history`, and remove all older ones but one.
 
-    The schedule and the sampler's position are functions of the iteration, and so is the state of Paddle's generators,
-    which are set anew at each; the states of Python's and NumPy's are kept.
+    Schedule, sampler position and Paddle's generators are functions of the iteration, so they are not saved. The states
+    of Python's and NumPy's generators are.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run; created if needed.
+    run : dict
+        Identity of the run, see `identity`.
+    net : nn.Layer
+        Network that is trained.
+    optimiser : paddle.optimizer.Optimizer
+        Its accumulators are saved by position in the network, since Paddle's names differ between processes.
+    scaler : paddle.amp.GradScaler
+        Loss scaling of mixed precision.
+    history : History
+        Curves so far; the number of losses is the iteration of the checkpoint.
     """
-    with GENERATORS:  # else a loading thread might have its own states in place right now
+    with GENERATORS:  # a loading thread may have swapped in its own states
         generators = (random.getstate(), np.random.get_state())
     state = {
         "run": run,
@@ -83,19 +98,28 @@ def resume(
     scaler: paddle.amp.GradScaler,
     say=print,
 ) -> History | None:
-    """Load the newest whole checkpoint of the same run into the objects given; None when there is none.
+    """Load the newest intact checkpoint of the same run; return its history, or None if there is no such checkpoint.
 
-    Names every damaged checkpoint, and what differs when the checkpoint belongs to another run.
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run.
+    run : dict
+        Identity of the run, see `identity`; a checkpoint of another run is not loaded.
+    net, optimiser, scaler
+        Objects that receive the saved state.
+    say : callable, default print
+        Called with one sentence for each damaged checkpoint, and for a checkpoint of another run.
     """
     for path in sorted(folder.glob(PATTERN), reverse=True):
-        if not is_whole(path):
-            say(f"The checkpoint {path} is damaged: going on from the one before it.")
+        if not is_intact(path):
+            say(f"The checkpoint {path} is damaged: trying the previous one.")
             continue
         state = paddle.load(str(path))
         if state["run"] != run:
             say(
-                f"The checkpoint {path} is of another run ({difference(state['run'], run)}): starting from the first "
-                "iteration."
+                f"The checkpoint {path} belongs to another run ({difference(state['run'], run)}): starting from the "
+                "first iteration."
             )
             return None
         net.set_state_dict(state["net"])
@@ -110,21 +134,21 @@ def resume(
 
 
 def clear(folder: Path) -> None:
-    """Remove the checkpoints of a finished run, and what a killed one was about to write."""
+    """Remove the checkpoints of a finished run, and temporary files of a killed one."""
     for path in folder.glob(PATTERN):
         path.unlink()
     clear_unfinished(folder)
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Remove the temporary folders in which a killed run was writing."""
+    """Remove temporary folders that a killed run left behind."""
     for path in folder.glob(".*"):
         if path.is_dir() and path.name.startswith((".checkpoint_", ".model.", ".best.", ".history.")):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def is_whole(path: Path) -> bool:
-    """Whether the file is as it was written."""
+def is_intact(path: Path) -> bool:
+    """Return whether the checkpoint is complete and its checksum matches."""
     length = path.stat().st_size - len(_MARK) - hashlib.sha256().digest_size
     if length <= 0:
         return False
@@ -134,11 +158,11 @@ def is_whole(path: Path) -> bool:
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """In words, what of the identities of two runs differs, for example "lr 0.01 instead of 0.02"."""
+    """Describe how the identities of two runs differ, for example "lr 0.01 instead of 0.02"."""
     parts = []
     for key in ("network", "frames"):
         if old.get(key) != new[key]:
-            parts.append(f"other {key}")
+            parts.append(f"different {key}")
     pairs = [(key, old.get(key), new[key]) for key in ("seed", "processes")]
     pairs += [(key, old.get("recipe", {}).get(key), value) for key, value in new["recipe"].items()]
     parts += [f"{key} {before} instead of {now}" for key, before, now in pairs if before != now]
@@ -150,7 +174,7 @@ def _digest(value: Any) -> str:
 
 
 def _sha256(file, length: int) -> bytes:
-    """SHA-256 of the next `length` bytes of an open file, which stands behind them afterwards."""
+    """Return the SHA-256 of the next `length` bytes of an open file, and advance it past them."""
     digest, left = hashlib.sha256(), length
     while left and (block := file.read(min(_BLOCK, left))):
         digest.update(block)
@@ -159,17 +183,17 @@ def _sha256(file, length: int) -> bytes:
 
 
 def _parameter_names(net: nn.Layer) -> dict[str, str]:
-    """From a parameter's place in the network to the name that Paddle gave it, which counts up over the process."""
-    return {place: parameter.name for place, parameter in net.named_parameters()}
+    """Map the path of each parameter in the network to Paddle's own name, which is numbered per process."""
+    return {path: parameter.name for path, parameter in net.named_parameters()}
 
 
 def _renamed(state: dict, names: dict[str, str]) -> dict:
-    """Optimiser state with the parameter name at the start of each key replaced; the schedule's state is left out."""
+    """Replace the parameter name at the start of each key of an optimiser state; drop the state of the schedule."""
     renamed = {}
     for key, value in state.items():
         if key == "LR_Scheduler":
             continue
-        # "<parameter>_velocity_0": the longest name that fits, since one name may be the beginning of another.
+        # "<parameter>_velocity_0": take the longest match, since one name may be a prefix of another.
         name = max((name for name in names if key.startswith(f"{name}_")), key=len)
         renamed[names[name] + key.removeprefix(name)] = value
     return renamed

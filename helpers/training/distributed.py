@@ -1,8 +1,8 @@
-"""One training over many processes: who am I, equal networks, one batch norm over all images, mean gradients.
+"""Data-parallel training: rank and size, broadcast weights, synchronised batch norm, averaged gradients.
 
-Works alike on GPUs (NCCL) and on CPUs (gloo), alone and under `python -m paddle.distributed.launch`. Gradients are
-averaged after the backward pass, in buckets of 128 MB; `paddle.DataParallel` would overlap the two, but on gloo it
-would also interleave with the sums of batch norm.
+Works the same way on GPUs (NCCL) and CPUs (gloo), alone and under `python -m paddle.distributed.launch`. Gradients are
+averaged after the backward pass, in buckets of 128 MB. `paddle.DataParallel` overlaps the two, but on gloo its
+communication would interleave with the sums of batch norm.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from helpers.cityscapes import NUM_CLASSES, Frame
 from helpers.common.errors import CourseError
 from helpers.devices import use_device
 
-SHOW_FROM = 50  # frames that are worth a bar of their own beside that of the training
+SHOW_FROM = 50  # show a progress bar for validation above this number of frames
 
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together: `rank` (0 to size - 1) is this one, `size` how many there are."""
+    """The processes that train together: `rank` (0 to size - 1) of this one, and their number `size`."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files and the log."""
+        """Whether this process writes files and logs."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Go on when all processes have come here."""
+        """Wait until all processes reach this point."""
         if self.size > 1:
             dist.barrier()
 
 
 def join(device: str = "auto") -> World:
-    """Choose the device, and meet the other processes when a launcher started several; again is harmless.
+    """Select the device, and join the other processes if a launcher started several; safe to repeat.
 
-    Raises CourseError when the device is not there.
+    Raise CourseError if the device is not available.
     """
     size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
     if size == 1:
@@ -62,7 +62,7 @@ def join(device: str = "auto") -> World:
 
 
 def agree(world: World, value: int, what: str) -> None:
-    """Raise CourseError unless the number `value` is the same in all processes."""
+    """Raise CourseError unless `value` is the same in all processes."""
     if world.size == 1:
         return
     found: list[paddle.Tensor] = []
@@ -70,12 +70,12 @@ def agree(world: World, value: int, what: str) -> None:
     values = [int(each.item()) for each in found]
     if len(set(values)) > 1:
         raise CourseError(
-            f"The processes disagree about {what}: {values}. Let all nodes see the same files, on a shared file system."
+            f"The processes disagree about {what}, {values}: put the files on a file system that all nodes share."
         )
 
 
 def broadcast(world: World, net: nn.Layer) -> None:
-    """Give every process the parameters and statistics that process 0 has."""
+    """Copy the parameters and statistics of process 0 to every process."""
     if world.size > 1:
         for tensor in net.state_dict().values():
             dist.broadcast(tensor, src=0)
@@ -88,7 +88,7 @@ def average_gradients(world: World, net: nn.Layer) -> None:
 
 
 def mean(world: World, value: float) -> float:
-    """The mean of a number over the processes."""
+    """Return the mean of a number over the processes."""
     if world.size == 1:
         return value
     tensor = paddle.to_tensor([value], dtype="float64")
@@ -97,9 +97,9 @@ def mean(world: World, value: float) -> float:
 
 
 def evaluate(world: World, net: nn.Layer, frames: list[Frame], desc: str) -> np.ndarray:
-    """Confusion matrix, int64 (19, 19), of `net` over labelled frames, each seen by one process.
+    """Return the confusion matrix, int64 (19, 19), of `net` over labelled frames, split over the processes.
 
-    Whole numbers are added, so the result is exactly that of a single process.
+    Integers are summed, so the result is exactly that of a single process.
     """
     matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
     if mine := frames[world.rank :: world.size]:
@@ -114,10 +114,10 @@ def evaluate(world: World, net: nn.Layer, frames: list[Frame], desc: str) -> np.
 
 @contextmanager
 def synchronised_batch_norm(world: World, net: nn.Layer) -> Iterator[None]:
-    """Inside, batch norm takes its mean and variance over the images of all processes.
+    """Compute mean and variance of batch norm over the images of all processes, inside the context.
 
-    On a GPU the layers become `paddle.nn.SyncBatchNorm` for good; that has no kernel for a CPU, where the formula is
-    applied by tensor operations and the layers are as before afterwards.
+    On a GPU the layers are converted to `paddle.nn.SyncBatchNorm` permanently. It has no CPU kernel, so on a CPU the
+    formula is applied with tensor operations, and the layers are restored on exit.
     """
     if world.size == 1:
         yield
@@ -150,7 +150,7 @@ class _SynchronisedNorm(paddle.autograd.PyLayer):
     """y = (x - mean) / sqrt(variance + epsilon) * weight + bias for x (N, C, H, W), statistics over all processes.
 
     Ioffe and Szegedy 2015, algorithm 1, and its gradient, with every mean over the images of all processes. Each
-    process has equally many images, so means of means are means.
+    process has the same number of images, so the mean of means is the mean.
     """
 
     @staticmethod
@@ -169,14 +169,14 @@ class _SynchronisedNorm(paddle.autograd.PyLayer):
         to_bias = upstream.sum([0, 2, 3])
         to_weight = (upstream * normal).sum([0, 2, 3])
         count = upstream.size // upstream.shape[1]
-        # The mean of the gradient over all, and of its product with the normalised values, are taken away.
+        # Subtract the mean of the gradient, and of its product with the normalised values, over all processes.
         means = _everywhere(paddle.stack([to_bias, to_weight]) / count)
         to_x = _column(weight * inverse) * (upstream - _column(means[0]) - normal * _column(means[1]))
         return to_x, to_weight, to_bias
 
 
 def _everywhere(local: paddle.Tensor) -> paddle.Tensor:
-    """The mean over the processes."""
+    """Return the mean over the processes."""
     dist.all_reduce(local)
     return local / dist.get_world_size()
 

@@ -1,4 +1,4 @@
-"""What a run leaves besides its weights: its curves and the recipe that it followed."""
+"""Curves and recipe of a training run, as a file next to its weights."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ HISTORY = "history.json"
 
 @dataclass
 class History:
-    """One value per iteration: `loss` (before the step) and `lr`; `seconds` is the time spent training in all, and
-    `waiting` the part of it in which no batch was ready. `validated` holds the iterations (counted from 1) after which
-    the validation frames were scored, `miou` their scores."""
+    """Curves of a training run.
+
+    `loss` (before the update) and `lr` have one value per iteration. `seconds` is the total training time, `waiting`
+    the part of it spent waiting for batches. `validated` lists the iterations (counted from 1) after which the
+    validation frames were scored, `miou` the scores.
+    """
 
     loss: list[float] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
@@ -28,23 +31,25 @@ class History:
     miou: list[float] = field(default_factory=list)
 
     def loss_around(self, first: bool, count: int = 20) -> float:
-        """Mean loss of the first or last `count` iterations (of a tenth of them in a short run)."""
+        """Return the mean loss of the first or last `count` iterations, at most a tenth of the run."""
         count = max(1, min(count, len(self.loss) // 10))
         return float(np.mean(self.loss[:count] if first else self.loss[-count:]))
 
 
 def save_history(folder: Path, history: History, run: dict[str, Any]) -> None:
-    """Write the history and what identifies the run into `folder`."""
+    """Write the history and the identity of the run into `folder`."""
     write_json(folder / HISTORY, {**asdict(history), "run": run})
 
 
 def load_history(folder: str | Path) -> History:
-    """The history that `fit` left in `folder`."""
+    """Load the history that `fit` wrote into `folder`."""
     values = read_json(Path(folder) / HISTORY)
     return History(**{key: value for key, value in values.items() if key != "run"})
 
 
 def load_recipe(folder: str | Path) -> dict[str, Any]:
-    """The recipe of the run in `folder`, by the names of `helpers.profiles.Recipe`; empty for a run of an older
-    version, which did not keep it."""
+    """Load the recipe of the run in `folder`, with the names of `helpers.profiles.Recipe`.
+
+    Return an empty dictionary for a run of an older version, which did not save it.
+    """
     return read_json(Path(folder) / HISTORY).get("run", {}).get("recipe", {})

@@ -49,22 +49,57 @@ def fit(
     watch: Callable[[int, nn.Layer], None] | None = None,
     scalars: bool = False,
 ) -> History:
-    """Train `net` in place and write `model.pdparams` and `history.json` into `folder`.
+    """Train `net` in place; write its weights to `model.pdparams` and its curves to `history.json` in `folder`.
 
-    A checkpoint is written every minute; the same call on the same folder continues an interrupted run from it and
-    ends with the same weights. Earlier results in `folder` are replaced only when training has ended.
-    `loss_fn` maps (outputs, train ids) to a scalar; by default it is the recipe's mixture, see `segmentation_loss`.
-    Every `recipe.validate_every` iterations and at the end, `val_frames` are scored and the weights of the best score
-    so far kept as `best.pdparams`; then `watch` is called with the iteration and the network in evaluation mode.
-    `scalars` writes loss, learning rate and scores for VisualDL. Under `paddle.distributed.launch` every process calls
-    this alike: each takes `recipe.batch_size` images of every batch, and the first one writes the files.
-    Raises CourseError when the recipe does not fit the frames, and when the loss or a weight is not finite: then the
-    last good checkpoint stays.
+    A checkpoint is written every minute. The same call on the same folder resumes an interrupted run and ends with the
+    same weights. Earlier results in `folder` are replaced only when training is complete.
+
+    Under `paddle.distributed.launch` every process makes the same call. Each takes `recipe.batch_size` images of every
+    batch, and the first one writes the files.
+
+    Parameters
+    ----------
+    net : nn.Layer
+        Network that maps images (N, 3, H, W) float32 to a list of logits (N, 19, h, w), main output first.
+    frames : list of Frame
+        Training frames.
+    recipe : Recipe
+        Crops, optimiser, schedule and loss.
+    seed : int
+        Determines the order of the frames, their augmentation and dropout.
+    folder : str or Path
+        Folder of the run.
+    device : str, default "auto"
+        "auto", "cpu" or "gpu:0"; see `helpers.devices.use_device`.
+    workers : int, default 0
+        Number of loader processes; 0 loads in a thread of this process.
+    name : str, default "training"
+        Title of the progress bar.
+    loss_fn : callable, optional
+        Maps (outputs, train ids (N, H, W) int64) to a scalar. Default: the losses of the recipe, see
+        `segmentation_loss`.
+    val_frames : list of Frame, optional
+        Scored every `recipe.validate_every` iterations and at the end. The best weights are kept in `best.pdparams`.
+    watch : callable, optional
+        Called after each validation with the iteration, counted from 1, and the network in evaluation mode.
+    scalars : bool, default False
+        Log loss, learning rate and scores for VisualDL.
+
+    Returns
+    -------
+    History
+        Loss, learning rate and validation scores.
+
+    Raises
+    ------
+    CourseError
+        If the recipe does not fit the frames, or if the loss or a weight is not finite. The last good checkpoint is
+        kept.
     """
     world = distributed.join(device)
     folder = Path(folder)
     _check(recipe, frames, world)
-    say = print if world.first else _say_nothing
+    say = print if world.first else _print_nothing
     optimiser, schedule = build_optimiser(recipe, net)
     scaler = paddle.amp.GradScaler(enable=recipe.amp and paddle.get_device().startswith("gpu"))
     if world.first:
@@ -72,7 +107,7 @@ def fit(
     run = checkpoint.identity(net, frames, recipe, seed, world.size)
     history = checkpoint.resume(folder, run, net, optimiser, scaler, say) or History()
     done = len(history.loss)
-    distributed.agree(world, done, "the iteration to go on from")
+    distributed.agree(world, done, "the iteration to resume from")
     distributed.broadcast(world, net)
     schedule.step(done)
     loss_fn = _recipe_loss(recipe, frames) if loss_fn is None else _locked(loss_fn)
@@ -102,7 +137,7 @@ def fit(
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update()
             if recipe.validate_every and (count % recipe.validate_every == 0 or count == recipe.iterations):
-                _look(world, net, val_frames, folder, history, watch, scalar)
+                _validate(world, net, val_frames, folder, history, watch, scalar)
                 history.seconds = time.monotonic() - started
             if time.monotonic() - saved > CHECKPOINT_SECONDS and world.first:
                 _require_finite(net, iteration, recipe, folder)
@@ -165,11 +200,11 @@ def _locked(loss_fn: LossFn) -> LossFn:
 def _check(recipe: Recipe, frames: list[Frame], world: World) -> None:
     check_losses(recipe.losses)
     if not frames:
-        raise CourseError("There is nothing to train on: the list of frames is empty.")
+        raise CourseError("Expected at least one training frame, got an empty list: check `data_root`.")
     batch = recipe.batch_size * world.size
     if batch > len(frames):
         raise CourseError(
-            f"A batch of {batch} images is larger than the data, which has {len(frames)} frames: "
+            f"A batch of {batch} images is larger than the data set of {len(frames)} frames: "
             "lower `batch_size` in profiles.toml, or start fewer processes."
         )
     with Image.open(frames[0].image) as image:
@@ -187,7 +222,7 @@ def _recipe_loss(recipe: Recipe, frames: list[Frame]) -> LossFn:
 
 
 def _timed(batches: paddle.io.DataLoader, history: History) -> Iterator:
-    """The batches; what the loop waits for them is added to `history.waiting`."""
+    """Yield the batches, and add the time spent waiting for them to `history.waiting`."""
     source = iter(batches)
     while True:
         begun = time.monotonic()
@@ -198,8 +233,8 @@ def _timed(batches: paddle.io.DataLoader, history: History) -> Iterator:
         yield batch
 
 
-def _look(world, net, val_frames, folder, history, watch, scalar) -> None:
-    """Score the validation frames, keep the weights if they are the best so far, show them to `watch`."""
+def _validate(world, net, val_frames, folder, history, watch, scalar) -> None:
+    """Score the validation frames, save the weights if they are the best so far, and call `watch`."""
     count = len(history.loss)
     net.eval()
     if val_frames:
@@ -218,7 +253,7 @@ def _look(world, net, val_frames, folder, history, watch, scalar) -> None:
 
 @contextlib.contextmanager
 def _scalars(folder: Path | None) -> Iterator[Callable[[str, float, int], None]]:
-    """A function (tag, value, iteration) that writes for VisualDL into `folder`; one that does nothing for None."""
+    """Yield a function (tag, value, iteration) that logs for VisualDL into `folder`, or does nothing for None."""
     if folder is None:
         yield lambda tag, value, iteration: None
         return
@@ -243,5 +278,5 @@ def _not_finite(what: str, iteration: int, recipe: Recipe, folder: Path) -> Cour
     )
 
 
-def _say_nothing(*_: object) -> None:
-    """What processes other than the first print."""
+def _print_nothing(*_: object) -> None:
+    """Replace `print` in all processes but the first."""

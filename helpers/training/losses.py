@@ -1,4 +1,4 @@
-"""What is minimised: cross-entropy, OHEM, Dice, Lovász and mixtures of them, over one or several outputs."""
+"""Losses: cross-entropy, OHEM, Dice, Lovász and weighted sums of them, over one or several outputs."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from helpers.cityscapes import IGNORE, NUM_CLASSES, Frame, class_pixels
 from helpers.common.errors import CourseError
 from helpers.cpu.cross_entropy import cross_entropy
 
-paddle_compat.apply()  # OHEM fails on Paddle 3 without
+paddle_compat.apply()  # OHEM fails on Paddle 3 without it
 
-# Pixels that OHEM keeps at least: PaddleSeg's BiSeNetV2 config has a sixteenth of the crop, as its paper.
+# OHEM keeps at least a sixteenth of the crop, as in PaddleSeg's BiSeNetV2 config and the paper.
 OHEM_SHARE = 16
 OHEM_THRESHOLD = 0.7
 
 
 def class_weights(frames: list[Frame], balance: float) -> np.ndarray:
-    """Weight of each class in the cross-entropy, float32 (19,): 1 / ln(balance + share of the pixels), scaled to a
-    mean of 1 over the labelled pixels; all ones where `balance` is 0.
+    """Return the weight of each class in the cross-entropy, float32 (19,).
 
-    The formula is ENet's (Paszke et al. 2016, section 5.1), which has 1.02 for `balance`; larger is milder.
+    1 / ln(balance + share of the pixels), scaled to a mean of 1 over the labelled pixels; all ones if `balance` is 0.
+    The formula is from ENet (Paszke et al. 2016, section 5.1), which sets `balance` to 1.02; larger values are milder.
     """
     if not balance:
         return np.ones(NUM_CLASSES, dtype=np.float32)
@@ -42,18 +42,19 @@ def segmentation_loss(
     class_weights: paddle.Tensor | None = None,
     losses: tuple[tuple[str, float], ...] = (("cross_entropy", 1.0),),
 ) -> paddle.Tensor:
-    """Weighted sum of a mixture of losses over each output (N, classes, h, w) against train ids (N, H, W) int64.
+    """Return the weighted sum of `losses` over the outputs of a network, a scalar.
 
-    `output_weights` has one factor per output, the main one first. `losses` are names of LOSSES with their factors.
-    `class_weights` float32 (classes,) weighs pixels by their class; it acts in the cross-entropy alone. Ignored pixels
-    take no part. An output smaller than the label, as in ICNet's cascade, is held against every n-th label pixel.
+    `outputs` are logits (N, classes, h, w), `label` are train ids (N, H, W) int64; ignored pixels do not count.
+    `output_weights` has one factor per output, main output first. `losses` are names of LOSSES with their factors.
+    `class_weights` float32 (classes,) weights pixels by class, in the cross-entropy only. An output smaller than the
+    label, as in ICNet's cascade, is compared with every n-th label pixel.
 
-    Raises CourseError for an unknown loss and when there are more outputs than factors.
+    Raise CourseError for an unknown loss, and for more outputs than factors.
     """
     if len(output_weights) < len(outputs):
         raise CourseError(
-            f"The network has {len(outputs)} outputs but the recipe weighs {len(output_weights)}: "
-            "give `aux_weights` one factor for each in profiles.toml."
+            f"The network has {len(outputs)} outputs, but the recipe weights only {len(output_weights)}: "
+            "set one factor per output in `aux_weights` in profiles.toml."
         )
     if class_weights is None:
         class_weights = paddle.ones([outputs[0].shape[1]])
@@ -66,16 +67,16 @@ def segmentation_loss(
 
 
 def check_losses(losses: tuple[tuple[str, float], ...]) -> None:
-    """Raise CourseError unless all are known and at least one counts."""
+    """Raise CourseError unless all losses are known and at least one has a positive factor."""
     for name, _ in losses:
         _lookup(name)
     if not any(factor > 0 for _, factor in losses):
-        raise CourseError('The recipe has no loss with a positive factor: write losses = [["cross_entropy", 1.0]].')
+        raise CourseError('The recipe has no loss with a positive factor: set losses = [["cross_entropy", 1.0]].')
 
 
 def _lookup(name: str) -> Callable:
     if name not in LOSSES:
-        raise CourseError(f"There is no loss {name!r}: choose from {', '.join(LOSSES)}.")
+        raise CourseError(f"Unknown loss {name!r}: choose one of {', '.join(LOSSES)}.")
     return LOSSES[name]
 
 
@@ -90,9 +91,9 @@ def _cross_entropy(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.
 
 
 def _share_of_mean(label: paddle.Tensor, weights: paddle.Tensor) -> float | paddle.Tensor:
-    """What this process's mean counts in the mean over all processes: 1, but for its number of labelled pixels.
+    """Return the weight of this process in the mean over all processes: its labelled pixels relative to the mean.
 
-    So that the average over processes is the mean over all pixels, as one process with all the images would have it.
+    With it, the average over processes is the mean over all pixels, as a single process would compute it.
     """
     world = paddle.distributed.get_world_size()
     if world == 1:
@@ -108,19 +109,19 @@ def _share_of_mean(label: paddle.Tensor, weights: paddle.Tensor) -> float | padd
 
 
 def _ohem(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor) -> paddle.Tensor:
-    """Cross-entropy of the pixels whose true class has a probability below 0.7, and of a sixteenth at least."""
+    """Cross-entropy of the pixels whose true class has a probability below 0.7, at least a sixteenth of them."""
     loss = upstream.OhemCrossEntropyLoss(OHEM_THRESHOLD, max(1, label.size // OHEM_SHARE), IGNORE)
     return loss(logits, label)
 
 
 def _dice(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor) -> paddle.Tensor:
-    """1 - Dice, averaged over images and classes. PaddleSeg's loss writes into the label it is given: hence a copy."""
+    """1 - Dice, averaged over images and classes. PaddleSeg's loss overwrites its label, so pass a copy."""
     return upstream.DiceLoss(ignore_index=IGNORE)(logits, label.clone())
 
 
 def _lovasz(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor) -> paddle.Tensor:
     """Lovász-Softmax (Berman et al. 2018): a convex surrogate of 1 - IoU, averaged over the classes of the batch."""
-    if not bool((label != IGNORE).any()):  # PaddleSeg's loss is no scalar then
+    if not bool((label != IGNORE).any()):  # PaddleSeg's loss does not return a scalar then
         return logits.sum() * 0.0
     return upstream.LovaszSoftmaxLoss(IGNORE)(logits, label)
 

@@ -1,4 +1,4 @@
-"""Runs to compare: those of a folder, and a few that were recorded once (scripts/record_runs.py) and are in git."""
+"""Training runs to compare: those in a folder, and some recorded ones in git (scripts/record_runs.py)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ RECORDED = Path(__file__).with_name("recorded_runs.json")
 
 @dataclass(frozen=True)
 class Run:
-    """One recorded run: what it is called, its settings by the names of `helpers.profiles.Recipe` and "network", and
-    its curves: `loss` and `lr` with one value per iteration, `miou` with one per entry of `validated`."""
+    """A training run: name, settings and curves.
+
+    `settings` has the names of `helpers.profiles.Recipe` and "network". `loss` and `lr` have one value per iteration,
+    `miou` has one per entry of `validated`.
+    """
 
     name: str
     settings: Mapping[str, Any]
@@ -27,16 +30,16 @@ class Run:
 
 
 def recorded_runs() -> list[Run]:
-    """The runs in git; the file says on which data, with which profile, seed and machine they were made."""
+    """Load the recorded runs; the file names their data, profile, seed and machine."""
     return [Run(**each) for each in read_json(RECORDED)["runs"]]
 
 
 def runs_below(folder: str | Path) -> list[Run]:
-    """All finished runs below `folder`, named by their place in it; the first part of it is taken for the network."""
+    """Load all finished runs below `folder`, named by relative path; its first part is taken as the network."""
     folder = Path(folder)
     found = []
     for path in sorted(folder.rglob(HISTORY)):
-        history, place = load_history(path.parent), path.parent.relative_to(folder)
-        settings = {"network": place.parts[0], **load_recipe(path.parent)}
-        found.append(Run(str(place), settings, history.loss, history.lr, history.validated, history.miou))
+        history, name = load_history(path.parent), path.parent.relative_to(folder)
+        settings = {"network": name.parts[0], **load_recipe(path.parent)}
+        found.append(Run(str(name), settings, history.loss, history.lr, history.validated, history.miou))
     return found

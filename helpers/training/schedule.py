@@ -1,4 +1,4 @@
-"""The learning rate of an iteration, and the optimiser that takes it."""
+"""Learning rate schedule and optimiser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.profiles import Recipe
 
 
 def learning_rate(recipe: Recipe, iteration: int) -> float:
-    """The learning rate of an iteration, counted from 0: a linear rise over `warmup` iterations, then the polynomial
+    """Return the learning rate of an iteration, counted from 0: linear warm-up, then polynomial decay.
 
     lr(i) = (lr - min_lr) * (1 - i / n) ** power + min_lr, where i and n do not count the warm-up.
     """
@@ -20,15 +20,15 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
     return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
 
 
-# In Adam, weight decay is a part of the gradient, so weights that the loss hardly moves shrink fastest; in AdamW all
-# shrink by the same factor (Loshchilov and Hutter 2019).
+# Adam adds weight decay to the gradient, so weights with small gradients shrink fastest. AdamW shrinks all weights by
+# the same factor (Loshchilov and Hutter 2019).
 _ADAPTIVE = {"adam": paddle.optimizer.Adam, "adamw": paddle.optimizer.AdamW}
 
 
 def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer, paddle.optimizer.lr.LRScheduler]:
-    """The recipe's optimiser over the parameters of `net`, and its schedule, which counts the iterations.
+    """Build the optimiser of the recipe for the parameters of `net`, and its schedule, stepped once per iteration.
 
-    Raises CourseError for an optimiser that is none of sgd, adam and adamw.
+    Raise CourseError unless the optimiser is sgd, adam or adamw.
     """
     schedule = paddle.optimizer.lr.LambdaDecay(1.0, lambda iteration: learning_rate(recipe, iteration))
     if recipe.optimiser == "sgd":
@@ -37,10 +37,10 @@ def optimiser(recipe: Recipe, net: nn.Layer) -> tuple[paddle.optimizer.Optimizer
             recipe.momentum,
             parameters=net.parameters(),
             weight_decay=recipe.weight_decay,
-            use_multi_tensor=True,  # one call for all weights: U-HRNet has 368
+            use_multi_tensor=True,  # one call for all tensors: U-HRNet has 368
         )
     elif recipe.optimiser in _ADAPTIVE:
         made = _ADAPTIVE[recipe.optimiser](schedule, parameters=net.parameters(), weight_decay=recipe.weight_decay)
     else:
-        raise CourseError(f"There is no optimiser {recipe.optimiser!r}: write sgd, adam or adamw in profiles.toml.")
+        raise CourseError(f"Unknown optimiser {recipe.optimiser!r}: choose sgd, adam or adamw in profiles.toml.")
     return made, schedule

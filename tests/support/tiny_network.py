@@ -1,10 +1,10 @@
-"""The smallest network that can be trained."""
+"""A minimal trainable network."""
 
 from paddle import nn
 
 
 class TinyNet(nn.Layer):
-    """A segmentation network with all that a checkpoint has to carry: batch norm, dropout, an auxiliary output."""
+    """Segmentation network with everything a checkpoint must restore: batch norm, dropout, auxiliary output."""
 
     def __init__(self, classes=19):
         super().__init__()

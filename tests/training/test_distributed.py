@@ -1,4 +1,4 @@
-"""Two gloo processes against one: samples, batch norm, gradients, loss curves, validation, and the files of rank 0."""
+"""Two gloo processes against one: samples, batch norm, gradients, loss curves, validation, files of rank 0."""
 
 import json
 import os
@@ -34,7 +34,7 @@ RECIPE = replace(
 
 
 class WithoutDropout(TinyNet):
-    """Dropout draws other masks in each process, as it should; without it the two runs can be compared."""
+    """Dropout draws different masks in each process; without it the two runs can be compared."""
 
     def __init__(self):
         super().__init__()
@@ -49,7 +49,7 @@ def run(root: str, folder: str, recipe) -> None:
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory):
-    """The folders of one process with batches of 2 and of two processes with 1 each, and what the launcher printed."""
+    """Folders of one process with batches of 2 and of two processes with 1 each, and the logs of the launcher."""
     base = tmp_path_factory.mktemp("both")
     root = str(write_set(base / "set", size_hw=(64, 128)))
     run(root, str(base / "one"), RECIPE)
@@ -62,14 +62,14 @@ def both(tmp_path_factory):
     return base / "one", base / "two", logs
 
 
-def test_the_loss_curve_is_that_of_one_process(both):
+def test_loss_curve_equals_that_of_one_process(both):
     one, two = (training.load_history(folder) for folder in both[:2])
     np.testing.assert_allclose(one.loss, two.loss, atol=1e-4, rtol=0)
     assert one.lr == two.lr
     assert one.loss[-1] < one.loss[0]
 
 
-def test_the_weights_and_statistics_are_those_of_one_process(both):
+def test_weights_and_statistics_equal_those_of_one_process(both):
     one, two = (paddle.load(str(folder / models.WEIGHTS)) for folder in both[:2])
     assert one.keys() == two.keys()
     for key in one:
@@ -77,10 +77,10 @@ def test_the_weights_and_statistics_are_those_of_one_process(both):
 
 
 def test_validation_over_the_processes_is_exact(both):
-    """Both histories hold scores of almost equal networks; one network, split over two, is compared exactly."""
-    told = json.loads((both[1] / "split.json").read_text())
-    assert told["split"] == told["whole"]
-    assert sum(map(sum, told["whole"])) > 0
+    """Score one network on two processes and on one; the two networks of the runs are only almost equal."""
+    matrices = json.loads((both[1] / "split.json").read_text())
+    assert matrices["split"] == matrices["whole"]
+    assert sum(map(sum, matrices["whole"])) > 0
 
 
 def test_only_the_first_process_logs_and_writes(both):
@@ -101,7 +101,7 @@ def test_no_sample_is_seen_twice(tmp_path):
 
 
 def main(root: str, folder: str) -> None:
-    """What each of the launched processes does."""
+    """Run in each of the launched processes."""
     from helpers.training import distributed
 
     run(root, folder, replace(RECIPE, batch_size=1))

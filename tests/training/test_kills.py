@@ -1,4 +1,4 @@
-"""A run killed with SIGKILL at moments of no one's choosing ends with the same bits as one that was left alone."""
+"""A run killed with SIGKILL at random moments ends with the same bits as an uninterrupted one."""
 
 import multiprocessing
 import random
@@ -31,7 +31,7 @@ KILLS = 4
 
 
 def train(root: str, folder: str) -> None:
-    """In a process of its own: train with a checkpoint every few iterations."""
+    """Train with a checkpoint every few iterations, in a separate process."""
     from helpers.training import fit, loop
 
     loop.CHECKPOINT_SECONDS = 0.02
@@ -43,7 +43,7 @@ def train(root: str, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def processes():
-    # A server that has imported Paddle and computed nothing forks quickly: a kill does not cost an import.
+    # Fork from a server that has imported Paddle, so that a kill does not cost an import.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["helpers.training", "tiny_network"])
     return context
@@ -72,7 +72,7 @@ def test_killed_at_random_moments(processes, tmp_path):
         process = processes.Process(target=train, args=(root, str(folders[1])))
         before = newest(folders[1])
         process.start()
-        # The first kill may come before there is a checkpoint, the others at any time after a new one.
+        # The first kill may come before the first checkpoint, the others after a new one.
         while attempt and attempt <= KILLS and process.is_alive() and newest(folders[1]) == before:
             time.sleep(0.002)
         process.join(timeout=generator.uniform(0.0, 0.08) if attempt <= KILLS else None)

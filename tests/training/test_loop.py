@@ -1,4 +1,4 @@
-"""The loop: schedule and loss by hand, learning, repeating, continuing, failing well."""
+"""The training loop: schedule and loss by hand, learning, reproducibility, resuming, error messages."""
 
 from dataclasses import replace
 
@@ -62,8 +62,8 @@ def test_warm_up_rises_to_the_full_rate():
 
 
 @pytest.mark.parametrize(("name", "expected"), [("sgd", 0.95), ("adamw", 0.95), ("adam", 0.9)])
-def test_weight_decay_of_a_weight_that_the_loss_does_not_move(name, expected):
-    """From 1, rate 0.1, decay 0.5: it loses rate times decay, or, where Adam divides that by its size, the rate."""
+def test_weight_decay_of_a_weight_without_gradient(name, expected):
+    """Start at 1, rate 0.1, decay 0.5: subtract rate times decay, or the rate where Adam normalises the gradient."""
     layer = nn.Linear(1, 1, bias_attr=False)
     layer.weight.set_value(paddle.ones([1, 1]))
     recipe = replace(RECIPE, optimiser=name, lr=0.1, weight_decay=0.5, warmup=0)
@@ -106,7 +106,7 @@ def test_more_outputs_than_weights():
         training.segmentation_loss([paddle.rand([1, 3, 2, 2])] * 2, paddle.zeros([1, 2, 2], "int64"), (1.0,))
 
 
-def test_learns_and_writes_what_it_learnt(frames, tmp_path):
+def test_learns_and_saves_weights_and_history(frames, tmp_path):
     net, history = fit(frames, tmp_path, recipe=replace(RECIPE, iterations=40))
     assert len(history.loss) == len(history.lr) == 40
     assert history.loss_around(first=False) < 0.8 * history.loss_around(first=True)
@@ -125,7 +125,7 @@ def test_same_seed_same_run(frames, tmp_path):
 
 
 @pytest.mark.parametrize("stop_at", [1, 3, 7])
-def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatch, stop_at):
+def test_resumed_run_ends_with_the_same_weights(frames, tmp_path, monkeypatch, stop_at):
     whole, expected = fit(frames, tmp_path / "whole")
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after every iteration
 
@@ -143,14 +143,14 @@ def test_interrupted_run_ends_like_one_that_was_not(frames, tmp_path, monkeypatc
     with pytest.raises(Interrupt):
         fit(frames, tmp_path / "cut", loss_fn=loss_that_stops)
     assert not (tmp_path / "cut" / models.WEIGHTS).exists()
-    # A new process has other names for its parameters and other random states.
+    # In a new process, parameters have other names and generators other states.
     net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
     assert history.loss == expected.loss and history.lr == expected.lr
     assert_same_weights(weights(net), weights(whole))
     assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [training.HISTORY, models.WEIGHTS]
 
 
-def test_checkpoint_of_another_run_is_named_and_not_continued(frames, tmp_path, monkeypatch, capsys):
+def test_checkpoint_of_another_run_is_reported_and_not_resumed(frames, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
 
     def fail(outputs, label):
@@ -170,7 +170,7 @@ def test_checkpoint_of_another_run_is_named_and_not_continued(frames, tmp_path, 
     assert history.loss == expected.loss
 
 
-def test_loss_that_explodes_stops_the_run_and_keeps_the_old_weights(frames, tmp_path):
+def test_exploding_loss_stops_the_run_and_keeps_the_saved_weights(frames, tmp_path):
     net, _ = fit(frames, tmp_path)
     good = weights(net)
     with pytest.raises(CourseError, match="(?s)iteration .* learning rate"):
@@ -201,7 +201,7 @@ def test_weights_of_another_network(tmp_path):
 
 
 def cut_after(count, frames, folder, monkeypatch):
-    """A run with a checkpoint after every iteration that fails in iteration `count` + 1."""
+    """Run with a checkpoint after every iteration, and fail in iteration `count` + 1."""
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     calls = []
 
@@ -217,7 +217,7 @@ def cut_after(count, frames, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["short", "flipped", "empty"])
-def test_damaged_checkpoint_is_named_and_the_one_before_it_is_used(frames, tmp_path, monkeypatch, capsys, damage):
+def test_damaged_checkpoint_is_reported_and_the_previous_one_used(frames, tmp_path, monkeypatch, capsys, damage):
     whole, expected = fit(frames, tmp_path / "whole")
     kept = cut_after(5, frames, tmp_path / "cut", monkeypatch)
     assert [path.name for path in kept] == ["checkpoint_00000004.pdckpt", "checkpoint_00000005.pdckpt"]
@@ -225,14 +225,14 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_is_used(frames, tmp_p
     if damage == "flipped":
         content[len(content) // 2] ^= 1
     kept[-1].write_bytes({"short": content[:-1], "flipped": content, "empty": b""}[damage])
-    assert not checkpoint.is_whole(kept[-1]) and checkpoint.is_whole(kept[0])
+    assert not checkpoint.is_intact(kept[-1]) and checkpoint.is_intact(kept[0])
     net, history = fit(frames, tmp_path / "cut")
     assert f"{kept[-1]} is damaged" in capsys.readouterr().out
     assert history.loss == expected.loss
     assert_same_weights(weights(net), weights(whole))
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(frames, tmp_path, monkeypatch, capsys):
+def test_run_with_damaged_checkpoints_only_starts_from_scratch(frames, tmp_path, monkeypatch, capsys):
     for path in cut_after(3, frames, tmp_path, monkeypatch):
         path.write_bytes(b"no checkpoint")
     _, history = fit(frames, tmp_path)
@@ -240,8 +240,8 @@ def test_a_run_whose_checkpoints_are_all_damaged_starts_anew(frames, tmp_path, m
     assert len(history.loss) == RECIPE.iterations
 
 
-def test_random_states_of_python_and_numpy_are_continued(frames, tmp_path, monkeypatch):
-    """A loss that draws from them is continued with the numbers that would have come next."""
+def test_random_states_of_python_and_numpy_are_restored(frames, tmp_path, monkeypatch):
+    """A loss that draws from them gets the same numbers as in an uninterrupted run."""
     import random
 
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
@@ -268,8 +268,8 @@ def test_random_states_of_python_and_numpy_are_continued(frames, tmp_path, monke
     assert drawn + rest == expected
 
 
-def test_weights_that_are_not_finite_are_never_a_checkpoint(frames, tmp_path, monkeypatch):
-    """The loss may be finite and the step from it ruin the weights: the checkpoint before must stay the last."""
+def test_weights_that_are_not_finite_are_never_saved(frames, tmp_path, monkeypatch):
+    """A step from a finite loss can ruin the weights: the checkpoint before it must remain the last."""
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
     net, calls = tiny(), []
 
@@ -284,7 +284,7 @@ def test_weights_that_are_not_finite_are_never_a_checkpoint(frames, tmp_path, mo
     assert [path.name for path in sorted(tmp_path.glob(checkpoint.PATTERN))][-1] == "checkpoint_00000003.pdckpt"
 
 
-def test_validation_keeps_the_best_weights_and_shows_the_network(frames, tmp_path):
+def test_validation_saves_the_best_weights_and_calls_watch(frames, tmp_path):
     recipe = replace(RECIPE, iterations=10, validate_every=4)
     seen = []
     net, history = fit(
@@ -305,7 +305,7 @@ def test_validation_keeps_the_best_weights_and_shows_the_network(frames, tmp_pat
     assert training.load_recipe(tmp_path)["lr"] == recipe.lr
 
 
-def test_validating_changes_nothing_of_the_training(frames, tmp_path):
+def test_validation_does_not_change_training(frames, tmp_path):
     plain, _ = fit(frames, tmp_path / "plain")
     looked, _ = fit(frames, tmp_path / "looked", recipe=replace(RECIPE, validate_every=5), val_frames=frames[:2])
     assert_same_weights(weights(plain), weights(looked))
@@ -316,27 +316,27 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
 
     _, history = fit(frames, tmp_path, scalars=True)
     log = next((tmp_path / loop.SCALARS).iterdir())
-    told = LogReader(file_path=str(log)).get_data("scalar", "train/loss")
-    np.testing.assert_allclose([point.value for point in told], history.loss, rtol=1e-6)
-    assert [point.id for point in told] == list(range(1, RECIPE.iterations + 1))
+    logged = LogReader(file_path=str(log)).get_data("scalar", "train/loss")
+    np.testing.assert_allclose([point.value for point in logged], history.loss, rtol=1e-6)
+    assert [point.id for point in logged] == list(range(1, RECIPE.iterations + 1))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 1000}, "batch of 1000 images is larger than the data.*batch_size"),
+        ({"batch_size": 1000}, "batch of 1000 images is larger than the data set.*batch_size"),
         ({"crop_hw": (96, 64)}, "crop of 96 x 64.*frames of 64 x 128.*crop_hw"),
-        ({"losses": (("focal", 1.0),)}, "no loss 'focal'.*lovasz"),
+        ({"losses": (("focal", 1.0),)}, "Unknown loss 'focal'.*lovasz"),
         ({"losses": (("dice", 0.0),)}, "no loss with a positive factor"),
-        ({"optimiser": "lion"}, "no optimiser 'lion'"),
+        ({"optimiser": "lion"}, "Unknown optimiser 'lion'"),
     ],
 )
-def test_recipes_that_cannot_work(frames, tmp_path, change, message):
+def test_impossible_recipes(frames, tmp_path, change, message):
     with pytest.raises(CourseError, match=message):
         fit(frames, tmp_path, recipe=replace(RECIPE, **change))
     assert not list(tmp_path.iterdir())
 
 
-def test_device_that_is_not_there(frames, tmp_path):
-    with pytest.raises(CourseError, match="no device 'gpu:7' here: choose auto or one of cpu"):
+def test_unavailable_device(frames, tmp_path):
+    with pytest.raises(CourseError, match="'gpu:7': choose"):
         training.fit(tiny(), frames, RECIPE, seed=0, folder=tmp_path, device="gpu:7")

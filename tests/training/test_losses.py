@@ -1,4 +1,4 @@
-"""The losses by hand, against NumPy, and at their limits."""
+"""The losses by hand, against NumPy, and in edge cases."""
 
 import numpy as np
 import paddle
@@ -30,7 +30,7 @@ def loss(logits, label, name, **kwargs):
 
 
 def true_class(values, label):
-    """Values (N, C, H, W) at the true class of each labelled pixel."""
+    """Pick the values (N, C, H, W) of the true class at each labelled pixel."""
     known = label != 255
     return np.take_along_axis(values, np.where(known, label, 0)[:, None], axis=1)[:, 0][known]
 
@@ -60,7 +60,7 @@ def test_dice(batch):
 
 
 def test_lovasz_of_hard_predictions_is_the_mean_of_one_minus_iou(batch):
-    """On predictions that are certain, the extension equals the set function it extends: the Jaccard loss."""
+    """For hard predictions, the Lovász extension equals the set function that it extends, the Jaccard loss."""
     _, label = batch
     guess = np.random.default_rng(1).integers(0, CLASSES, label.shape)
     logits = 50.0 * (guess[:, None] == np.arange(CLASSES).reshape(1, -1, 1, 1)).astype("float32")
@@ -73,7 +73,7 @@ def test_lovasz_of_hard_predictions_is_the_mean_of_one_minus_iou(batch):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_perfect_predictions_cost_nothing_and_ignored_pixels_have_no_gradient(name, batch):
+def test_perfect_predictions_have_no_loss_and_ignored_pixels_no_gradient(name, batch):
     _, label = batch
     perfect = 40.0 * (label[:, None] == np.arange(CLASSES).reshape(1, -1, 1, 1)).astype("float32")
     assert loss(perfect, label, name) == pytest.approx(0, abs=1e-4)
@@ -84,7 +84,7 @@ def test_perfect_predictions_cost_nothing_and_ignored_pixels_have_no_gradient(na
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_nothing_labelled_is_a_finite_scalar(name, batch):
+def test_loss_without_labelled_pixels_is_a_finite_scalar(name, batch):
     logits, label = batch
     value = segmentation_loss(
         [paddle.to_tensor(logits)], paddle.full_like(paddle.to_tensor(label), 255), (1.0,), losses=((name, 1.0),)
@@ -92,7 +92,7 @@ def test_nothing_labelled_is_a_finite_scalar(name, batch):
     assert value.shape == [] and np.isfinite(value.item())
 
 
-def test_a_mixture_is_the_weighted_sum_and_leaves_the_label_alone(batch):
+def test_mixture_is_the_weighted_sum_and_does_not_change_the_label(batch):
     logits, label = batch
     given = paddle.to_tensor(label)
     mixture = (("cross_entropy", 0.5), ("dice", 2.0), ("lovasz", 1.0), ("ohem", 0.25))
@@ -107,7 +107,7 @@ def test_a_mixture_is_the_weighted_sum_and_leaves_the_label_alone(batch):
     np.testing.assert_array_equal(given.numpy(), label)
 
 
-def test_a_smaller_output_is_held_against_every_second_label_pixel(batch):
+def test_smaller_output_is_compared_with_every_second_label_pixel(batch):
     logits, label = batch
     small = logits[:, :, ::2, ::2]
     assert loss(small, label, "cross_entropy") == pytest.approx(loss(small, label[:, ::2, ::2], "cross_entropy"))
