@@ -1,6 +1,7 @@
-"""The module that the five notebooks import.
+"""The Python package behind the five notebooks.
 
-Importing it settles the process before Paddle starts (see `helpers.common.runtime`); nothing else is loaded here.
+Importing it applies the settings that must precede `import paddle`, see `helpers.common.runtime`, and loads nothing
+else.
 """
 
 from helpers.common import runtime

@@ -1,4 +1,4 @@
-"""Choose the device that Paddle computes on."""
+"""Choose the device that Paddle runs on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from helpers.common.errors import CourseError
 
 
 def use_device(device: str = "auto") -> str:
-    """Make `device` Paddle's current one and return its name; "auto" is the first GPU if there is one, else the CPU.
+    """Set Paddle's device and return its name.
 
-    Raises CourseError when the device is not there.
+    `device` is "cpu", "gpu" (the first one), "gpu:<index>" or "auto": the first GPU if there is one, else the CPU.
+    Raises CourseError if the device does not exist.
     """
     gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
-    available = ["cpu", *(f"gpu:{number}" for number in range(gpus))]
+    available = ["cpu", *(f"gpu:{index}" for index in range(gpus))]
     chosen = available[min(1, gpus)] if device == "auto" else device
     if chosen == "gpu":
         chosen = "gpu:0"
     if chosen not in available:
+        names = ", ".join(["auto", *available])
         hint = (
-            "" if paddle.is_compiled_with_cuda() else "; this Paddle is built for CPU, environment.yml has the GPU one"
+            ""
+            if paddle.is_compiled_with_cuda()
+            else " (this Paddle runs on CPUs only; environment.yml installs the GPU build)"
         )
-        raise CourseError(f"There is no device {device!r} here: choose auto or one of {', '.join(available)}{hint}.")
+        raise CourseError(f"Expected a device that exists, got {device!r}: choose one of {names}{hint}.")
     paddle.set_device(chosen)
     return chosen

@@ -1,1 +1,1 @@
-"""What every package stands on: errors, files, progress bars, processes, settings of the process."""
+"""Shared by all packages: errors, files, progress bars, worker processes, settings of the process."""

@@ -1,4 +1,4 @@
-"""How every command of the project ends."""
+"""The exit codes of all commands of the project."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from helpers.common.errors import CourseError
 
 
 def exit_code(command: Callable[[], int | None], interrupted: str = "interrupted") -> int:
-    """Run `command` and return the exit code: its own (None is 0), 2 for a user's mistake, 130 for Ctrl-C.
+    """Run `command` and return its exit code (None counts as 0), 2 after a CourseError, 130 after Ctrl-C.
 
-    A mistake is told in its one sentence on standard error; `interrupted` says there what became of the work.
+    Print the message of a CourseError, or `interrupted` after Ctrl-C, to standard error. Other exceptions propagate.
     """
     try:
         return command() or 0

@@ -1,5 +1,5 @@
-"""The one exception that stands for a user's mistake."""
+"""The exception for mistakes that a user can fix."""
 
 
 class CourseError(ValueError):
-    """Input that the course cannot work with: one sentence with what was expected, what came and what to do."""
+    """Input that the course cannot use; the message says in one sentence what was expected, what came, what to do."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Atomic writing of files, and reading and writing of JSON."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]  # the checkout: notebooks/, data/ and outputs/ lie in it
+PROJECT = Path(__file__).resolve().parents[2]  # the checkout, with notebooks/, data/ and outputs/
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it there when the block ends, remove it when the block raises.
+    """Yield a temporary path; rename it to `path` when the block ends, delete it when the block raises.
 
-    Works for a file and for a folder that does not exist yet (rename within one file system is atomic).
-    The temporary name keeps the suffix, because image writers choose the format by it.
+    A reader sees the old file or the complete new one, never a part. `path` may also be a folder that does not exist
+    yet. The temporary path is on the same file system, where a rename is atomic, and keeps the file name, because image
+    writers choose the format by its suffix. Missing parent folders are created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,16 +34,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8."""
+    """Write `text` to a file in UTF-8, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON; NaN and infinities raise ValueError, since JSON has none."""
+    """Write `value` as indented JSON. Raise ValueError for NaN and infinities, which JSON does not have."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
+    """Read a JSON file in UTF-8."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

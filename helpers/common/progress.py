@@ -1,4 +1,4 @@
-"""One progress bar for terminal, JupyterLab and log file."""
+"""A progress bar for terminals, JupyterLab and log files."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from tqdm.std import tqdm as text_tqdm
 
 
 def headless() -> bool:
-    """True when no one watches: the runner says so, or standard error is a file outside a notebook."""
+    """Return whether output goes to a log: COURSE_HEADLESS is 1, or standard error is no terminal and no notebook."""
     return os.environ.get("COURSE_HEADLESS") == "1" or ("ipykernel" not in sys.modules and not sys.stderr.isatty())
 
 
 class _Lines(text_tqdm):
-    """A bar that prints a plain line instead of redrawing one; in a notebook too, where `tqdm.auto` is a widget."""
+    """A bar that prints a new line at each update, also in a notebook, where `tqdm.auto` is a widget."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **{"mininterval": 10.0, "ascii": True, "ncols": 0, "file": sys.stdout, **kwargs})
 
     def display(self, msg=None, pos=None):
-        # tqdm draws an empty bar when it starts; a log needs only what was done.
+        # tqdm draws an empty bar at the start, which a log does not need.
         if self.n:
             print(msg or str(self), file=self.fp, flush=True)
         return True
 
 
 def progress(iterable: Iterable | None = None, *, desc: str = "", total: int | None = None, unit: str = "it", **kwargs):
-    """A tqdm bar with time left; plain lines, ten seconds apart, when headless.
+    """Return a tqdm bar; when headless, one that prints a line every ten seconds.
 
-    Use it around an iterable, or as a context manager with `.update(n)` and `.set_postfix(...)`.
+    Wrap an iterable in it, or use it as a context manager with `.update(n)` and `.set_postfix(...)`. `total` is the
+    number of iterations if the iterable has no length; other keywords are passed to tqdm.
     """
     bar = _Lines if headless() else tqdm
     return bar(iterable, desc=desc, total=total, unit=unit, **kwargs)

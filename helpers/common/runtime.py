@@ -1,7 +1,7 @@
-"""Settings that only work before `import paddle`: threads, memory, instruction set, log noise.
+"""Settings that must precede `import paddle`: threads, memory allocation, instruction set, log messages.
 
-`import helpers` applies them, so they are the same in JupyterLab, under papermill and on the command line.
-A variable that the user has set is left alone. What each setting is worth is measured by `make bench`.
+`import helpers` applies them, so they are the same in JupyterLab, under papermill and on the command line. Environment
+variables that are already set keep their values. `make bench` measures the speed-up.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
 def settle() -> None:
-    """Apply the settings to this process. Does nothing to thread counts and flags once Paddle is loaded."""
+    """Apply the settings to this process; if Paddle is already imported, all but its environment variables."""
     _keep_freed_memory()
     warnings.filterwarnings("ignore", message="No ccache found")  # Paddle's C++ extension builder, not used here
     warnings.filterwarnings("ignore", message="Setuptools is replacing distutils")
-    warnings.filterwarnings("ignore", message="When training, we now always track")  # batch norm, at every network
+    warnings.filterwarnings("ignore", message="When training, we now always track")  # batch norm, once per network
     if "paddle" in sys.modules:
         return
     for name, value in settings().items():
@@ -36,40 +36,41 @@ def settle() -> None:
 
 
 def settings() -> dict[str, str]:
-    """Environment variables that this machine profits from, by name."""
+    """Return the environment variables for this machine, by name."""
     chosen = {
-        # One thread per core that this process may use; Paddle's own default is one thread, or every core it sees.
+        # One thread per usable core, shared by the processes of this node. Paddle's default is one thread, or all cores
+        # of the machine.
         "OMP_NUM_THREADS": str(max(1, usable_cores() // processes_on_this_node())),
-        # Eager operators by oneDNN where Paddle leads there; convolutions are not among them (helpers.cpu.onednn).
+        # Dispatch eager operators to oneDNN where Paddle can; it cannot for convolutions (see helpers.cpu.onednn).
         "FLAGS_use_mkldnn": "1",
-        # Milliseconds for which the threads of Paddle's matrix library stay on a core after their work; the default of
-        # 200 keeps the threads of our operators waiting (3 to 16 % of a step of U-HRNet).
+        # Milliseconds for which idle threads of Paddle's matrix library keep spinning on a core. The default of 200
+        # blocks the threads of our operators (3 to 16 % of a training step of U-HRNet).
         "KMP_BLOCKTIME": "1",
-        # Paddle's C++ logs at level INFO print a screenful at every exported model.
+        # Warnings of Paddle's C++ code and above; at level INFO each export prints a screenful.
         "GLOG_minloglevel": "2",
-        # The same seed gives the same weights on a GPU too.
+        # The same seed yields the same weights on a GPU too.
         "FLAGS_cudnn_deterministic": "1",
     }
     if _cpu_vendor() == "AuthenticAMD":
-        # The MKL inside Paddle's wheel takes a slow path on AMD unless it is told that AVX2 is there.
+        # The MKL in Paddle's wheel takes a slow path on AMD unless this variable enables AVX2.
         chosen["MKL_DEBUG_CPU_TYPE"] = "5"
     return chosen
 
 
 def usable_cores() -> int:
-    """Cores that this process may run on (respects taskset, cpusets and containers)."""
+    """Return the number of cores that this process may run on; respects taskset and cpusets."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processes_on_this_node() -> int:
-    """Training processes that share this machine, as `paddle.distributed.launch` tells them."""
+    """Return the number of training processes on this machine, from `paddle.distributed.launch`; 1 without it."""
     return max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
 
 
 def _keep_freed_memory() -> None:
-    # Feature maps are hundreds of megabytes. By default glibc hands such buffers back to the kernel when they are
-    # freed and has them zeroed page by page again at the next step. Environment variables (MALLOC_*) would come too
-    # late in a running kernel, so ask malloc itself. Only glibc knows these parameters.
+    # Feature maps take hundreds of megabytes. By default glibc returns such buffers to the operating system, which
+    # zeroes them page by page at the next allocation. Environment variables (MALLOC_*) would be too late in a running
+    # Jupyter kernel, so call mallopt. Only glibc has these parameters.
     if platform.libc_ver()[0] != "glibc":
         return
     libc = ctypes.CDLL(None)
@@ -79,9 +80,9 @@ def _keep_freed_memory() -> None:
 
 
 class _QuietPaddle(importlib.abc.MetaPathFinder):
-    """Drop the two lines with which Paddle objects to every thread count but 1 while it is imported.
+    """Drop the two lines that Paddle prints at import for every OMP_NUM_THREADS other than 1.
 
-    They are printed, not warned (`paddle/base/__init__.py`, `__bootstrap__`), so no warning filter reaches them.
+    They are printed (`paddle/base/__init__.py`, `__bootstrap__`), so a warning filter does not catch them.
     """
 
     def find_spec(self, name, path=None, target=None):
@@ -93,9 +94,9 @@ class _QuietPaddle(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def quietly(module) -> None:
-                with contextlib.redirect_stderr(io.StringIO()) as said:
+                with contextlib.redirect_stderr(io.StringIO()) as output:
                     load(module)
-                rest = [line for line in said.getvalue().splitlines(True) if "OMP_NUM_THREADS" not in line]
+                rest = [line for line in output.getvalue().splitlines(True) if "OMP_NUM_THREADS" not in line]
                 sys.stderr.write("".join(rest))
 
             spec.loader.exec_module = quietly
