@@ -1,4 +1,4 @@
-"""The profiles smoke, mini and cityscapes: read `profiles.toml` into frozen dataclasses."""
+"""Profiles smoke, mini and cityscapes: load `profiles.toml` into frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TABLE = Path(__file__).with_name("profiles.toml")
 
 @dataclass(frozen=True)
 class DataSpec:
-    """Which data set, and for MiniScapes what to generate. Sizes are (height, width) in pixels."""
+    """Data set, and what to generate for MiniScapes: size (height, width) in pixels, number of frames, seed."""
 
     kind: str
     size_hw: tuple[int, int]
@@ -32,13 +32,36 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is trained: `optimiser` sgd (with momentum), adam or adamw, polynomial decay after a linear
-    warm-up.
+    """How to train a network: crops, augmentation, optimiser, schedule and loss.
 
-    `crop_hw` in pixels, `batch_size` per process, `warmup` in iterations; `aux_weights` is the weight of the loss of
-    each output of the network, the main one first; `losses` are names of `helpers.training.LOSSES` with their factors;
-    `class_balance` is that of `helpers.training.class_weights`, 0 for none; `validate_every` in iterations, 0 for
-    never; `amp` is mixed precision, on GPUs; `pretrained` is that of `helpers.models.build`, "" for random weights.
+    Attributes
+    ----------
+    crop_hw : tuple of int
+        Height and width of a crop, in pixels.
+    batch_size : int
+        Images per process and iteration.
+    iterations, warmup : int
+        Total number of iterations, and those of the linear warm-up.
+    optimiser : str
+        "sgd" (with `momentum`), "adam" or "adamw".
+    lr, min_lr, power : float
+        Initial and final learning rate, and exponent of the polynomial decay.
+    momentum, weight_decay : float
+        Settings of the optimiser.
+    scale_min, scale_max, scale_step, jitter : float
+        Random scaling in steps, and strength of the colour jitter.
+    aux_weights : tuple of float
+        Weight of the loss of each output of the network, main output first.
+    class_balance : float
+        `balance` of `helpers.training.class_weights`; 0 for equal weights.
+    losses : tuple of (str, float)
+        Names of `helpers.training.LOSSES` and their factors.
+    validate_every : int
+        Iterations between validations; 0 for never.
+    amp : bool
+        Mixed precision, on GPUs only.
+    pretrained : str
+        `pretrained` of `helpers.models.build`; "" for random weights.
     """
 
     crop_hw: tuple[int, int]
@@ -65,9 +88,23 @@ class Recipe:
 
 @dataclass(frozen=True)
 class StudySpec:
-    """How far notebook 02 goes: `seeds` runs of each network, with the seed and those after it; `family` are the
-    networks whose latency at `latency_size_hw` (height, width) is measured; `loss_iterations` steps of fine-tuning, at
-    `loss_lr`, for each loss that is compared, on `loss_frames` validation frames."""
+    """Experiments of notebook 02.
+
+    Attributes
+    ----------
+    seeds : int
+        Runs of each network, with consecutive seeds.
+    family : tuple of str
+        Networks whose latency is measured.
+    latency_size_hw : tuple of int
+        Height and width of the input for latency.
+    loss_iterations : int
+        Steps of fine-tuning for each loss compared.
+    loss_lr : float
+        Learning rate of these steps.
+    loss_frames : int
+        Validation frames on which the losses are compared.
+    """
 
     seeds: int
     family: tuple[str, ...]
@@ -79,22 +116,52 @@ class StudySpec:
 
 @dataclass(frozen=True)
 class EvaluateSpec:
-    """`views_frames`: val frames on which test-time augmentation is compared; `bootstrap`: draws of the frames."""
+    """What notebook 03 scores: `networks`, of which the first two are the pair that is compared.
 
-    views_frames: int
+    `some_frames`: validation frames for what takes many passes, such as corruptions; `bootstrap`: number of draws.
+    """
+
+    networks: tuple[str, ...]
+    some_frames: int
     bootstrap: int
 
 
 @dataclass(frozen=True)
 class PruneSpec:
-    """What notebook 04 prunes, and how much it spends on its curves.
+    """Experiments of notebook 04. Cuts are shares of the multiply-accumulates to remove, 0 to 1.
 
-    `cut`: share of multiply-accumulates to remove, at least, one of `cuts`, those of the table; `report_size_hw`: input
-    size they are counted at; `align`: channels are multiples of it, but in the plans for `unaligned_cuts`, made for
-    comparison; `latency_cut`: share of the time to save; `teacher_share` of the loss in fine-tuning. For the curves:
-    `criteria`, the random one as a mean of `draws`, `curve_cuts`, `curve_frames` of val, `curve_iterations` of
-    fine-tuning for the cuts other than `cut`, `refresh_batches` for batch norm's statistics; `sensitivity_ratios` of
-    filters and `sensitivity_frames` of val.
+    Attributes
+    ----------
+    cut : float
+        Cut of the network that is fine-tuned, one of `cuts`.
+    cuts : tuple of float
+        Cuts of the result table.
+    report_size_hw : tuple of int
+        Height and width at which multiply-accumulates are counted.
+    align : int
+        Keep multiples of this many channels, except for `unaligned_cuts`.
+    unaligned_cuts : tuple of float
+        Cuts without alignment, for comparison.
+    latency_cut : float
+        Share of the latency to save.
+    teacher_share : float
+        Weight of the teacher in the loss of fine-tuning.
+    criteria : tuple of str
+        Ranking criteria to compare.
+    draws : int
+        Random rankings to average over.
+    curve_cuts : tuple of float
+        Cuts at which the criteria are compared.
+    curve_frames : int
+        Validation frames for this comparison.
+    curve_iterations : int
+        Steps of fine-tuning for the cuts other than `cut`.
+    refresh_batches : int
+        Batches to estimate batch norm statistics from.
+    sensitivity_ratios : tuple of float
+        Shares of filters removed for the sensitivity curves.
+    sensitivity_frames : int
+        Validation frames for these curves.
     """
 
     cut: float
@@ -116,10 +183,18 @@ class PruneSpec:
 
 @dataclass(frozen=True)
 class DeploySpec:
-    """Frame size (height, width) and number of runs for the latency measurement.
+    """Experiments of notebook 05.
 
-    `frames`: how many validation frames agreement and mIoU are counted on, at most; `networks`: those of notebook 02
-    that are deployed beside the two Fast-SCNNs.
+    Attributes
+    ----------
+    size_hw : tuple of int
+        Height and width of the frames for latency.
+    warmup, repeats : int
+        Runs before and during a latency measurement.
+    frames : int
+        Maximum number of validation frames for agreement and mIoU.
+    networks : tuple of str
+        Networks of notebook 02 to deploy in addition to the two Fast-SCNNs.
     """
 
     size_hw: tuple[int, int]
@@ -131,8 +206,10 @@ class DeploySpec:
 
 @dataclass(frozen=True)
 class Profile:
-    """All that a notebook needs to know about how large to run. `finetune` is `fastscnn` with its own overrides,
-    `networks` holds the recipes of networks that differ from `pair`."""
+    """Sizes, recipes and experiments of all notebooks.
+
+    `finetune` is `fastscnn` with overrides; `networks` has the recipes of networks that differ from `pair`.
+    """
 
     name: str
     cell_timeout_s: int
@@ -148,20 +225,20 @@ class Profile:
     deploy: DeploySpec
 
     def recipe(self, network: str) -> Recipe:
-        """How `network` is trained: its own recipe, else that of the pair."""
+        """Return the recipe of `network`: its own, or the recipe of the pair."""
         return self.fastscnn if network.startswith("fastscnn") else self.networks.get(network, self.pair)
 
 
 def profile_names(table: Path = TABLE) -> list[str]:
-    """Names that `load_profile` accepts."""
+    """Return the names that `load_profile` accepts."""
     return [name for name in _read(table) if name != "default"]
 
 
 def load_profile(name: str, table: Path = TABLE) -> Profile:
-    """Return the profile `name` of `table`. Raises CourseError for an unknown profile or a misspelt key."""
+    """Load the profile `name` from `table`. Raise CourseError for an unknown profile, or a wrong or missing key."""
     tables = _read(table)
     if name not in profile_names(table):
-        raise CourseError(f"There is no profile {name!r}: choose one of {', '.join(profile_names(table))}.")
+        raise CourseError(f"Unknown profile {name!r}: choose one of {', '.join(profile_names(table))}.")
     merged = _merge(tables["default"], tables[name])
     merged["finetune"] = _merge(merged["fastscnn"], merged["finetune"])
     sections = {
@@ -199,12 +276,12 @@ def _build(kind: type, values: dict[str, Any], where: str):
         if key not in known:
             close = get_close_matches(key, known, n=1)
             raise CourseError(
-                f"profiles.toml {where} has the unknown key {key!r}: "
+                f"Unknown key {key!r} in {where} of profiles.toml: "
                 + (f"did you mean {close[0]!r}?" if close else f"known keys are {', '.join(known)}.")
             )
-    lacking = [name for name in known if name not in values]
-    if lacking:
-        raise CourseError(f"profiles.toml {where} lacks the key {lacking[0]!r}: give it there or under [default].")
+    missing = [name for name in known if name not in values]
+    if missing:
+        raise CourseError(f"Missing key {missing[0]!r} in {where} of profiles.toml: set it there or under [default].")
     return kind(**{key: _frozen(value) for key, value in values.items()})
 
 
