@@ -1,8 +1,8 @@
-"""The evaluation that `make bench ONLY=eval` compares with: nothing but Paddle, PaddleSeg and NumPy, as one writes it.
+"""The baseline of `make bench ONLY=eval`: a straightforward evaluation with Paddle, PaddleSeg and OpenCV.
 
-A process of its own, because what makes ours fast begins before `import paddle`; so nothing of this project may be
-imported here. Usage: plain_evaluation.py WEIGHTS IMAGE LABEL [IMAGE LABEL ...]; for each line on standard input all
-frames are evaluated once, and a line of JSON says the seconds of each stage and the confusion matrix.
+Runs in its own process and imports nothing from this project, whose settings take effect before `import paddle`.
+Usage: plain_evaluation.py WEIGHTS IMAGE LABEL [IMAGE LABEL ...]. For each line on standard input, evaluate all frames
+once and print the seconds of each stage and the confusion matrix as one line of JSON.
 """
 
 import json
@@ -18,7 +18,7 @@ CLASSES = 19
 
 
 def main() -> None:
-    """Answer until standard input ends."""
+    """Evaluate once per line until standard input ends."""
     weights, *paths = sys.argv[1:]
     net = FastSCNN(CLASSES, enable_auxiliary_loss=True)
     net.set_state_dict(paddle.load(weights))
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def evaluate(net, pairs) -> dict:
-    """One frame after another: decode, normalise, network, argmax, count."""
+    """Decode, normalise, predict and count one frame after another; return seconds and confusion matrix."""
     matrix = np.zeros((CLASSES, CLASSES), dtype=np.int64)
     seconds = dict.fromkeys(("read", "prepare", "network", "argmax", "score"), 0.0)
     started = last = time.perf_counter()

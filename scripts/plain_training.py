@@ -1,8 +1,8 @@
-"""Training steps as PaddleSeg and Paddle give them, with default flags: the other side of `make bench ONLY=training`.
+"""The baseline of `make bench ONLY=training`: plain training steps of Paddle and PaddleSeg with default flags.
 
-A script and not a module of the project, since importing the project settles flags. Arguments: the class of the
-network, a file of weights, a file of batches, a learning rate. Reads numbers of steps from standard input, one per
-line, and answers each with the seconds that every step took.
+Runs in its own process and imports nothing from this project, whose settings take effect before `import paddle`.
+Arguments: class of the network, file of weights, file of batches, learning rate. For each line on standard input, a
+number of steps, take the steps and print the seconds of each.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Draw docs/frame.png, the picture of the README, from what `make run` left in outputs/mini.
+"""Draw docs/frame.png, the figure in the README, from the results of `make run` in outputs/mini.
 
 .venv/bin/python scripts/readme_picture.py [--frame 4]
 """
@@ -19,7 +19,7 @@ matplotlib.use("agg")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frame", type=int, default=0, help="number of the val frame")
+    parser.add_argument("--frame", type=int, default=0, help="index of the validation frame")
     nb = Notebook("05", profile="mini")
     frame = nb.frames("val")[parser.parse_args().frame]
     image = read_image(frame)
@@ -31,10 +31,10 @@ def main() -> None:
         for name in nb.profile.models
     }
     networks["Fast-SCNN, pruned"] = pruning.load_pruned(nb.require("04/pruned", made_by="04"))
-    pictures = [image, plotting.overlay(image, read_label(frame), 0.75)]
-    pictures += [plotting.overlay(image, evaluation.predict(net, image), 0.75) for net in networks.values()]
+    images = [image, plotting.overlay(image, read_label(frame), 0.75)]
+    images += [plotting.overlay(image, evaluation.predict(net, image), 0.75) for net in networks.values()]
     figure = plotting.frame_grid(
-        pictures,
+        images,
         [frame.stem, "label", *networks],
         columns=3,
         caption=nb.caption,

@@ -1,7 +1,7 @@
-"""Record the runs that notebook 02's demo compares: learning rates, crops and losses, one change at a time.
+"""Record the runs that the demo of notebook 02 compares: learning rates, crops and losses, one change at a time.
 
-`python scripts/record_runs.py [part ...]` trains at profile mini on a CPU and merges its runs into
-helpers/training/recorded_runs.json; parts are lr, crop and loss.
+`python scripts/record_runs.py [lr] [crop] [loss]` trains with profile mini on a CPU and merges the runs of these parts
+(default: all) into helpers/training/recorded_runs.json.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PARTS = {
 
 
 def main(parts: list[str]) -> None:
-    """Train the runs of `parts` and write them."""
+    """Train and write the runs of `parts`; other recorded runs are kept."""
     nb = Notebook("02", profile="mini")
     train_frames, val_frames = nb.frames("train"), nb.frames("val")
     kept = read_json(RECORDED)["runs"] if RECORDED.is_file() else []
