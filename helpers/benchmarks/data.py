@@ -1,16 +1,20 @@
-"""How fast the data set is scanned, against decoding its PNG files alone on the same cores.
+"""Speed of the scan of a data set, relative to decoding the same PNG files on the same cores and nothing else.
 
-`data.scan_vs_decode`: time of `scan` over the time in which the same processes decode the same files (image, train ids
-and instance ids of each frame) and do nothing else. `data.scan_fps`: frames a second. `data.scan_peak_mb`: peak memory
-of all its processes together; what they share, such as libraries, is counted once for each.
+- `data.scan_vs_decode`: time of `scan` over the time in which as many processes decode the same files: image, train
+  ids and instance ids of each frame. Median of the rounds.
+- `data.scan_vs_decode.spread`: (largest - smallest) / median over the rounds.
+- `data.scan_fps`, `data.decode_fps`: frames per second of both sides, medians.
+- `data.scan_peak_mb`: peak memory of all processes of a scan together, in 10^6 bytes. Memory that they share, such as
+  libraries, is counted once for each process.
+- `data.scan_frames`: number of frames in a scan.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -18,51 +22,51 @@ import cv2
 import psutil
 
 from helpers import miniscapes
+from helpers.benchmarks.timing import paired_ratio, seconds
 from helpers.cityscapes import Frame, index, png
 from helpers.cityscapes.frames import read_bytes
 from helpers.cityscapes.scan import scan
 from helpers.common.parallel import in_processes
 from helpers.common.runtime import usable_cores
 
-SIZE_HW = (1024, 2048)  # the size of Cityscapes
-FRAMES = {"train": 24, "val": 8, "test": 1}  # each is scanned REPEATS times in a run, from the disk cache
-REPEATS = 6
-ROUNDS = 3
+
+@dataclass(frozen=True)
+class Size:
+    """How much to measure: frames of `size_hw` (height, width) pixels, each read `repeats` times in a scan."""
+
+    size_hw: tuple[int, int] = (1024, 2048)  # as Cityscapes
+    train: int = 24
+    val: int = 8
+    repeats: int = 6
+    rounds: int = 3
 
 
-def run(folder: Path, root: Path | None = None) -> dict[str, float]:
-    """Measure, interleaved, medians of three rounds. Generates MiniScapes of full size in `folder`, or takes `root`.
+FULL = Size()
+TINY = Size(size_hw=(64, 128), train=2, val=1, repeats=1, rounds=1)
 
-    Beside each ratio stand its two sides in frames a second and its spread, (largest - smallest) / median.
-    """
-    if root is None:
-        root = miniscapes.generate(Path(folder) / "miniscapes_2048x1024", **FRAMES, size_hw=SIZE_HW)
-        frames = REPEATS * [frame for split in ("train", "val") for frame in index(root, split)]
-    else:
-        frames = [frame for split in ("train", "val") for frame in index(root, split)]
+
+def run(folder: Path, size: Size = FULL) -> dict[str, float]:
+    """Generate MiniScapes in `folder` and measure both sides, interleaved, with the files in the disk cache."""
+    root = miniscapes.generate(folder / "miniscapes", train=size.train, val=size.val, test=1, size_hw=size.size_hw)
+    return compare(size.repeats * [frame for split in ("train", "val") for frame in index(root, split)], size.rounds)
+
+
+def compare(frames: Sequence[Frame], rounds: int = FULL.rounds) -> dict[str, float]:
+    """Measure on `frames`, such as those of a data set of your own."""
     workers = usable_cores()
-    sides = {"scan": [], "decode": []}
+    scanned, decoded = [], []
     peak_mb = 0.0
-    for _ in range(ROUNDS):
-        sides["decode"].append(_seconds(lambda: _decode_only(frames, workers)))
+    for _ in range(rounds):
+        decoded.append(seconds(lambda: _decode_only(frames, workers)))
         with _peak_memory() as peak:
-            sides["scan"].append(_seconds(lambda: scan(frames, workers=workers, cache=None)))
+            scanned.append(seconds(lambda: scan(frames, workers=workers, cache=None)))
         peak_mb = max(peak_mb, peak.megabytes)
-    ratios = [scanned / decoded for scanned, decoded in zip(sides["scan"], sides["decode"], strict=True)]
-    return {
-        "data.scan_vs_decode": median(ratios),
-        "data.scan_vs_decode.spread": (max(ratios) - min(ratios)) / median(ratios),
-        "data.scan_fps": len(frames) / median(sides["scan"]),
-        "data.decode_fps": len(frames) / median(sides["decode"]),
+    return paired_ratio("data.scan_vs_decode", scanned, decoded) | {
+        "data.scan_fps": len(frames) / median(scanned),
+        "data.decode_fps": len(frames) / median(decoded),
         "data.scan_peak_mb": peak_mb,
         "data.scan_frames": len(frames),
     }
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _decode_only(frames: Sequence[Frame], workers: int) -> None:
@@ -71,7 +75,7 @@ def _decode_only(frames: Sequence[Frame], workers: int) -> None:
 
 
 def decode_frames(frames: Sequence[Frame]) -> None:
-    """Decode what a scan decodes of each frame, with the same decoder."""
+    """Decode the files that a scan decodes, with the same decoder."""
     for frame in frames:
         png.decode(read_bytes(frame.image), cv2.IMREAD_COLOR)
         png.decode(read_bytes(frame.label))
@@ -85,17 +89,19 @@ class _Peak:
 @contextmanager
 def _peak_memory() -> Iterator[_Peak]:
     """Sample the resident memory of this process and its children twenty times a second."""
-    peak, stop, me = _Peak(), threading.Event(), psutil.Process()
+    peak, stop, parent = _Peak(), threading.Event(), psutil.Process()
 
     def sample() -> None:
-        while not stop.wait(0.05):
+        while True:
             total = 0
-            for process in (me, *me.children(recursive=True)):
+            for process in (parent, *parent.children(recursive=True)):
                 try:
                     total += process.memory_info().rss
-                except psutil.NoSuchProcess:  # ended in between
+                except psutil.NoSuchProcess:  # it ended after it was listed
                     continue
             peak.megabytes = max(peak.megabytes, total / 1e6)
+            if stop.wait(0.05):
+                return
 
     thread = threading.Thread(target=sample, daemon=True)
     thread.start()

@@ -1,20 +1,30 @@
-"""From a frame of 1024 x 2048 to its labels: eager, every engine, pruned, and other engines called without Paddle.
+"""Latency from a frame to its labels: eager, in every engine of Paddle Inference, pruned, and in other engines.
 
-All take turns in one run; eager is the network as one calls it first, in a process without the settings of this project
-(scripts/plain_evaluation.py: normalise, network, argmax). `deploy.ms.<engine>`: medians. `deploy.speedup.best` and
-`.fp32`: eager over the fastest engine of Paddle Inference, in any precision and in float32; `.pruned_best`: eager over
-the fastest on the network pruned evenly by as much as in notebook 04 at profile mini; `.halved_best`: by 51 %.
-`deploy.roofline_ratio` and `.fp32`: the fastest in any precision and in float32 over the time that its operations
-take at the peak of its precision, as measured in the same turn. `deploy.vs_direct` and `.fp32`: Paddle Inference over
-the faster of OpenVINO and ONNX Runtime, which get the same weights and share the steps before and after the network.
-`deploy.fused_argmax_ms`: 19 x 128 x 256 logits to labels. `deploy.memory_growth_mb`: what 900 frames add to the
-memory that the first 100 took. A ratio stands with its spread, (largest - smallest) / median over the turns.
+Everything is measured in interleaved rounds of one run. "eager" is the network in the simplest code, in a process with
+Paddle's default settings (scripts/plain_evaluation.py: normalise, network, argmax). "direct" are OpenVINO and ONNX
+Runtime called without Paddle, with the same weights and the same steps before and after the network.
+
+- `deploy.ms.<engine>`: median milliseconds of Fast-SCNN; `deploy.ms.<engine>.spread`: (largest - smallest) / median.
+  Prefixes: "pruned_", the same share removed from every group, as much as in notebook 04 at profile mini; "halved_",
+  51 % of the multiply-accumulates.
+- `deploy.speedup.best`, `deploy.speedup.fp32`: eager over the fastest engine of Paddle Inference, in any precision and
+  in float32; `deploy.speedup.pruned_best`, `deploy.speedup.halved_best`: eager, unpruned, over the fastest pruned one.
+- `deploy.vs_direct`, `deploy.vs_direct.fp32`: Paddle Inference over the faster direct engine; left out without these
+  packages.
+- `deploy.roofline_ratio`, `deploy.roofline_ratio.fp32`: the fastest engine in any precision and in float32 over the
+  time that its convolutions take at the peak of that precision, measured in the same round.
+- `deploy.speedup.<kind>.spread`, `deploy.vs_direct.spread`, `deploy.vs_direct.fp32.spread`,
+  `deploy.roofline_ratio.spread`, `deploy.roofline_ratio.fp32.spread`: (largest - smallest) / median of the rounds.
+- `deploy.peak_gflops.<precision>`: median peak, in 10^9 operations per second.
+- `deploy.fused_argmax_ms`: logits at an eighth of the frame's height and width to labels, median milliseconds.
+- `deploy.memory_growth_mb`: memory in 10^6 bytes that the last nine tenths of a long series of frames add.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +33,7 @@ from paddle import nn
 
 from helpers import miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
+from helpers.benchmarks.timing import seconds, spread
 from helpers.cityscapes import index, read_image
 from helpers.common.runtime import usable_cores
 from helpers.cpu import pixels
@@ -30,61 +41,79 @@ from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, availab
 from helpers.profiles import load_profile
 from helpers.pruning import prune
 
-SIZE_HW = (1024, 2048)
-WARMUP, REPEATS = 1, 15
-PEAK_TRIES = 8  # in each turn, the best counts
-FRAMES_HW, FRAMES = (512, 1024), 1000  # for the growth of memory
+
+@dataclass(frozen=True)
+class Size:
+    """How much to measure: `warmup` and then `repeats` rounds on a frame of `size_hw` (height, width) pixels.
+
+    The peak is the best of `peak_tries` in each round. The growth of memory is taken over `frames` frames of
+    `frames_hw` pixels, and the time of the fused argmax `argmax_repeats` times.
+    """
+
+    size_hw: tuple[int, int] = (1024, 2048)  # as Cityscapes
+    warmup: int = 1
+    repeats: int = 15
+    peak_tries: int = 8
+    frames_hw: tuple[int, int] = (512, 1024)
+    frames: int = 1000
+    argmax_repeats: int = 30
 
 
-def run(folder: Path) -> dict[str, float]:
-    """Measure with random weights, on which speed does not depend."""
+FULL = Size()
+TINY = Size(size_hw=(64, 128), warmup=0, repeats=1, peak_tries=1, frames_hw=(64, 128), frames=10, argmax_repeats=1)
+
+
+def run(folder: Path, size: Size = FULL) -> dict[str, float]:
+    """Export the networks into `folder` and measure them with random weights, on which speed does not depend."""
     net = models.build("fastscnn", seed=0)
     net.eval()
     spec = load_profile("mini").prune
     cuts = {"pruned": spec.cut, "halved": 0.51}
-    smaller = {kind: prune(net, cut, SIZE_HW, align=spec.align)[0] for kind, cut in cuts.items()}
+    smaller = {kind: prune(net, cut, size.size_hw, align=spec.align)[0] for kind, cut in cuts.items()}
     direct = [name for name in available() if ALL_ENGINES[name].package]
-    whole = export(net, folder / "whole", network="fastscnn", onnx_hw=[SIZE_HW] if "onnxruntime" in direct else [])
-    calls: dict[str, Callable] = {name: Predictor(whole, name) for name in (*ENGINES, *direct)}
+    onnx_hw = [size.size_hw] if "onnxruntime" in direct else []
+    unpruned = export(net, folder / "unpruned", network="fastscnn", onnx_hw=onnx_hw)
+    calls: dict[str, Callable] = {name: Predictor(unpruned, name) for name in (*ENGINES, *direct)}
     for kind, pruned in smaller.items():
         pruned.eval()
         exported = export(pruned, folder / kind, network="fastscnn")
         calls |= {f"{kind}_{name}": Predictor(exported, name) for name in ENGINES}
     arithmetic, gflops = machine.Arithmetic(), []
-    calls["peak"] = lambda _: gflops.append(arithmetic.gflops(PEAK_TRIES))
-    measured = _measure(net, calls, folder)
+    calls["peak"] = lambda _: gflops.append(arithmetic.gflops(size.peak_tries))
+    measured = _measure(net, calls, folder, size)
     del measured["peak"]
     numbers = {f"deploy.ms.{name.replace('-', '_')}": latency.median_ms for name, latency in measured.items()}
     numbers |= {
-        f"deploy.ms.{name.replace('-', '_')}.spread": _spread(latency.runs_ms) for name, latency in measured.items()
+        f"deploy.ms.{name.replace('-', '_')}.spread": spread(latency.runs_ms) for name, latency in measured.items()
     }
     numbers |= _ratios(measured, direct)
-    numbers |= _over_roofline(measured, gflops[WARMUP:], models.cost(net, SIZE_HW))
+    gflops = gflops[size.warmup :]
+    numbers |= _over_roofline(measured, gflops, models.cost(net, size.size_hw))
     for name in gflops[0]:
-        numbers[f"deploy.peak_gflops.{name}"] = float(np.median([turn[name] for turn in gflops[WARMUP:]]))
-    numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms()
-    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[_fastest(measured, list(ENGINES))])
+        numbers[f"deploy.peak_gflops.{name}"] = float(np.median([peaks[name] for peaks in gflops]))
+    numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms(size)
+    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[_fastest(measured, list(ENGINES))], size)
     for call in calls.values():
         if isinstance(call, Predictor):
             call.close()
     return numbers
 
 
-def _measure(net: nn.Layer, calls: dict[str, Callable], folder: Path) -> dict[str, Latency]:
+def _measure(net: nn.Layer, calls: dict[str, Callable], folder: Path, size: Size) -> dict[str, Latency]:
     weights = folder / models.WEIGHTS
     models.save_weights(net, weights)
-    root = miniscapes.generate(folder / "miniscapes", train=1, val=1, test=1, size_hw=SIZE_HW)
+    root = miniscapes.generate(folder / "miniscapes", train=1, val=1, test=1, size_hw=size.size_hw)
     pair = index(root, "val")[0]
     milliseconds = []
     with plain_evaluation(weights, [pair]) as plain:
 
         def eager(_: np.ndarray) -> None:
-            seconds, _ = plain()
-            milliseconds.append(1000 * sum(seconds[stage] for stage in ("prepare", "network", "argmax")))
-            time.sleep(0.25)  # by default its OpenMP threads spin for 0.2 s, on the cores of whoever comes next
+            stages, _ = plain()
+            milliseconds.append(1000 * sum(stages[stage] for stage in ("prepare", "network", "argmax")))
+            time.sleep(0.25)  # OpenMP's threads spin for 0.2 s by default, on the cores of the next measurement
 
-        measured = measure({"eager": eager, **calls}, read_image(pair), warmup=WARMUP, repeats=REPEATS)
-    return {**measured, "eager": Latency(tuple(milliseconds[WARMUP:]))}
+        measured = measure({"eager": eager, **calls}, read_image(pair), warmup=size.warmup, repeats=size.repeats)
+    return {**measured, "eager": Latency(tuple(milliseconds[size.warmup :]))}
 
 
 def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]:
@@ -101,9 +130,9 @@ def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]
         sides["vs_direct.fp32"] = (_fastest(measured, exact), _fastest(measured, exact_direct))
     numbers = {}
     for name, (above, below) in sides.items():
-        turns = np.divide(measured[above].runs_ms, measured[below].runs_ms)
+        rounds = np.divide(measured[above].runs_ms, measured[below].runs_ms)
         numbers[f"deploy.{name}"] = measured[above].median_ms / measured[below].median_ms
-        numbers[f"deploy.{name}.spread"] = _spread(turns)
+        numbers[f"deploy.{name}.spread"] = spread(rounds)
     return numbers
 
 
@@ -112,10 +141,10 @@ def _over_roofline(measured: dict[str, Latency], gflops: list[dict[str, float]],
     for kind, names in (("", list(ENGINES)), (".fp32", [name for name in ENGINES if ENGINES[name].exact])):
         best = _fastest(measured, names)
         precision = "float32" if ENGINES[best].exact else "bfloat16"
-        floors_ms = [machine.floor_ms(cost, turn[precision]) for turn in gflops]
-        turns = np.divide(measured[best].runs_ms, floors_ms)
-        numbers[f"deploy.roofline_ratio{kind}"] = float(np.median(turns))
-        numbers[f"deploy.roofline_ratio{kind}.spread"] = _spread(turns)
+        floors_ms = [machine.floor_ms(cost, peaks[precision]) for peaks in gflops]
+        rounds = np.divide(measured[best].runs_ms, floors_ms)
+        numbers[f"deploy.roofline_ratio{kind}"] = float(np.median(rounds))
+        numbers[f"deploy.roofline_ratio{kind}.spread"] = spread(rounds)
     return numbers
 
 
@@ -123,28 +152,23 @@ def _fastest(measured: dict[str, Latency], names: list[str]) -> str:
     return min(names, key=lambda name: measured[name].median_ms)
 
 
-def _spread(values) -> float:
-    return float((np.max(values) - np.min(values)) / np.median(values))
-
-
-def _fused_argmax_ms() -> float:
-    logits = np.random.default_rng(0).normal(size=(1, 19, SIZE_HW[0] // 8, SIZE_HW[1] // 8)).astype(np.float32)
+def _fused_argmax_ms(size: Size) -> float:
+    height, width = size.size_hw
+    logits = np.random.default_rng(0).normal(size=(1, 19, height // 8, width // 8)).astype(np.float32)
     workers = pixels.Workers(usable_cores())
-    times = []
-    for _ in range(30):
-        started = time.perf_counter()
-        pixels.labels_of(logits, SIZE_HW, False, workers)
-        times.append(1000 * (time.perf_counter() - started))
+    times = [
+        seconds(lambda: pixels.labels_of(logits, size.size_hw, False, workers)) for _ in range(size.argmax_repeats)
+    ]
     workers.close()
-    return float(np.median(times))
+    return 1000 * float(np.median(times))
 
 
-def _memory_growth_mb(predict: Callable) -> float:
-    frames = np.random.default_rng(1).integers(0, 256, (4, *FRAMES_HW, 3), dtype=np.uint8)
+def _memory_growth_mb(predict: Callable, size: Size) -> float:
+    frames = np.random.default_rng(1).integers(0, 256, (4, *size.frames_hw, 3), dtype=np.uint8)
     process = psutil.Process()
     early = 0
-    for number in range(FRAMES):
+    for number in range(size.frames):
         predict(frames[number % len(frames)])
-        if number == FRAMES // 10:
+        if number == size.frames // 10:
             early = process.memory_info().rss
     return (process.memory_info().rss - early) / 1e6

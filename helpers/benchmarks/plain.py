@@ -1,4 +1,4 @@
-"""The evaluation that ours is compared with, as one writes it first (scripts/plain_evaluation.py)."""
+"""The plain evaluation that the benchmarks compare with (scripts/plain_evaluation.py)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ PlainEvaluation = Callable[[], tuple[dict[str, float], np.ndarray]]
 
 @contextmanager
 def plain_evaluation(weights: Path, frames: list[Frame]) -> Iterator[PlainEvaluation]:
-    """A function that evaluates Fast-SCNN plainly, in a process of its own, without the settings of
-    helpers.common.runtime.
+    """Start a process without the settings of helpers.common.runtime, and yield a function that evaluates in it.
 
-    Each call gives the seconds of each stage summed over the frames and the confusion matrix.
+    Fast-SCNN with the file `weights` labels `frames` at each call. The function returns the seconds of each stage,
+    summed over the frames, and the confusion matrix, int64 (19, 19). Raises RuntimeError when the process has ended.
     """
     environment = {name: value for name, value in os.environ.items() if name not in runtime.settings()}
     paths = [str(path) for frame in frames for path in (frame.image, frame.label)]
@@ -40,7 +40,7 @@ def plain_evaluation(weights: Path, frames: list[Frame]) -> Iterator[PlainEvalua
     def once() -> tuple[dict[str, float], np.ndarray]:
         process.stdin.write("again\n")
         process.stdin.flush()
-        while not (line := process.stdout.readline()).startswith("{"):  # Paddle may say something at its start
+        while not (line := process.stdout.readline()).startswith("{"):  # Paddle may print something when it starts
             if not line:
                 raise RuntimeError(f"the plain evaluation ended with exit code {process.wait()}")
         answer = json.loads(line)
