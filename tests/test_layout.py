@@ -63,6 +63,6 @@ def test_imports_point_one_way(path):
 
 
 def test_tests_mirror_helpers():
-    others = {"browser", "notebooks", "support"}
+    others = {"browser", "docs", "notebooks", "pretrain", "support"}
     folders = {path.name for path in (PROJECT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
     assert folders - others == {name for name in ORDER if (HELPERS / name).is_dir()}
