@@ -126,6 +126,7 @@ def _stand_ins() -> dict[str, Callable]:
         "numpy.dtype": _Dtype,
         "_codecs.encode": lambda *arguments: _bytes(*arguments),  # bytes at protocol 2
         "collections.OrderedDict": dict,
+        "__builtin__.bytes": lambda: b"",  # an empty array at protocol 2
         "builtins.tuple": tuple,
         "__builtin__.tuple": tuple,
     }

@@ -23,30 +23,32 @@ _SCALE = ".scale"
 _LFS = b"version https://git-lfs"
 
 
-def cards(folder: str | Path = FOLDER) -> dict[str, Card]:
-    """Return the model card of each network in `folder` by name, the most expensive network first."""
-    paths = [path for path in Path(folder).glob("*.json") if not path.name.endswith(".plan.json")]
+def cards(folder: str | Path | None = None) -> dict[str, Card]:
+    """Return the model card of each network in `folder` (default: FOLDER) by name, the most expensive first."""
+    paths = [path for path in Path(folder or FOLDER).glob("*.json") if not path.name.endswith(".plan.json")]
     found = sorted((Card.load(path) for path in paths), key=lambda card: -card.gmacs)
     return {card.name: card for card in found}
 
 
-def weights_path(name: str, folder: str | Path = FOLDER) -> Path:
+def weights_path(name: str, folder: str | Path | None = None) -> Path:
     """Path of the weights `name`."""
-    return Path(folder) / f"{name}.safetensors"
+    return Path(folder or FOLDER) / f"{name}.safetensors"
 
 
-def plan_path(name: str, folder: str | Path = FOLDER) -> Path:
+def plan_path(name: str, folder: str | Path | None = None) -> Path:
     """Path of the pruning plan that the weights `name` belong to."""
-    return Path(folder) / f"{name}.plan.json"
+    return Path(folder or FOLDER) / f"{name}.plan.json"
 
 
-def pack(card: Card, state: Mapping[str, np.ndarray], folder: str | Path = FOLDER, plan: str | None = None) -> None:
+def pack(
+    card: Card, state: Mapping[str, np.ndarray], folder: str | Path | None = None, plan: str | None = None
+) -> None:
     """Write weights, card and checksums into `folder`.
 
     `state`: float arrays by the names of the network's state dict. `plan`: the JSON of the pruning plan, for a pruned
     network.
     """
-    folder = Path(folder)
+    folder = Path(folder or FOLDER)
     tensors: dict[str, np.ndarray] = {}
     for name, array in state.items():
         if array.ndim == 4:
@@ -73,7 +75,7 @@ def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(weight / scale[:, None, None, None]).astype(np.int8), scale
 
 
-def read(name: str, folder: str | Path = FOLDER) -> dict[str, np.ndarray]:
+def read(name: str, folder: str | Path | None = None) -> dict[str, np.ndarray]:
     """Return the weights `name` as float32 arrays by the names of the network's state dict.
 
     Raises CourseError if the file is missing, a Git-LFS pointer, or does not match its checksum.
