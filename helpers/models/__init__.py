@@ -1,4 +1,4 @@
-"""Networks by name, their parameters and their multiply-accumulates. Knows nothing of data.
+"""Networks by name, their parameters and their multiply-accumulates. Independent of data sets.
 
 The networks are PaddleSeg's: a layer that maps (N, 3, H, W) float32 to a list of logits (N, classes, H, W), the main
 output first and auxiliary outputs after it.

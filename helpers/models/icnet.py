@@ -1,7 +1,7 @@
-"""ICNet, which PaddleSeg had until 0.8 and no longer has: one image at three sizes, the deepest part at the smallest.
+"""ICNet, which PaddleSeg dropped after 0.8: one image at three sizes, with the deepest layers at the smallest.
 
-Zhao et al. 2018, "ICNet for Real-Time Semantic Segmentation on High-Resolution Images", arXiv:1704.08545. What the
-paper leaves open follows the description of its figures 3 and 4; the backbone is PaddleSeg's ResNet50-vd at full width,
+Zhao et al. 2018, "ICNet for Real-Time Semantic Segmentation on High-Resolution Images", arXiv:1704.08545. Details that
+the paper leaves open follow its figures 3 and 4; the backbone is PaddleSeg's ResNet50-vd at full width,
 where the paper halves the filters of its PSPNet50 after training.
 """
 
@@ -22,8 +22,8 @@ class ICNet(nn.Layer):
 
     In training: three, at 1/4, 1/8 and 1/16 of the image's size, for the cascade loss, whose weights are 1, 0.4 and
     0.16 in the paper's section 3.3 (`aux_weights` of a recipe). In evaluation: one, (N, classes, H, W).
-    `backbone`: a ResNet of PaddleSeg with output stride 8; its first two stages see the image at half size, the others
-    what they found at a quarter, so both share weights.
+    `backbone`: a ResNet of PaddleSeg with output stride 8; its first two stages see the image at half size, and the
+    others their output at a quarter, so both share weights.
     """
 
     def __init__(self, num_classes: int, backbone: nn.Layer):
@@ -31,7 +31,7 @@ class ICNet(nn.Layer):
         self.backbone = backbone
         _, medium_channels, _, deep_channels = backbone.feat_channels
         self.context = _PyramidSum(deep_channels, CONTEXT_CHANNELS)
-        # The full image gets three cheap convolutions only.
+        # The full image passes three cheap convolutions only.
         self.detail = nn.Sequential(
             layers.ConvBNReLU(3, 32, 3, stride=2, bias_attr=False),
             layers.ConvBNReLU(32, 32, 3, stride=2, bias_attr=False),
@@ -80,8 +80,8 @@ class _CascadeFeatureFusion(nn.Layer):
 
 
 class _PyramidSum(nn.Layer):
-    """Averages over 1, 4, 9 and 36 parts of the map added to it, then fewer channels: PSPNet's pooling without its
-    concatenation."""
+    """Add averages over 1, 4, 9 and 36 parts of the map to it, then reduce its channels: PSPNet's pooling with a sum
+    instead of a concatenation."""
 
     def __init__(self, channels: int, out_channels: int):
         super().__init__()

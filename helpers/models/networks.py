@@ -1,4 +1,4 @@
-"""The table of networks, and building one of them by name."""
+"""The table of networks, built by name."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def _fcn(backbone: str) -> Callable[[int], nn.Layer]:
 
 def _ocr(backbone: str) -> Callable[[int], nn.Layer]:
     def build_ocr(num_classes: int) -> nn.Layer:
-        # PaddleSeg configs/ocrnet: the one feature map of the backbone gives the soft regions and the pixels. The
-        # second output, the soft regions, is trained with weight 0.4 and is needed for the first one.
+        # PaddleSeg configs/ocrnet: the backbone's one feature map yields both soft regions and pixels. The second
+        # output, the soft regions, is trained with weight 0.4 and is needed for the first one.
         net = OCRNet(num_classes, getattr(backbones, backbone)(), backbone_indices=(0,))
         _start_from_scratch(net)
         return net
@@ -62,7 +62,7 @@ def _fastscnn(num_classes: int) -> nn.Layer:
 
 
 def build_fastscnn_2020(num_classes: int) -> nn.Layer:
-    """Fast-SCNN as PaddleSeg 0.4 to 0.8 had it (2020, `pdseg/models/modeling/fast_scnn.py`), whose count is 7.21 G.
+    """Build Fast-SCNN as in PaddleSeg 0.4 to 0.8 (2020, `pdseg/models/modeling/fast_scnn.py`), whose count is 7.21 G.
 
     Its pyramid pooling ended in a 1x1 convolution, now 3x3, and the fusion module's "dwconv" was a dense 1x1
     convolution, now depthwise 3x3.
@@ -76,7 +76,7 @@ def build_fastscnn_2020(num_classes: int) -> nn.Layer:
 
 def _on_resnet(network: Callable) -> Callable[[int], nn.Layer]:
     def build_on_resnet(num_classes: int) -> nn.Layer:
-        with contextlib.redirect_stdout(io.StringIO()):  # PaddleSeg says each time that it loads no weights
+        with contextlib.redirect_stdout(io.StringIO()):  # PaddleSeg prints that it loads no weights
             # PaddleSeg's Cityscapes configs of these run ResNet50-vd at stride 8.
             return network(num_classes, backbones.ResNet50_vd(output_stride=8))
 
@@ -84,11 +84,11 @@ def _on_resnet(network: Callable) -> Callable[[int], nn.Layer]:
 
 
 def _start_from_scratch(net: nn.Layer) -> None:
-    """Initialise all convolutions as He et al. 2015 do, by the inputs that a filter really has.
+    """Initialise all convolutions as in He et al. 2015, by the number of inputs that a filter really has.
 
     PaddleSeg starts HRNet from N(0, 0.001), since its recipes load ImageNet weights over that, and Paddle counts every
     channel as an input of a depthwise filter, which has one. In front of batch norm, weights that are too small make
-    each step a leap; in the classifier they keep the gradient from all that is before it. HRNet-W18-small-v2 after 220
+    each step too large; in the classifier they block the gradient of all layers before it. HRNet-W18-small-v2 after 220
     steps of the profile mini, two seeds: 0.13 and 0.12 mIoU with PaddleSeg's classifier, 0.18 and 0.14 with this one.
     """
     initialise = nn.initializer.KaimingNormal(nonlinearity="relu")

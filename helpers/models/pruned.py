@@ -1,4 +1,4 @@
-"""A plan says which channels stay. It is saved as JSON, and applied to the same network in any process."""
+"""Pruning plans: which channels a network keeps, saved as JSON and applied to the same design in any process."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class Member:
-    """Where the channels of a group lie along one axis of a tensor: from `start` on, `width` neighbours for each.
+    """The channels of a group along one axis of a tensor: from `start` on, `width` neighbours for each channel.
 
-    `length` is the tensor's whole length along `axis`.
+    `length` is the length of the tensor along `axis`.
     """
 
     tensor: str
@@ -37,15 +37,15 @@ class Member:
     length: int
 
     def positions(self, channels: np.ndarray) -> np.ndarray:
-        """Where the given channels of the group, int (n,), lie: int (n * width,)."""
+        """Return the positions, int (n * width,), of the given channels of the group, int (n,)."""
         return (self.start + self.width * channels[:, np.newaxis] + np.arange(self.width)).ravel()
 
 
 @dataclass(frozen=True)
 class Group:
-    """Channels that only go together: the filters of the convolution `name`, and all that depends on them.
+    """Channels that can only be removed together: filters of the convolution `name`, and all that depends on them.
 
-    `kept` are the channels that stay, ascending, out of `channels`.
+    `kept` are the indices of the channels that are kept, ascending, out of `channels`.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Plan:
-    """Which channels of which network stay, and the multiply-accumulates at `size_hw` before and after.
+    """Which channels a network keeps, and its multiply-accumulates at `size_hw` before and after.
 
-    `criterion` says how filters were ranked, `allocation` how much each group gave ("uniform" or "sensitivity"),
-    `align` of what number the channels are multiples where a group has so many (1: of any).
-    `left_alone` are the convolutions that keep all their filters, because the network's structure asks for it: the
-    classifier, whose channels are the classes, and what cannot be followed.
+    `criterion` ranks the filters; `allocation` distributes the cut over the groups ("uniform" or "sensitivity");
+    channels are multiples of `align` in groups that have as many. `left_alone` are convolutions that keep all filters
+    because of the network's structure: the classifier, whose channels are the classes, and layers whose channels
+    cannot be followed.
     """
 
     network: str
@@ -76,11 +76,11 @@ class Plan:
 
     @property
     def cut(self) -> float:
-        """Share of the multiply-accumulates that goes, 0 to 1."""
+        """Share of the multiply-accumulates that is removed, 0 to 1."""
         return 1 - self.macs_after / self.macs_before
 
     def table(self) -> pd.DataFrame:
-        """One row per group: the ranked layer, its channels before and after, and how many tensors follow it."""
+        """Return one row per group: the ranked layer, its channels before and after, and how many tensors follow it."""
         rows = [(group.name, group.channels, len(group.kept), len(group.members)) for group in self.groups]
         return pd.DataFrame(rows, columns=["layer", "channels", "kept", "tensors that follow"])
 
@@ -90,7 +90,7 @@ class Plan:
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
-        """Read a plan. Raises CourseError when there is none at `path` or it is something else."""
+        """Read a plan. Raises CourseError if `path` is missing or not a plan."""
         path = Path(path)
         if not path.is_file():
             raise CourseError(f"There is no pruning plan at {path}: prune the network first (notebook 04).")
@@ -111,13 +111,13 @@ class Plan:
 def apply_plan(net: nn.Layer, plan: Plan) -> nn.Layer:
     """Remove from `net`, in place, the channels that `plan` does not keep; returns `net`.
 
-    Raises CourseError when the plan was made for another network; the network is then as it was.
+    Raises CourseError if the plan was made for another network; the network is then unchanged.
     """
     tensors = dict(net.named_parameters()) | dict(net.named_buffers())
     stays: dict[tuple[str, int], np.ndarray] = {}
     for group in plan.groups:
         if not group.kept or not 0 <= min(group.kept) <= max(group.kept) < group.channels:
-            raise CourseError(f"The plan keeps channels of {group.name} that are not there: write it again.")
+            raise CourseError(f"The plan keeps channels of {group.name} that do not exist: write it again.")
         gone = np.setdiff1d(np.arange(group.channels), group.kept)
         for member in group.members:
             size = tensors[member.tensor].shape[member.axis] if member.tensor in tensors else None
@@ -150,7 +150,7 @@ def save_pruned(folder: str | Path, net: nn.Layer, plan: Plan) -> None:
 def load_pruned(folder: str | Path) -> nn.Layer:
     """Build the network of the plan in `folder`, prune it and load its weights; returned in evaluation mode.
 
-    Raises CourseError when a file is missing or the two do not belong together.
+    Raises CourseError if a file is missing or the two do not belong together.
     """
     plan = Plan.load(Path(folder) / PLAN)
     return load_weights(apply_plan(build(plan.network), plan), Path(folder) / PRUNED_WEIGHTS)
@@ -176,7 +176,7 @@ def load_shipped(name: str, num_classes: int = NUM_CLASSES) -> nn.Layer:
 
 
 class _Operator:
-    """All that PaddleSlim asks of an operator when it applies a mask: in how many groups the convolution works."""
+    """What PaddleSlim reads of an operator when it applies a mask: the number of groups of the convolution."""
 
     def __init__(self, groups: int | None):
         self._attributes: dict[str, Any] = {"groups": groups}
@@ -186,8 +186,8 @@ class _Operator:
 
 
 def _forget_backups(net: nn.Layer) -> None:
-    # PaddleSlim keeps the unpruned values in buffers, to be able to undo; they would be saved with the weights. And it
-    # changes tensors only: what the layers say of themselves is brought up to date here.
+    # PaddleSlim keeps the unpruned values in buffers for undoing; they would be saved with the weights. It changes
+    # tensors only, so the attributes of the layers are updated here.
     for layer in net.sublayers(include_self=True):
         for name in [name for name in layer._buffers if name.endswith("_backup")]:
             del layer._buffers[name]

@@ -1,7 +1,8 @@
-"""Five numbers that are quoted as "the FLOPs of Fast-SCNN", each taken apart into what it counts.
+"""Five numbers that are quoted as "the FLOPs of Fast-SCNN", each split into what it counts.
 
 Ours (`helpers.models.cost`) are the multiply-accumulates of the convolutions that are deployed. The others count
-another network, more operators, or lose some; `tests/models/test_quoted.py` compares them with the tools themselves.
+another network, count more operators, or miss some; `tests/models/test_quoted.py` compares them with the tools
+themselves.
 """
 
 from __future__ import annotations
@@ -14,27 +15,27 @@ from helpers.models.counting import LayerCost, cost
 from helpers.models.naming import AUXILIARY_PREFIXES
 from helpers.models.networks import build_fastscnn_2020
 
-# PaddleSlim reads sizes from a program in which the size after a resize to a computed size is unknown, -1 by -1; these
-# two convolutions come before an addition makes it known again, and count as if they wrote one pixel.
+# PaddleSlim reads sizes from a program in which the size after a resize to a computed size is unknown, -1 by -1. These
+# two convolutions come before an addition makes it known again, and count as if their output had one pixel.
 _SIZE_UNKNOWN = ("feature_fusion.dwconv._conv", "feature_fusion.conv_low_res._conv")
 _BINS = (1, 2, 3, 6)  # of the pyramid pooling
 
 
 @dataclass(frozen=True)
 class QuotedCount:
-    """A count at 1024x2048 or another size: `parts` are (reason, amount), the first one our own count."""
+    """A count at one size: `parts` are (reason, amount), and the first one is our own count."""
 
     name: str
     parts: tuple[tuple[str, int], ...]
 
     @property
     def giga(self) -> float:
-        """The whole in 10^9."""
+        """The sum of all parts in 10^9."""
         return sum(amount for _, amount in self.parts) / 1e9
 
 
 def fastscnn_counts(size_hw: tuple[int, int] = (1024, 2048)) -> list[QuotedCount]:
-    """The counts of Fast-SCNN that are in use, and why each differs from ours."""
+    """Return the counts of Fast-SCNN that are in use, and why each differs from ours."""
     net = FastSCNN(19, enable_auxiliary_loss=True)
     whole = cost(net, size_hw, auxiliary=True).layers
     now = {layer.name: layer for layer in whole if not layer.name.startswith(AUXILIARY_PREFIXES)}
@@ -47,7 +48,7 @@ def fastscnn_counts(size_hw: tuple[int, int] = (1024, 2048)) -> list[QuotedCount
     normed = [layer for layer in whole if hasattr(blocks[layer.name.rpartition(".")[0]], "_batch_norm")]
     biased = [layer for layer in whole if blocks[layer.name].bias is not None]
     activated = [layer for layer in normed if isinstance(blocks[layer.name.rpartition(".")[0]], layers.ConvBNReLU)]
-    activated.append(now["feature_fusion.conv_high_res._conv"])  # what the sum of both branches goes through
+    activated.append(now["feature_fusion.conv_high_res._conv"])  # applied to the sum of both branches
     pools = [(blocks["global_feature_extractor.bottleneck3.2.block.2._conv"].weight.shape[0], bins) for bins in _BINS]
     smallest = now["global_feature_extractor.bottleneck3.2.block.2._conv"].out_hw
     return [
@@ -96,6 +97,6 @@ def _values(layer: LayerCost) -> int:
 
 
 def _values_known(chosen: list[LayerCost]) -> int:
-    """Values that the deployed layers among `chosen` write, as far as PaddleSlim knows their size."""
+    """Count the output values of the deployed layers among `chosen`, as far as PaddleSlim knows their size."""
     deployed = [layer for layer in chosen if not layer.name.startswith(AUXILIARY_PREFIXES)]
     return sum(layer.out_channels if layer.name in _SIZE_UNKNOWN else _values(layer) for layer in deployed)

@@ -1,4 +1,4 @@
-"""The shape of HRNet and U-HRNet, read off a counted network: which stage works at which resolution, how wide."""
+"""The stages of HRNet and U-HRNet from a counted network: at which resolution each works, and how wide."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _BRANCH = re.compile(r"\.branches_func\.|^backbone\.(conv_layer1|la1)")
 
 @dataclass(frozen=True)
 class Branch:
-    """What a stage does at one resolution: `stride` 4 is a quarter of the height; `channels` of its feature maps;
-    `macs` of its convolutions that write at this resolution, the transition into the stage and the exchange between
-    resolutions included."""
+    """One resolution of a stage: `stride` 4 is a quarter of the height; `channels` of its feature maps; `macs` of its
+    convolutions with output at this resolution, including the transition into the stage and the exchange between
+    resolutions."""
 
     stage: int
     stride: int
@@ -26,9 +26,9 @@ class Branch:
 
 
 def branches(cost: Cost) -> list[Branch]:
-    """The branches of an HRNet or U-HRNet, in the order of stages; stage 0 is the stem.
+    """Return the branches of an HRNet or U-HRNet in the order of stages; stage 0 is the stem.
 
-    Raises CourseError for another network.
+    Raises CourseError for other networks.
     """
     found: dict[tuple[int, int], list[int]] = {}
     for layer in cost.layers:
@@ -46,7 +46,7 @@ def branches(cost: Cost) -> list[Branch]:
 
 
 def _stage(block: str) -> int:
-    """Stage 0 for the stem, 1 for `la1`, else the number in `st4`; `tr3` leads into stage 4."""
+    """Return 0 for the stem, 1 for `la1`, else the number in `st4`; `tr3` leads into stage 4."""
     if block == "conv_layer1":
         return 0
     return int(block[2:]) + (1 if block.startswith("tr") else 0)
