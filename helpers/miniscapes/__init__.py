@@ -1,4 +1,4 @@
-"""MiniScapes: synthetic street scenes in exact Cityscapes layout, made on this machine from a seed."""
+"""MiniScapes: synthetic street scenes in the Cityscapes layout, generated from a seed."""
 
 from helpers.miniscapes.published import FRAME_SHARE, INSTANCES_PER_FRAME, PIXEL_SHARE
 from helpers.miniscapes.write import MARKER, VERSION, generate

@@ -1,9 +1,9 @@
-"""The pinhole camera behind every frame: world metres in, reference pixels out.
+"""Pinhole camera: projects world coordinates in metres to reference pixels.
 
 World axes: x to the right of the road's centre line, y up from the road surface, z forward from the camera.
-Reference pixels: the frame as if it were 2048 wide; x to the right, y down, pixel edges at whole numbers. A scene is
-composed once in these units and scaled only when it is drawn, so one seed gives the same street at every size.
-Focal length and mounting height are those of the Cityscapes calibration files (about 2262 px at 2048, 1.22 m).
+Reference pixels: the frame scaled to a width of 2048; x to the right, y down, pixel edges at integers. A scene is
+composed in these units and scaled only when drawn, so a seed yields the same street at every size.
+Focal length and mounting height are from the Cityscapes calibration files (about 2262 px at 2048, 1.22 m).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 REFERENCE_WIDTH = 2048
-NEAR_M = 1.5  # geometry nearer than this is cut away
+NEAR_M = 1.5  # closer geometry is clipped
 _STEPS, _FEW_STEPS = np.linspace(0, 1, 14), np.linspace(0, 1, 5)  # along a strip of ground
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the camera stands and how the road bends away from it.
+    """Camera position, and the course of the road relative to it.
 
     height_px: the frame's height in reference pixels. horizon_px: row of the horizon. offset_m: the camera's x.
     yaw: sideways drift of the road in metres per metre. curve: the same per square metre (a bend).
@@ -34,11 +34,11 @@ class Camera:
     curve: float = 0.0
 
     def drift(self, z):
-        """How far (m) the road has moved sideways at distance z (m)."""
+        """Return the sideways shift of the road (m) at distance z (m)."""
         return self.yaw * z + self.curve * z * z
 
     def project(self, points) -> np.ndarray:
-        """World points, float (N, 3) -> reference pixels, float64 (N, 2). Points must lie beyond the near plane."""
+        """Project world points, float (N, 3), beyond the near plane to reference pixels, float64 (N, 2)."""
         p = np.asarray(points, np.float64).reshape(-1, 3)
         z = np.maximum(p[:, 2], 1e-3)
         out = np.empty((len(p), 2))
@@ -47,21 +47,21 @@ class Camera:
         return out
 
     def polygon(self, points) -> np.ndarray | None:
-        """A planar world polygon (N, 3) -> reference pixels (M, 2), cut at the near plane; None when empty."""
+        """Clip a planar world polygon (N, 3) at the near plane and project it to pixels (M, 2), or None if empty."""
         p = cut(np.asarray(points, np.float64).reshape(-1, 3), 2, NEAR_M, keep_above=True)
         return self.project(p) if len(p) >= 3 else None
 
     def scale(self, z: float) -> float:
-        """Reference pixels per metre at distance z (m)."""
+        """Return reference pixels per metre at distance z (m)."""
         return self.focal_px / max(z, 1e-3)
 
     def ground(self, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reference pixels below the horizon -> (x, z) in metres on the road plane, broadcast as u and v are."""
+        """Map reference pixels below the horizon to (x, z) in metres on the road plane, broadcasting u and v."""
         z = self.focal_px * self.mount_m / np.maximum(v - self.horizon_px, 1e-3)
         return (u - REFERENCE_WIDTH / 2) * z / self.focal_px + self.offset_m - self.drift(z), z
 
     def strip(self, left_m, right_m, z0: float, z1: float, y: float = 0.0) -> np.ndarray:
-        """A band of ground along the road between two x (m), from z0 to z1 (m) -> polygon in reference pixels."""
+        """Return the polygon, in reference pixels, of a strip of ground between two x (m) from z0 to z1 (m)."""
         z0 = max(z0, NEAR_M)
         z = z0 * (z1 / z0) ** (_STEPS if z1 > 3 * z0 else _FEW_STEPS)
         points = np.empty((2 * len(z), 3))
@@ -72,7 +72,7 @@ class Camera:
 
 
 def cut(points: np.ndarray, axis: int, at: float, keep_above: bool) -> np.ndarray:
-    """Sutherland-Hodgman: the part of polygon (N, D) on one side of the plane points[:, axis] == at."""
+    """Clip a polygon (N, D) to one side of the plane points[:, axis] == at (Sutherland-Hodgman)."""
     sign = 1.0 if keep_above else -1.0
     side = (points[:, axis] - at) * sign
     if (side >= 0).all():
@@ -88,7 +88,7 @@ def cut(points: np.ndarray, axis: int, at: float, keep_above: bool) -> np.ndarra
 
 
 def cut_to_frame(points: np.ndarray, width: float, height: float) -> np.ndarray:
-    """The part of a polygon (N, 2) inside [0, width] x [0, height]."""
+    """Clip a polygon (N, 2) to [0, width] x [0, height]."""
     low, high = points.min(0), points.max(0)
     if low[0] >= 0 and low[1] >= 0 and high[0] <= width and high[1] <= height:
         return points

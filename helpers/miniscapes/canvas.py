@@ -1,8 +1,8 @@
-"""Painting polygons so that the picture and its annotation agree on every pixel.
+"""Paint polygons so that image and annotation agree on every pixel.
 
-Every labelled thing is one polygon in whole pixels of the final frame. `paint` fills exactly the pixels that the
-official converters fill for it (both use Pillow's polygon rule), so colours and labels share their edges by
-construction; what happens inside is up to the brush. Frames up to 1024 wide are painted twice as large and averaged.
+Each labelled object is a polygon with integer coordinates in the final frame. `paint` fills the same pixels as the
+official converters (both use Pillow's polygon rule), so image and label edges coincide; the brush determines the
+appearance inside. Frames up to 1024 wide are painted at twice the size and averaged.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from PIL import Image, ImageDraw
 
 from helpers.miniscapes.camera import REFERENCE_WIDTH, cut_to_frame
 
-# (layer uint8 (h, w, 3) to change in place, function from reference pixels (N, 2) to the layer's pixels (N, 2))
+# Called with a layer, uint8 (h, w, 3), to paint in place, and a function from reference to layer pixels, both (N, 2).
 Brush = Callable[[np.ndarray, Callable[[np.ndarray], np.ndarray]], None]
 
 
 @dataclass
 class Thing:
-    """One annotated polygon of a scene, before it is drawn.
+    """An annotated polygon of a scene, before drawing.
 
-    label: a Cityscapes label name. polygon: reference pixels, float (N, 2). brush: paints it, None for annotation only.
-    z: distance in metres, used for order.
+    label: a Cityscapes label name. polygon: reference pixels, float (N, 2). brush: paints it; None for annotation only.
+    z: distance in metres, for sorting.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Thing:
 
 
 class Canvas:
-    """A frame under construction. image: uint8 (H*ss, W*ss, 3) RGB; index: int32 (H, W), the thing seen, -1 none."""
+    """A frame being painted. image: uint8 (H*ss, W*ss, 3) RGB; index: int32 (H, W), visible object or -1."""
 
     def __init__(self, size_hw: tuple[int, int]):
         self.height, self.width = size_hw
@@ -46,7 +46,7 @@ class Canvas:
         self.objects: list[dict] = []
 
     def pixels(self, polygon: np.ndarray) -> list[tuple[int, int]]:
-        """Reference pixels -> the whole-pixel polygon of this frame; empty when it lies outside."""
+        """Convert reference pixels to an integer polygon of this frame, empty if it lies outside."""
         inside = cut_to_frame(polygon * self.scale, self.width, self.height)
         whole = np.clip(np.floor(inside).astype(int), 0, [self.width - 1, self.height - 1])
         keep = np.ones(len(whole), bool)
@@ -54,11 +54,11 @@ class Canvas:
         return [(int(x), int(y)) for x, y in whole[keep]]
 
     def paint(self, thing: Thing) -> None:
-        """Draws one thing over what is there, and notes its polygon."""
+        """Paint one object over the current image and record its polygon."""
         points = self.pixels(thing.polygon)
         if not points:
             return
-        if len(points) < 3:  # a far pole may be one pixel wide; Pillow wants three corners
+        if len(points) < 3:  # a far pole may be one pixel wide; Pillow needs three corners
             points = points + [points[-1]] * (3 - len(points))
         self.objects.append({"label": thing.label, "polygon": [list(p) for p in points]})
         if thing.brush is None:
@@ -79,7 +79,7 @@ class Canvas:
         target[:] = cv2.copyTo(layer, big, target.copy())
 
     def flat(self) -> np.ndarray:
-        """The picture at the final size, uint8 (H, W, 3)."""
+        """Return the image at the final size, uint8 (H, W, 3)."""
         if self.ss == 1:
             return self.image
         return cv2.resize(self.image, (self.width, self.height), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""The cities of each split, what sets each apart, and which frame shows which rare class."""
+"""Cities of each split, their characteristics, and the schedule of rare classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class City:
-    """One city's character: weathers taken in turn, season, building styles, heights (m) and kinds of street."""
+    """Characteristics of a city: a cycle of weathers, season, building styles, heights (m) and street types."""
 
     name: str
     weathers: tuple[str, ...]
@@ -80,15 +80,15 @@ SPLITS: dict[str, tuple[City, ...]] = {
     ),
 }
 
-# Share of frames that show a class on purpose. The rarest are shown about twice as often as Cityscapes does, so that a
-# set of a hundred frames has enough of them to learn from; a class that is not scheduled in a frame is left out of it.
+# Share of frames in which a class is scheduled. The rarest classes occur about twice as often as in Cityscapes, so that
+# a hundred frames are enough to learn them. A class that is not scheduled in a frame does not occur in it.
 SCHEDULE = {"train": 0.10, "bus": 0.16, "truck": 0.19, "motorcycle": 0.23, "rider": 0.40, "bicycle": 0.57, "wall": 0.35,
             "fence": 0.45, "terrain": 0.57, "traffic light": 0.57, "traffic sign": 0.95, "person": 0.82, "car": 0.96}
 
 
 @dataclass(frozen=True)
 class FramePlan:
-    """One frame to make: its place in the set, and the classes that it has to show."""
+    """Plan of one frame: its split, city and number, and the classes that it must show."""
 
     split: str
     city: City
@@ -103,14 +103,17 @@ class FramePlan:
         return f"{self.city.name}_{self.number:06d}_000019"
 
     def rng(self, *more: int) -> np.random.Generator:
-        """Random numbers of this frame alone: they depend on seed, split, city and frame number only."""
+        """Return a generator that depends only on seed, split, city, frame number and `more`."""
         split = list(SPLITS).index(self.split)
         city = [c.name for c in SPLITS[self.split]].index(self.city.name)
         return np.random.default_rng(np.random.SeedSequence([self.seed, split, city, self.number, *more]))
 
 
-def plan(split: str, count: int, seed: int) -> list[FramePlan]:
-    """The frames of a split: cities in equal parts (at least four frames each in train), rare classes spread evenly."""
+def plan(split: str, count: int, seed: int, weathers: tuple[str, ...] = ()) -> list[FramePlan]:
+    """Plan a split: cities in equal shares (at least four frames each in train), rare classes spread evenly.
+
+    `weathers`, if any, replaces the cycle of weathers of every city.
+    """
     cities = SPLITS[split][:max(1, min(len(SPLITS[split]), count // (4 if split == "train" else 1)))]
     rng = np.random.default_rng(np.random.SeedSequence([seed, list(SPLITS).index(split), 4242]))
     wanted: list[set[str]] = [set() for _ in range(count)]
@@ -124,6 +127,7 @@ def plan(split: str, count: int, seed: int) -> list[FramePlan]:
         city = cities[i * len(cities) // count]
         number = i - -(-(i * len(cities) // count) * count // len(cities))
         turn = number + len(city.name)
-        frames.append(FramePlan(split, city, number, city.weathers[number % len(city.weathers)],
+        cycle = weathers or city.weathers
+        frames.append(FramePlan(split, city, number, cycle[number % len(cycle)],
                             city.streets[turn % len(city.streets)], frozenset(wanted[i]), seed))
     return frames

@@ -1,7 +1,7 @@
-"""What colour alone gives away: the most likely class of each RGB value, learnt by counting.
+"""Colour baseline: the most likely class of each RGB value, learnt by counting.
 
-A network that does not beat this has learnt no shape. With a fine enough colour cube this is close to the best that any
-per-pixel colour classifier can do, since it is the Bayes rule on the empirical distribution.
+A network that does not beat it has learnt no shape. With a fine enough colour cube it is close to the best possible
+per-pixel colour classifier, because it is the Bayes rule on the empirical distribution.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from helpers.common.errors import CourseError
 
 CLASSES = 19
-FINE, COARSE = 32, 8  # cells along each colour axis; the coarse cube answers where the fine one saw too little
+FINE, COARSE = 32, 8  # cells per colour axis; the coarse cube is the prior where the fine one has few samples
 
 
 def _cell(image: np.ndarray, bins: int) -> np.ndarray:
-    """uint8 RGB (..., 3) -> index of its cell in a cube of bins**3, int32 (...)."""
+    """Return the cell index of RGB values, uint8 (..., 3), in a cube of bins**3 cells, int32 (...)."""
     step = 256 // bins
     q = (image // step).astype(np.int32)
     return (q[..., 0] * bins + q[..., 1]) * bins + q[..., 2]
@@ -32,27 +32,31 @@ class ColourBaseline:
     coarse: np.ndarray
 
     def table(self, balance: float) -> np.ndarray:
-        """The class of every fine cell, uint8 (FINE**3,).
+        """Return the class of every fine cell, uint8 (FINE**3,).
 
-        balance: 0 weights classes by their frequency (best accuracy), 1 all classes alike, between them in between.
+        balance: 0 weights classes by frequency (best accuracy), 1 weights them equally. Raise CourseError
+        outside 0 to 1.
         """
         if not 0 <= balance <= 1:
-            raise CourseError(f"The colour baseline's balance lies between 0 and 1, got {balance!r}.")
+            raise CourseError(f"Expected a balance between 0 and 1, got {balance!r}.")
         frequency = np.maximum(self.fine.sum(0), 1.0)
         axis = np.arange(FINE) * COARSE // FINE
         parent = ((axis[:, None, None] * COARSE + axis[None, :, None]) * COARSE + axis[None, None, :]).ravel()
         coarse = self.coarse[parent].astype(np.float64)
         prior = coarse / np.maximum(coarse.sum(1, keepdims=True), 1) + 1e-6 * frequency / frequency.sum()
-        score = (self.fine + 20.0 * prior) / frequency**balance  # as if the coarse cube had seen twenty pixels there
+        score = (self.fine + 20.0 * prior) / frequency**balance  # the prior counts as twenty pixels
         return score.argmax(1).astype(np.uint8)
 
     def predict(self, image: np.ndarray, balance: float = 0.5) -> np.ndarray:
-        """uint8 RGB (H, W, 3) -> train ids, uint8 (H, W)."""
+        """Predict train ids, uint8 (H, W), of an RGB image, uint8 (H, W, 3)."""
         return self.table(balance)[_cell(image, FINE)]
 
 
 def fit(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> ColourBaseline:
-    """Counts colours. pairs: (image uint8 (H, W, 3) RGB, train ids uint8 (H, W), 255 ignored)."""
+    """Count the colours of each class.
+
+    pairs: (image uint8 (H, W, 3) RGB, train ids uint8 (H, W), 255 ignored). Raise CourseError if no pixel is labelled.
+    """
     cubes = {bins: np.zeros(bins**3 * CLASSES, np.int64) for bins in (FINE, COARSE)}
     seen = 0
     for image, label in pairs:
@@ -61,5 +65,5 @@ def fit(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> ColourBaseline:
         for bins, cube in cubes.items():
             cube += np.bincount(_cell(image[known], bins) * CLASSES + label[known], minlength=cube.size)
     if not seen:
-        raise CourseError("The colour baseline needs at least one labelled pixel: give it frames of train or val.")
+        raise CourseError("Expected at least one labelled pixel, got none: pass frames of train or val.")
     return ColourBaseline(*(cube.reshape(-1, CLASSES) for cube in cubes.values()))

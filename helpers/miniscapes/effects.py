@@ -1,4 +1,4 @@
-"""What happens between the street and the sensor: wet roads, lamps at night, lens, noise and white balance."""
+"""Image effects: wet roads, lamps at night, lens, noise and white balance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers.miniscapes.textures import patch
 
 def wet_ground(image: np.ndarray, ground: np.ndarray, horizon_px: float, light: Light,
                rng: np.random.Generator) -> None:
-    """Mirrors what is above the horizon in the ground pixels. image uint8 (H, W, 3), ground bool (H, W); in place."""
+    """Reflect the upper image in the ground pixels. image uint8 (H, W, 3), ground bool (H, W); in place."""
     h, w = image.shape[:2]
     scale = w / REFERENCE_WIDTH
     horizon = int(np.clip(horizon_px * scale, 1, h - 2))
@@ -26,7 +26,7 @@ def wet_ground(image: np.ndarray, ground: np.ndarray, horizon_px: float, light: 
 
 
 def add_glow(image: np.ndarray, lamps: list[tuple[float, float, float, tuple, float]]) -> None:
-    """Halos of lamps. lamps: (u, v, radius) in reference pixels, RGB, strength 0 to 1; in place."""
+    """Add halos of lamps. lamps: (u, v, radius) in reference pixels, RGB, strength 0 to 1; in place."""
     h, w = image.shape[:2]
     scale = w / REFERENCE_WIDTH
     for u, v, radius, colour, strength in lamps:
@@ -42,7 +42,7 @@ def add_glow(image: np.ndarray, lamps: list[tuple[float, float, float, tuple, fl
 
 
 def sensor(image: np.ndarray, light: Light, rng: np.random.Generator) -> np.ndarray:
-    """Blur, vignette, contrast, white balance and noise; uint8 (H, W, 3) in and out."""
+    """Apply blur, vignette, contrast, white balance and noise to an image, uint8 (H, W, 3)."""
     h, w = image.shape[:2]
     scale = w / REFERENCE_WIDTH
     sigma = max(0.42, light.blur_px * scale)

@@ -1,4 +1,4 @@
-"""House fronts: flat pictures with rows of windows, doors and shops, drawn at about the size they are seen."""
+"""House fronts: textures with rows of windows, doors and shops, drawn at about their size in the frame."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from helpers.miniscapes.light import Light
 from helpers.miniscapes.textures import box, bricks, patch, tinted
 
-# Wall colours as (red, green, blue); every city draws from its own part of the list.
+# Wall colours (RGB).
 PLASTER = [(214, 200, 170), (222, 212, 194), (196, 178, 150), (205, 172, 138), (186, 180, 170), (170, 128, 104),
            (216, 200, 150), (176, 160, 136), (150, 142, 132), (196, 156, 140), (206, 190, 176), (230, 222, 208)]
 LAMPLIGHT = [(255, 214, 140), (255, 236, 190), (230, 225, 255)]
@@ -18,7 +18,7 @@ BRICK = [(136, 74, 58), (152, 92, 70), (116, 66, 56), (170, 120, 90), (108, 84, 
 
 @dataclass(frozen=True)
 class House:
-    """What one building looks like: width and height in metres, storeys, style and colours."""
+    """Appearance of a building: width and height in metres, storeys, style and colours."""
 
     width_m: float
     height_m: float
@@ -28,7 +28,7 @@ class House:
     storey_m: float
     bay_m: float
     shop: bool
-    lit: float  # share of windows with light
+    lit: float  # share of lit windows
     seed: int
 
 
@@ -43,7 +43,7 @@ def make_house(width_m: float, height_m: float, style: str, light: Light, rng: n
 
 
 def _window(picture, x0, y0, x1, y1, house: House, light: Light, gain, rng) -> None:
-    """One window: frame, glass that mirrors the sky, curtains or lamp light."""
+    """Draw a window: frame, glass that reflects the sky, curtains or lamplight."""
     s = x1 - x0
     trim = [c * g for c, g in zip(house.trim, gain, strict=True)]
     lit, shade, lower, curtain = rng.random(4).tolist()
@@ -70,7 +70,7 @@ def _window(picture, x0, y0, x1, y1, house: House, light: Light, gain, rng) -> N
 
 
 def _ground_floor(picture, house: House, light: Light, gain, ppm, rng) -> None:
-    """Shop windows with a sign above them, or doors between windows."""
+    """Draw shop windows with a sign above them, or a door."""
     h, w = picture.shape[:2]
     top = h - house.storey_m * ppm
     if house.shop:
@@ -102,7 +102,7 @@ def _ground_floor(picture, house: House, light: Light, gain, ppm, rng) -> None:
 
 
 def front(house: House, light: Light, gain, ppm: float, windows: bool = True) -> np.ndarray:
-    """A house front, uint8 RGB (height_m * ppm, width_m * ppm, 3). gain: light on it; ppm: pixels per metre."""
+    """Draw a house front, uint8 RGB (height_m * ppm, width_m * ppm, 3). gain: light on it; ppm: pixels per metre."""
     rng = np.random.default_rng(house.seed)
     ppm = float(np.clip(ppm, 1.0, 900 / max(house.width_m, house.height_m)))
     h, w = max(4, round(house.height_m * ppm)), max(4, round(house.width_m * ppm))

@@ -1,4 +1,4 @@
-"""What lines a street, receding in perspective: houses with end walls and roofs, walls, fences, hedges, guard rails."""
+"""Both sides of a street in perspective: houses with end walls and roofs, walls, fences, hedges, guard rails."""
 
 from __future__ import annotations
 
@@ -15,14 +15,27 @@ from helpers.miniscapes.textures import bricks, fill, patch, roughen, stretch, t
 
 
 def _corners(a, b, low: float, high: float) -> np.ndarray:
-    """An upright rectangle over the ground line from a to b (x, z): top left, top right, bottom right, bottom left."""
+    """Return the corners of an upright rectangle over the ground line a to b (x, z), clockwise from the top left."""
     return np.array([(a[0], high, a[1]), (b[0], high, b[1]), (b[0], low, b[1]), (a[0], low, a[1])], float)
 
 
 def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: float) -> Thing | None:
-    """A flat upright surface over the ground line a to b (each x, z in metres, left to right as seen).
+    """Create a flat upright surface over a line on the ground, or None if it is not visible.
 
-    make(layer, quad): paints it, with quad the four corners in layer pixels.
+    Parameters
+    ----------
+    label : str
+        Cityscapes label.
+    a, b : tuple of float
+        Ends of the line (x, z) in metres, left to right in the image.
+    low, high : float
+        Lower and upper edge in metres.
+    camera : Camera
+        Camera of the scene.
+    make : callable
+        Called with a layer to paint and the four corners, float (4, 2), in layer pixels.
+    z : float
+        Distance in metres, for sorting.
     """
     a, b = np.array(a, float), np.array(b, float)
     if max(a[1], b[1]) <= NEAR_M:
@@ -37,7 +50,7 @@ def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: 
 
 
 def _veil(picture, light: Light, z_left: float, z_right: float) -> None:
-    """Haze over the flat picture of a receding surface: the distance changes evenly from its left to its right edge."""
+    """Add haze to the texture of a receding surface; distance changes linearly from its left to its right edge."""
     clear = np.exp(-light.haze_per_m * np.linspace(z_left, z_right, picture.shape[1])).astype(np.float32)
     shape = picture.shape[:2]
     veil = [np.broadcast_to(light.haze[c].astype(np.float32) * (1 - clear), shape) for c in range(3)]
@@ -47,7 +60,23 @@ def _veil(picture, light: Light, z_left: float, z_right: float) -> None:
 
 def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera, light: Light, pitched: bool,
           rng: np.random.Generator) -> list[Thing]:
-    """A building on one side (-1 left, 1 right) with its front at x from z0 to z1: end wall, front and roof."""
+    """Create a building: end wall, front and roof.
+
+    Parameters
+    ----------
+    side : int
+        -1 for left, 1 for right.
+    x, z0, z1 : float
+        Position of the front and its near and far end, in metres.
+    home : House
+        Appearance.
+    camera, light : Camera, Light
+        Camera and light of the scene.
+    pitched : bool
+        Whether it has a pitched roof.
+    rng : numpy.random.Generator
+        Random numbers of the scene.
+    """
     things = []
     far_x = x + side * rng.uniform(8, 12)
     gain_front, gain_end = light.gain((-side, 0, 0)), light.gain((0, 0, -1))
@@ -100,7 +129,7 @@ def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera
 
 
 def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
-    """A free-standing wall with a coping: concrete panels with graffiti, or blocks of stone."""
+    """Create a free-standing wall with a coping: concrete panels with graffiti, or stone blocks."""
     kind = rng.choice(["concrete", "stone", "stone"])
     colour = {"concrete": (158, 156, 150), "stone": (150, 138, 118)}[kind]
     colour = np.array(colour) * rng.uniform(0.7, 1.15) + rng.normal(0, 6, 3)
@@ -134,7 +163,7 @@ def wall(a, b, height: float, camera: Camera, light: Light, normal, rng: np.rand
 
 
 def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.random.Generator) -> Thing | None:
-    """A fence of bars, pickets, wire mesh or boards; one can see through it, its polygon has no holes."""
+    """Create a fence of bars, pickets, wire mesh or boards; it is see-through, but its polygon has no holes."""
     kind = rng.choice(["bars", "pickets", "mesh", "boards"], p=[0.35, 0.25, 0.25, 0.15])
     colour = np.array([(40, 44, 42), (44, 70, 56), (50, 56, 58), (200, 198, 190)][rng.choice(4, p=[0.35, 0.3, 0.2,
         0.15])])
@@ -169,7 +198,7 @@ def fence(a, b, height: float, camera: Camera, light: Light, normal, rng: np.ran
 
 
 def guard_rail(a, b, camera: Camera, light: Light, normal) -> Thing | None:
-    """A steel rail on posts; one sees the ground below it, its polygon has no holes."""
+    """Create a steel rail on posts; the ground shows below it, but its polygon has no holes."""
     def make(layer, quad):
         length = int(np.clip(np.hypot(b[0] - a[0], b[1] - a[1]) * 12, 24, 900))
         picture = np.empty((24, length, 3), np.uint8)
@@ -185,7 +214,7 @@ def guard_rail(a, b, camera: Camera, light: Light, normal) -> Thing | None:
 
 def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.random.Generator,
           bumps: float = 0.12) -> Thing | None:
-    """A hedge or a row of bushes or trees along a line, with an uneven top."""
+    """Create a hedge or a row of bushes or trees along a line, with an uneven top."""
     a, b = np.array(a, float), np.array(b, float)
     for p, q in ((a, b), (b, a)):
         if p[1] < NEAR_M:

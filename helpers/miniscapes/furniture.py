@@ -20,7 +20,7 @@ GREY = [(92, 96, 98), (128, 130, 130), (62, 66, 66), (70, 84, 76), (150, 152, 15
 
 
 def foliage(layer: np.ndarray, rng: np.random.Generator, colour, light: Light, z: float, grain: float) -> None:
-    """Fills a layer with leaves: clumps lit from above, fine grain on top. grain: pixels per clump."""
+    """Fill a layer with foliage: clumps lit from above, and fine grain. grain: pixels per clump."""
     h, w = layer.shape[:2]
     clump = patch(rng, (h, w), 5, int(np.clip(2 ** round(np.log2(max(grain, 2))), 4, 128)), 4)
     tone = np.clip(clump, -1.1, 1.1) * np.float32(0.27) + patch(rng, (h, w), 6, 3) * np.float32(0.14)
@@ -34,7 +34,7 @@ def foliage(layer: np.ndarray, rng: np.random.Generator, colour, light: Light, z
 
 def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Camera, light: Light,
          tall: float) -> Thing | None:
-    """A tree with trunk and crown, one vegetation polygon without holes, as the labelling policy asks."""
+    """Create a tree as one vegetation polygon without holes, as the labelling policy requires."""
     u, v, s = foot(camera, x, z)
     crown = tall * rng.uniform(0.3, 0.42)
     clear = tall * rng.uniform(0.28, 0.4)
@@ -61,7 +61,7 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
         behind = layer.copy()
         grain = s * crown * 0.35 * np.linalg.norm(np.diff(to_layer(np.array([[0, 0], [1, 0]])), axis=0))
         foliage(layer, own, colour, light, z, grain)
-        if sparse:  # sky between the twigs; the label covers it all the same
+        if sparse:  # sky between the twigs, which the label covers too
             gaps = patch(own, layer.shape[:2], 7, 8, 3) > 1.2
             layer[gaps] = behind[gaps]
         fill(layer, to_layer(trunk), light.shade(bark, z=z))
@@ -70,7 +70,7 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
 
 
 def lamp_post(rng: np.random.Generator, side: float) -> list[Part]:
-    """A street lamp; side -1 or 1 is where its arm reaches."""
+    """A street lamp; side: direction of its arm, -1 or 1."""
     h, w, colour = rng.uniform(6, 9), rng.uniform(0.13, 0.19), GREY[rng.integers(5)]
     parts = [Part(limb(0, 0, 0, h, w * 1.25, w * 0.8), colour), Part(rect(-w * 0.9, 0, w * 0.9, 0.9), colour)]
     if rng.random() < 0.7:
@@ -140,7 +140,7 @@ def signal_head(rng: np.random.Generator, y: float, small: bool = False) -> list
 
 
 def clutter(rng: np.random.Generator) -> list[Part]:
-    """Things that Cityscapes calls static: bins, boxes, benches, advertising pillars."""
+    """Objects of class static: bins, boxes, benches, advertising pillars."""
     kind, c = rng.integers(4), np.array([(70, 80, 76), (190, 150, 40), (140, 40, 40), (96, 98, 100)][rng.integers(4)])
     if kind == 0:
         return [Part(rect(-0.25, 0, 0.25, 0.95), tuple(c)), Part(rect(-0.28, 0.85, 0.28, 1.0), tuple(c * 0.6))]
@@ -154,7 +154,7 @@ def clutter(rng: np.random.Generator) -> list[Part]:
 
 
 def moving_clutter(rng: np.random.Generator) -> list[Part]:
-    """Things that Cityscapes calls dynamic: prams, wheeled bins, a dog."""
+    """Objects of class dynamic: prams, wheeled bins, a dog."""
     kind = rng.integers(3)
     if kind == 0:
         return [Part(disc(-0.25, 0.12, 0.12), (30, 30, 30)), Part(disc(0.25, 0.12, 0.12), (30, 30, 30)),

@@ -1,4 +1,4 @@
-"""Sky and ground: what lies behind and under everything else, shaded pixel by pixel."""
+"""Sky and ground, shaded per pixel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from helpers.miniscapes.textures import TILE, fill, noise
 
 
 def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
-    """A gradient with clouds that flatten towards the horizon."""
+    """Return a brush for a gradient with clouds that flatten towards the horizon."""
 
     def brush(layer, to_layer):
         rng = np.random.default_rng(seed)
@@ -22,7 +22,7 @@ def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
         colour = light.zenith * (1 - t) ** 1.3 + light.skyline * (1 - (1 - t) ** 1.3)  # (h, 3)
         layer[:] = np.clip(colour, 0, 255).astype(np.uint8)[:, None]
         if light.clouds > 0:
-            rows, columns = max(2, h // 2), max(2, w // 2)  # clouds are soft: half the resolution is plenty
+            rows, columns = max(2, h // 2), max(2, w // 2)  # clouds are soft: half the resolution is enough
             depth = 1.0 / np.clip(1.12 - np.linspace(0, float(t[-1, 0]), rows), 0.1, 2)
             y = np.cumsum(depth) * 330 / rows + rng.integers(TILE)
             x = (np.arange(columns) / columns - 0.5)[None] * 230 * depth[:, None] ** 0.7 + rng.integers(TILE)
@@ -43,7 +43,7 @@ def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
 
 
 class Ground:
-    """Shades the road plane. One instance a frame: it keeps the world position of every ground pixel.
+    """Shades the road plane of a frame, with the world position of every ground pixel.
 
     x, z: float32 metres for the rows below the horizon, every `step` pixels; first: the first such row of the image.
     """
@@ -53,7 +53,7 @@ class Ground:
         h, w = canvas.image.shape[:2]
         self.pixel = REFERENCE_WIDTH / w  # reference pixels per painted pixel
         self.first = min(h - 1, max(0, int(camera.horizon_px / self.pixel) + 1))
-        self.step = 2 if w >= 2048 else 1  # large frames get their grain at half the resolution
+        self.step = 2 if w >= 2048 else 1  # grain of large frames has half the resolution
         u = (np.arange(0, w, self.step, dtype=np.float32)[None] + 0.5) * self.pixel
         v = (np.arange(self.first, h, dtype=np.float32)[:, None] + 0.5) * self.pixel
         x, z = camera.ground(u, v[::self.step])
@@ -63,7 +63,7 @@ class Ground:
         self.air = np.exp(-light.haze_per_m * camera.ground(u[:, :1], v)[1]).astype(np.float32)
 
     def cast(self, polygons: list[np.ndarray], darkness: float, soft_px: float) -> None:
-        """Darkens the ground under polygons (reference pixels): shadows of houses, trees, cars."""
+        """Darken the ground under polygons (reference pixels): shadows of houses, trees and cars."""
         h, w = self.shadow.shape
         soft = int(max(1.0, soft_px / self.pixel))
         for p in polygons:
@@ -77,8 +77,8 @@ class Ground:
             fill(mask, np.clip(p, -2 * w, 3 * w) - low, (255,))
             area *= 1 - (darkness / 255) * cv2.blur(mask, (soft * 2 + 1, soft // 2 * 2 + 1)).astype(np.float32)
 
-    def brush(self, material: str, colour, detail: float = 1.0) -> Brush:
-        """A brush for asphalt, paving, cobbles, grass, gravel or concrete on the plane."""
+    def brush(self, material: str, colour) -> Brush:
+        """Return a brush for asphalt, paving, cobbles, grass or concrete."""
         light = self.light
 
         def paint(layer, to_layer):
@@ -93,7 +93,7 @@ class Ground:
                 return
             k = self.step
             part = Patch(self, slice(rows.start // k, -(-rows.stop // k)), slice(x0 // k, -(-(x0 + w) // k)))
-            tone = (1 + detail * part.texture(material)).astype(np.float32)
+            tone = (1 + part.texture(material)).astype(np.float32)
             if k > 1:
                 tone = cv2.resize(tone, None, fx=k, fy=k, interpolation=cv2.INTER_LINEAR)
                 tone = tone[rows.start % k:rows.start % k + rows.stop - rows.start, x0 % k:x0 % k + w]
@@ -112,7 +112,7 @@ class Ground:
 
 
 class Patch:
-    """A window on the ground plane, and the textures there."""
+    """A section of the ground plane and its textures."""
 
     def __init__(self, ground: Ground, rows: slice, columns: slice):
         self.x, self.z = ground.x[rows, columns], ground.z[rows]
@@ -134,8 +134,6 @@ class Patch:
             return 0.06 * wide + 0.05 * self._noise(12, 2, 1, 40.0) + tracks
         if material == "grass":
             return 0.17 * self._noise(13, 16, 4, 24.0) + 0.12 * wide
-        if material == "gravel":
-            return 0.14 * self._noise(12, 3, 2, 40.0) + 0.06 * wide
         size = {"paving": 0.6, "cobbles": 0.22, "concrete": 2.5}[material]
         fade = np.clip(14.0 * size / self.z, 0, 1)
         gap = 0.05 + 0.0012 * self.z / size
@@ -148,7 +146,7 @@ class Patch:
 
 
 def streak(points: np.ndarray, colour, wear: float, seed: int):
-    """Paint on the road (lane marks, crossings): a function that draws it on the whole image, worn in places."""
+    """Return a function that draws worn paint (lane markings, crossings) on a canvas."""
 
     def draw(canvas: Canvas) -> None:
         factor = canvas.image.shape[1] / REFERENCE_WIDTH

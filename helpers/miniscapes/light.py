@@ -1,4 +1,4 @@
-"""Light and weather: what the sun, the sky and the air do to a colour."""
+"""Light and weather: effect of sun, sky and air on colours."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+
+WEATHERS = ("sunny", "overcast", "hazy", "rain", "dusk", "night")
 
 
 def rgb(*values) -> np.ndarray:
@@ -39,21 +41,21 @@ class Light:
     contrast: float = 1.0
 
     def gain(self, normal=(0.0, 0.0, -1.0)) -> np.ndarray:
-        """How bright a surface with this unit normal is, RGB factor."""
+        """Return the brightness of a surface with this unit normal, as an RGB factor."""
         facing = sum(n * s for n, s in zip(normal, self.sun_dir.tolist(), strict=True))
         return self.ambient + self.sun * max(0.0, float(facing))
 
     def through_air(self, colour, z):
-        """The colour of something at z metres, seen through the haze; colour (..., 3), z scalar or (...,)."""
+        """Return a colour seen through z metres of haze; colour (..., 3), z scalar or (...,)."""
         clear = np.exp(-self.haze_per_m * np.asarray(z, np.float64))[..., None]
         return np.asarray(colour, np.float64) * clear + self.haze * (1 - clear)
 
     def shade(self, colour, normal=(0.0, 0.0, -1.0), z: float = 0.0) -> tuple[int, int, int]:
-        """The painted RGB of a flat surface with that normal at z metres."""
+        """Return the RGB of a flat surface with this normal at z metres."""
         return self.glow([c * g for c, g in zip(colour, self.gain(normal).tolist(), strict=True)], z)
 
     def glow(self, colour, z: float = 0.0) -> tuple[int, int, int]:
-        """The painted RGB of something that shines by itself."""
+        """Return the RGB of a luminous surface at z metres."""
         clear = math.exp(-self.haze_per_m * z)
         r, g, b = (max(0, min(255, int(c * clear + h * (1 - clear)))) for c, h in zip(colour, self.haze.tolist(),
             strict=True))
@@ -61,7 +63,7 @@ class Light:
 
 
 def make_light(weather: str, rng: np.random.Generator) -> Light:
-    """A frame's light in the given weather (sunny, overcast, hazy, rain, dusk, night)."""
+    """Create the light of a frame for a weather (sunny, overcast, hazy, rain, dusk, night)."""
     side = rng.choice([-1.0, 1.0])
     sun_dir = rgb(side * rng.uniform(0.5, 0.9), rng.uniform(0.5, 0.9), rng.uniform(-0.6, 0.3))
     sun_dir /= np.linalg.norm(sun_dir)

@@ -1,4 +1,4 @@
-"""Walkers, riders, bicycles and motorcycles, drawn from limbs and wheels in metres."""
+"""Pedestrians, riders, bicycles and motorcycles, drawn from limbs and wheels in metres."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def motorcycle(rng: np.random.Generator, view: str, night: float = 0.0) -> list[
 
 
 def rider(rng: np.random.Generator, view: str, motor: bool) -> list[Part]:
-    """The person on a two-wheeler, in the same metres as the vehicle under it."""
+    """The person on a two-wheeler, in the coordinates of the vehicle."""
     coat = (214, 226, 60) if rng.random() < 0.6 else _pick(rng, CLOTHES)  # many wear high-visibility vests
     trousers = _pick(rng, CLOTHES[:4])
     helmet = motor or rng.random() < 0.8

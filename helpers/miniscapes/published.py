@@ -1,4 +1,4 @@
-"""What is published about Cityscapes' 2,975 fine training frames, to hold MiniScapes against."""
+"""Published statistics of the 2,975 finely annotated Cityscapes training frames, for comparison with MiniScapes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ bicycle           22861233   1646    3700
 _ROWS = [(name.replace("_", " "), *map(int, counts)) for name, *counts in map(str.split, _TABLE.strip().splitlines())]
 _PIXELS = sum(row[1] for row in _ROWS)
 
-# Share of each class among all labelled pixels; share of frames that show it; annotated instances per frame.
+# Share of each class among all labelled pixels; share of frames that contain it; annotated instances per frame.
 PIXEL_SHARE: dict[str, float] = {row[0]: row[1] / _PIXELS for row in _ROWS}
 FRAME_SHARE: dict[str, float] = {row[0]: row[2] / TRAIN_FRAMES for row in _ROWS}
 INSTANCES_PER_FRAME: dict[str, float] = {row[0]: row[3] / TRAIN_FRAMES for row in _ROWS if len(row) == 4}

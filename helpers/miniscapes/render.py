@@ -1,4 +1,4 @@
-"""From a frame's plan to its picture and its polygons."""
+"""Render the image and the polygons of a planned frame."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from helpers.miniscapes.street import close_view, lay_ground, line_street
 from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare, furnish
 
 ATTEMPTS = 8
-# How many pixels of a scheduled class have to show in the 512-wide preview.
+# Minimum visible pixels of a scheduled class in the 512-wide preview.
 MUST_SHOW = {"train": 300, "bus": 200, "truck": 200, "motorcycle": 60, "rider": 40, "bicycle": 60, "wall": 200,
              "fence": 200,
              "terrain": 200, "traffic light": 15, "traffic sign": 20, "person": 40, "car": 150}
 COUNTED = {"person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle", "caravan", "trailer"}
-LEAST_SEEN = 5  # preview pixels; an instance that shows less is left out of the scene
+LEAST_SEEN = 5  # preview pixels; instances with fewer visible pixels are removed
 
 
 def compose(frame: FramePlan, size_hw: tuple[int, int]) -> Scene:
-    """Builds a frame's scene; tries again, from other random numbers, until every scheduled class can be seen."""
+    """Compose the scene of a frame; retry with other random numbers until every scheduled class is visible."""
     best, best_missing = None, None
-    for attempt in range(ATTEMPTS if len(frame.wanted) < 11 else 2):  # one frame cannot show nearly everything
+    for attempt in range(ATTEMPTS if len(frame.wanted) < 11 else 2):  # one frame cannot show nearly all classes
         s = open_scene(frame, size_hw, attempt)
         lay_ground(s)
         close_view(s)
         line_street(s)
         for populate in (add_rare, add_motorcycle, add_cyclists, add_people, add_cars, furnish):
             populate(s)
-        car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car a city
+        car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car per city
         top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66),
                                                     (28, 34, 52)][car.integers(4)])
-        s.overlay = hood(s, top, tone, 0)
+        s.overlay = hood(s, top, tone)
         s.overlay += borders(s)
         missing = _prune(s)
         if best is None or len(missing) < len(best_missing):
@@ -48,12 +48,12 @@ def compose(frame: FramePlan, size_hw: tuple[int, int]) -> Scene:
 
 
 def _everything(s: Scene) -> list[Thing]:
-    """All things after the ground, in painting order."""
+    """Return everything above the ground in painting order."""
     return [*s.backdrop[1:], *sorted(s.street, key=lambda t: -t.z), *s.overlay]
 
 
 def _prune(s: Scene) -> list[str]:
-    """Drops instances that cannot be seen, returns the scheduled classes that cannot; the same at every size."""
+    """Remove invisible instances and return invisible scheduled classes, independent of the frame size."""
     things = [Thing(f.label, f.polygon, None) for f in s.surfaces] + _everything(s)
     scale = 512 / REFERENCE_WIDTH
     width, height = 512, int(s.camera.height_px * scale)
@@ -76,10 +76,10 @@ def _prune(s: Scene) -> list[str]:
 
 
 def render(frame: FramePlan, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict, np.ndarray]:
-    """Draws one frame.
+    """Render one frame.
 
-    Returns the picture, uint8 (H, W, 3) RGB; the annotation in the schema of gtFine_polygons.json; and for every pixel
-    the position in annotation["objects"] of what is seen there, int32 (H, W).
+    Return the image, uint8 (H, W, 3) RGB; the annotation in the schema of gtFine_polygons.json; and for every pixel
+    the index in annotation["objects"] of the visible object, int32 (H, W).
     """
     s = compose(frame, size_hw)
     canvas = Canvas(size_hw)
@@ -88,8 +88,7 @@ def render(frame: FramePlan, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict
         ground.cast(polygons, darkness, soft)
     canvas.paint(s.backdrop[0])
     for surface in s.surfaces:
-        canvas.paint(Thing(surface.label, surface.polygon, ground.brush(surface.material, surface.colour,
-            surface.detail)))
+        canvas.paint(Thing(surface.label, surface.polygon, ground.brush(surface.material, surface.colour)))
     for mark in s.marks:
         mark(canvas)
     for thing in _everything(s):

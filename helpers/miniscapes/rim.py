@@ -1,4 +1,4 @@
-"""What the camera car itself adds to every frame: its bonnet, and the unusable rim of the rectified picture."""
+"""Parts of every frame caused by the camera car: its bonnet, and the unusable border of the rectified image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from helpers.miniscapes.scene import Scene
 
 
 def solid(colour: tuple[int, int, int]) -> Brush:
-    """A brush of one colour."""
+    """Return a brush of one colour."""
 
     def brush(layer, to_layer):
         layer[:] = colour
@@ -18,11 +18,11 @@ def solid(colour: tuple[int, int, int]) -> Brush:
 
 
 def leave(layer, to_layer) -> None:
-    """A brush that changes nothing: the annotation covers the picture that is there."""
+    """A brush that paints nothing: only the annotation changes."""
 
 
-def hood(s: Scene, top: float, tone, seed: int) -> list[Thing]:
-    """The car that carries the camera: its bonnet along the lower edge, mirroring the sky, with an ornament."""
+def hood(s: Scene, top: float, tone) -> list[Thing]:
+    """Create the bonnet of the camera car along the lower edge, which reflects the sky, with an ornament."""
     height = s.camera.height_px
     x = np.linspace(0, 2048, 41)
     bend = ((x - 1024) / 1024) ** 2
@@ -45,7 +45,7 @@ def hood(s: Scene, top: float, tone, seed: int) -> list[Thing]:
 
 
 def borders(s: Scene) -> list[Thing]:
-    """The unusable rim: rectification leaves dark slivers, and a few pixels lie outside the region of interest."""
+    """Create the unusable border: dark slivers from rectification, and pixels outside the region of interest."""
     h = s.camera.height_px
     dark = solid((0, 0, 0))
     return [Thing("rectification border", np.array([(0, 0), (4, 0), (7, h * 0.5), (4, h), (0, h)]), dark),

@@ -1,4 +1,4 @@
-"""One street: camera, weather, road plan, and the order in which everything is painted, back to front."""
+"""A street scene: camera, weather, road plan, and all objects in painting order, back to front."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ FAR_M = 170.0
 
 @dataclass
 class Surface:
-    """A piece of the road plane: painted by the ground's own brush. polygon: reference pixels."""
+    """A part of the road plane, painted by a ground brush. polygon: reference pixels."""
 
     label: str
     polygon: np.ndarray
     material: str
     colour: tuple
-    detail: float = 1.0
 
 
 @dataclass
 class Road:
-    """The cross-section, x in metres from the road's centre line; sidewalks lie outside the road's edges."""
+    """Cross-section of the road, x in metres from its centre line; sidewalks are outside its edges."""
 
     left: float
     right: float
@@ -45,17 +44,17 @@ class Road:
     verge: tuple[float, float] = (0.0, 0.0)
 
     def edge(self, side: int) -> float:
-        """x of the kerb on one side (-1 left, 1 right)."""
+        """Return x of the kerb on one side (-1 left, 1 right)."""
         return self.right if side > 0 else self.left
 
     def front(self, side: int) -> float:
-        """x of the building line."""
+        """Return x of the building line."""
         return self.edge(side) + side * ((self.walk_right if side > 0 else self.walk_left) + self.verge[side > 0])
 
 
 @dataclass
 class Scene:
-    """Everything a frame shows. Lists are in painting order; `street` is sorted by distance before painting.
+    """Contents of a frame. Lists are in painting order; `street` is sorted by distance before painting.
 
     marks: drawn on the ground after the surfaces. shadows: (polygons, darkness, softness in reference pixels).
     lamps: halos, see effects.add_glow.
@@ -82,7 +81,7 @@ class Scene:
         return int(self.rng.integers(2**31))
 
     def free(self, x: float, z: float, half_x: float, half_z: float) -> bool:
-        """Claims a rectangle of ground when nothing stands there yet."""
+        """Reserve a rectangle of ground; return False if it is occupied."""
         box = (x - half_x, x + half_x, z - half_z, z + half_z)
         if any(box[0] < b[1] and box[1] > b[0] and box[2] < b[3] and box[3] > b[2] for b in self.taken):
             return False
@@ -90,17 +89,17 @@ class Scene:
         return True
 
     def entry(self, x: float) -> float:
-        """The distance (m) from which something at x is inside the frame."""
+        """Return the distance (m) beyond which an object at x is inside the frame."""
         return abs(x - self.camera.offset_m) * self.camera.focal_px / (REFERENCE_WIDTH / 2) * 1.1 + 1.5
 
     def sight(self, x: float, z: float) -> None:
-        """Keeps the line of sight to a scheduled thing free of whatever is placed later."""
+        """Keep the line of sight to a scheduled object free of later ones."""
         for depth in np.arange(5.0, z - 1.2, 1.0):
             across = self.camera.offset_m + (x - self.camera.offset_m) * depth / z
             self.taken.append((across - 0.25, across + 0.25, depth - 0.5, depth + 0.5))
 
     def cast(self, x: float, z: float, half_x: float, half_z: float, height: float) -> None:
-        """The shadow of something on the ground: always a dark patch under it, a long one when the sun shines."""
+        """Add the shadow of an object: a dark patch under it, and a long shadow in sunshine."""
         ring = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float) * [half_x, half_z] + [x, z]
         near = np.maximum(ring[:, 1], 2.0)
         flat = self.camera.project(np.stack([ring[:, 0], 0 * near, near], 1))
@@ -118,7 +117,23 @@ class Scene:
 
     def figure(self, label: str, parts, x: float, z: float, wide: float = 0.3, tall: float = 1.7, nudge: float = 0.0,
                **more) -> None:
-        """Stands a flat figure in the street and casts its shadow. nudge: metres nearer in the painting order."""
+        """Place a flat figure in the street and add its shadow.
+
+        Parameters
+        ----------
+        label : str
+            Cityscapes label.
+        parts : list of Part
+            Patches of the figure.
+        x, z : float
+            Position in metres.
+        wide, tall : float, default 0.3, 1.7
+            Half width and height of the shadow caster in metres; no shadow if `wide` is 0.
+        nudge : float, default 0
+            Metres by which it is closer in the painting order.
+        **more
+            Passed to `sprites.stand`.
+        """
         ground = 0.12 if abs(x) > max(self.road.right, -self.road.left) else 0.0
         thing = stand(label, parts, x, z, self.camera, self.light, self.seed(), ground=more.pop("ground", ground),
                       **more)
@@ -129,7 +144,19 @@ class Scene:
                 self.cast(x, z, wide, 0.15, tall)
 
     def lamp(self, x: float, y: float, z: float, radius_m: float, colour, strength: float) -> None:
-        """A halo at a point, when it is dark enough for lamps."""
+        """Add the halo of a lamp if it is dark.
+
+        Parameters
+        ----------
+        x, y, z : float
+            Position in metres.
+        radius_m : float
+            Radius in metres.
+        colour : tuple of int
+            RGB.
+        strength : float
+            0 to 1.
+        """
         if self.light.night > 0 and z > 2:
             u, v, s = foot(self.camera, x, z, y)
             radius = float(np.clip(radius_m * s, 3, 260))
@@ -137,7 +164,7 @@ class Scene:
 
 
 def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int) -> Scene:
-    """Draws the frame's camera, weather and road plan; nothing stands in the street yet."""
+    """Create an empty scene: sample camera, weather and road plan."""
     rng = frame.rng(attempt)
     height = REFERENCE_WIDTH * size_hw[0] / size_hw[1]
     light = make_light(frame.weather, rng)
@@ -153,7 +180,7 @@ def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int) -> Scen
     rails = None
     left, right = -lanes * lane_m - 2.3 * parking[0], lanes * lane_m + 2.3 * parking[1]
     if "train" in frame.wanted:
-        rails = float(-lane_m * 0.5 if lanes == 1 else -lane_m * 0.5)
+        rails = float(-lane_m * 0.5)
     junction = None
     if "traffic light" in frame.wanted and rng.random() < 0.75 or rng.random() < 0.2:
         z = float(rng.uniform(16, 38))

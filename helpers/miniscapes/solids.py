@@ -1,4 +1,4 @@
-"""Vehicles as solids: a side profile drawn out across the width, seen in true perspective from any side."""
+"""Vehicles as solids: a side profile extruded across the width, in perspective from any side."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ class Solid:
     """A vehicle in its own metres: z from tail (0) to nose, y up, x across.
 
     profile: rows (z, y, half width) from the tail's lower edge over the roof to the nose's lower edge.
-    skins: one colour for each edge of the profile, then one for the sides (RGB; None: the paint).
     decals: (where, polygon, colour, shines): where is an edge number, with points (across -1..1, along the edge 0..1),
     or "side", with points (z, y) in metres. wheels: (z, radius) pairs. plates: edges that carry a licence plate.
     """
 
     profile: np.ndarray
     paint: tuple
-    skins: dict = field(default_factory=dict)
     decals: list = field(default_factory=list)
     wheels: list = field(default_factory=list)
     plates: list = field(default_factory=list)
@@ -36,8 +34,8 @@ class Solid:
         return float(self.profile[:, 0].max())
 
 
-def outline(polygons: list[np.ndarray], factor: float = 1.0) -> np.ndarray | None:
-    """The outer border of a union of polygons (reference pixels), float (N, 2); None when nothing remains."""
+def outline(polygons: list[np.ndarray]) -> np.ndarray | None:
+    """Return the outer border of a union of polygons (reference pixels), float (N, 2), or None if empty."""
     points = np.concatenate(polygons)
     low, high = points.min(0), points.max(0)
     if (high < 0).any() or (high - low < 0.5).any() or (low > 4096).any():
@@ -47,7 +45,7 @@ def outline(polygons: list[np.ndarray], factor: float = 1.0) -> np.ndarray | Non
     span = high - low
     if (span < 0.5).any():
         return None
-    grain = min(8.0, max(1.0, 160 / span.max())) * factor if span.max() < 160 else min(1.0, 900 / span.max()) * factor
+    grain = min(8.0, max(1.0, 160 / span.max())) if span.max() < 160 else min(1.0, 900 / span.max())
     size = np.ceil(span * grain).astype(int) + 3
     mask = np.zeros((size[1], size[0]), np.uint8)
     whole = np.rint(((points - low) * grain + 1) * 16).astype(np.int32)
@@ -66,7 +64,7 @@ def outline(polygons: list[np.ndarray], factor: float = 1.0) -> np.ndarray | Non
 
 @dataclass
 class Pose:
-    """Where a solid stands: x, z (m) of its middle on the road; heading 0 drives away from us, pi comes towards us."""
+    """Position of a solid: x, z (m) of its centre on the road; heading 0 is away from the camera, pi towards it."""
 
     x: float
     z: float
@@ -74,7 +72,7 @@ class Pose:
     ground: float = 0.0
 
     def world(self, solid: Solid, x, y, z) -> np.ndarray:
-        """Own metres, arrays of one shape (...) -> world, float (..., 3)."""
+        """Map vehicle coordinates in metres, arrays of one shape (...), to world points, float (..., 3)."""
         x, along = np.asarray(x, np.float64), np.asarray(z, np.float64) - solid.length_m / 2
         c, s = np.cos(self.heading), np.sin(self.heading)
         first = self.x + c * x + s * along
@@ -84,7 +82,7 @@ class Pose:
 
 
 def _faces(solid: Solid, pose: Pose, camera: Camera):
-    """The faces turned to the camera, far to near: (edge, left or right; world corners (N, 3); unit normal)."""
+    """Return the faces towards the camera, far to near: (edge, left or right; world corners (N, 3); unit normal)."""
     eye = np.array([camera.offset_m, camera.mount_m, 0.0])
     z, y, half = solid.profile.T
     rims = pose.world(solid, np.stack([-half, half]), y, z)  # (left and right, profile points, xyz)
@@ -106,7 +104,7 @@ def _faces(solid: Solid, pose: Pose, camera: Camera):
 
 
 def _on_face(solid: Solid, pose: Pose, widths, name, points) -> np.ndarray:
-    """Points on a face, as decals give them -> world, float (N, 3)."""
+    """Map points on a face, in decal coordinates, to world points, float (N, 3)."""
     points = np.asarray(points, np.float64)
     if isinstance(name, str):
         half = np.interp(points[:, 1], *widths) * (1.01 if name == "right" else -1.01)
@@ -123,7 +121,21 @@ PLATE = np.array([(-0.3, 0.35), (0.3, 0.35), (0.3, 0.7), (-0.3, 0.7)])
 
 
 def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Light, seed: int) -> list[Thing]:
-    """A vehicle of one or more solids standing at a pose -> its Thing, and one for each licence plate that shows."""
+    """Create a vehicle and its visible licence plates.
+
+    Parameters
+    ----------
+    label : str
+        Cityscapes label.
+    parts : list of Solid
+        Solids of the vehicle.
+    pose : Pose
+        Position and heading.
+    camera, light : Camera, Light
+        Camera and light of the scene.
+    seed : int
+        Seed of the texture.
+    """
     def away(solid: Solid) -> float:
         return -pose.world(solid, 0.0, 1.0, solid.profile[solid.profile[:, 2] > 0.1, 0].mean())[2]
 
@@ -171,7 +183,7 @@ def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Lig
             if spot is not None:
                 fill(layer, to_layer(spot), colour)
 
-        skin = np.array(solid.skins.get("side" if isinstance(name, str) else name) or solid.paint)
+        skin = np.array(solid.paint)
         patch(points, light.shade(skin * (1.0 + 0.22 * max(0.0, normal[1])), normal, pose.z))
         if isinstance(name, str):
             for z, radius in solid.wheels:
@@ -189,7 +201,7 @@ def place(label: str, parts: list[Solid], pose: Pose, camera: Camera, light: Lig
 
 
 def _width_at_height(solid: Solid):
-    """Heights and half widths of the profile, sorted, for np.interp."""
+    """Return the sorted heights and half widths of the profile, for np.interp."""
     real = solid.profile[solid.profile[:, 2] > 0.1]
     order = np.argsort(real[:, 1], kind="stable")
     return real[order, 1], real[order, 2]

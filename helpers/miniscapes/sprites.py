@@ -1,4 +1,4 @@
-"""Flat figures that stand upright and face the camera: the common ground of people, two-wheelers, trees and posts."""
+"""Flat upright figures that face the camera: people, two-wheelers, trees and posts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Part:
 
 
 def disc(x, y, rx, ry=None, n=14, start=0.0) -> np.ndarray:
-    """An ellipse as a polygon, metres (n, 2)."""
+    """Return an ellipse as a polygon in metres, float (n, 2); `start` is the angle of the first point."""
     a = np.linspace(0, 2 * np.pi, n, endpoint=False) + start
     return np.stack([x + rx * np.cos(a), y + (rx if ry is None else ry) * np.sin(a)], 1)
 
 
 def limb(x0, y0, x1, y1, w0, w1=None) -> np.ndarray:
-    """A tapering bar from one point to another, widths in metres, (6, 2), with rounded ends."""
+    """Return a tapered bar between two points as a polygon in metres, float (6, 2); w0 and w1 are its widths."""
     w1 = w0 if w1 is None else w1
     d = np.array([x1 - x0, y1 - y0], float)
     d /= np.hypot(*d) + 1e-9
@@ -47,12 +47,12 @@ def rect(x0, y0, x1, y1) -> np.ndarray:
 
 
 def mirrored(parts: list[Part]) -> list[Part]:
-    """The same figure facing the other way."""
+    """Flip a figure horizontally."""
     return [Part(p.points * [-1, 1], p.colour, p.shines) for p in parts]
 
 
 def foot(camera: Camera, x: float, z: float, y: float = 0.0) -> tuple[float, float, float]:
-    """Where a figure's foot stands in reference pixels, and its pixels per metre."""
+    """Return the foot of a figure in reference pixels, and its pixels per metre."""
     s = camera.scale(z)
     u = REFERENCE_WIDTH / 2 + s * (x - camera.offset_m + camera.drift(z))
     return float(u), float(camera.horizon_px + s * (camera.mount_m - y)), s
@@ -61,7 +61,29 @@ def foot(camera: Camera, x: float, z: float, y: float = 0.0) -> tuple[float, flo
 def stand(label: str, parts: list[Part], x: float, z: float, camera: Camera, light: Light, seed: int,
           ground: float = 0.0,
           rough: float = 0.05, cell: int = 8, shade: tuple = (1.08, 0.88)) -> Thing | None:
-    """A figure at (x, z) -> a Thing whose polygon is the outline of all its parts; None when it is out of sight."""
+    """Create a figure whose polygon is the outline of all its parts, or None if it is not visible.
+
+    Parameters
+    ----------
+    label : str
+        Cityscapes label.
+    parts : list of Part
+        Patches of the figure, painted in order.
+    x, z : float
+        Position in metres.
+    camera, light : Camera, Light
+        Camera and light of the scene.
+    seed : int
+        Seed of the grain.
+    ground : float, default 0
+        Height of the ground in metres.
+    rough : float, default 0.05
+        Strength of the grain.
+    cell : int, default 8
+        Size of the grain in pixels.
+    shade : tuple of float, default (1.08, 0.88)
+        Brightness at the top and at the bottom.
+    """
     u, v, s = foot(camera, x, z, ground)
     shapes = [(np.stack([u + s * p.points[:, 0], v - s * p.points[:, 1]], 1), p) for p in parts]
     polygon = outline([points for points, _ in shapes])

@@ -1,4 +1,4 @@
-"""The fixed part of a street: surfaces, road markings, what lines it, and the view at its end."""
+"""Static parts of a street: surfaces, road markings, both sides, and the view at its end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from helpers.miniscapes.textures import stretch
 
 
 def lay_ground(s: Scene) -> None:
-    """Sky, open ground, sidewalks, road, parking strips, rails and paint on the road."""
+    """Add sky, open ground, sidewalks, road, parking strips, rails and road markings."""
     c, r, rng = s.camera, s.road, s.rng
     full = np.array([(0, 0), (2048, 0), (2048, c.horizon_px + 10), (0, c.horizon_px + 10)], float)
     s.backdrop.append(Thing("sky", full, sky_brush(s.light, c, s.seed()), 1e4))
@@ -103,7 +103,7 @@ def _paint_road(s: Scene, asphalt: np.ndarray) -> None:
 
 
 def line_street(s: Scene) -> None:
-    """Fills both sides from far to near with houses, walls, fences, hedges and trees."""
+    """Fill both sides from far to near with houses, walls, fences, hedges and trees."""
     rng, city = s.rng, s.frame.city
     barrier_side = s.road.wall_side
     for side in (-1, 1):
@@ -164,7 +164,7 @@ def _lot(s: Scene, side: int, x: float, z0: float, z1: float, kind: str, fenced:
 
 
 def _barriers(s: Scene, side: int, first: bool) -> list[tuple[float, float, str]]:
-    """Stretches (z0, z1, what) of wall and fence along the building line; at most one of each a frame."""
+    """Return sections (z0, z1, kind) of wall and fence along the building line; at most one of each per frame."""
     out = []
     enter = s.entry(s.road.front(side))
     for what, mine in (("wall", first), ("fence", not first)):
@@ -191,7 +191,7 @@ def _barrier(s: Scene, side: int, x: float, z0: float, z1: float, what: str) -> 
 
 
 def close_view(s: Scene) -> None:
-    """Houses and trees at the end of the street, so that no road runs into the sky."""
+    """Add houses and trees at the end of the street, so that no road ends in the sky."""
     rng = s.rng
     z = FAR_M + 20
     centre = -s.camera.drift(z) + s.camera.offset_m

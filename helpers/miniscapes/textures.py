@@ -1,4 +1,4 @@
-"""Grain, foliage, brick and house fronts, as small pictures that the brushes stretch over surfaces."""
+"""Textures (grain, masonry) and drawing primitives for the brushes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TILE = 512
 
 @lru_cache(maxsize=32)
 def noise(kind: int, cell: int, octaves: int = 1) -> np.ndarray:
-    """Smooth tileable noise, float32 (TILE, TILE), mean 0, standard deviation 1; cell is its coarsest grain in pixels.
+    """Return smooth tileable noise, float32 (TILE, TILE), mean 0, standard deviation 1; cell: coarsest grain in pixels.
 
-    The picture depends on its arguments alone, so every frame and every process shares the same few tiles.
+    The tile depends only on the arguments, so all frames and processes share the same few tiles.
     """
     rng = np.random.default_rng(np.random.SeedSequence([977, kind, cell, octaves]))
     total = np.zeros((TILE, TILE), np.float32)
@@ -30,7 +30,7 @@ def noise(kind: int, cell: int, octaves: int = 1) -> np.ndarray:
 
 
 def patch(rng: np.random.Generator, shape_hw, kind: int = 0, cell: int = 8, octaves: int = 1) -> np.ndarray:
-    """A random cut-out of `noise`, float32 (h, w)."""
+    """Return a random crop of `noise`, float32 (h, w)."""
     h, w = shape_hw
     tile = noise(kind, cell, octaves)
     y, x = (int(v) for v in rng.integers(0, TILE, 2))
@@ -48,21 +48,33 @@ def patch(rng: np.random.Generator, shape_hw, kind: int = 0, cell: int = 8, octa
 
 
 def roughen(layer: np.ndarray, rng: np.random.Generator, amount: float, cell: int = 3, octaves: int = 1) -> None:
-    """Multiplies a layer (h, w, 3) uint8 by 1 + amount * noise, in place."""
+    """Multiply a layer (h, w, 3) uint8 by 1 + amount * noise, in place."""
     grain = patch(rng, layer.shape[:2], 1, cell, octaves)
     gain = cv2.merge([grain * amount + 1] * 3)
     layer[:] = cv2.multiply(layer, gain, dtype=cv2.CV_8U)
 
 
 def ramp(layer: np.ndarray, top: float, bottom: float, left: float = 1.0, right: float = 1.0) -> None:
-    """Multiplies a layer by a vertical and a horizontal gradient, in place."""
+    """Multiply a layer by a vertical and a horizontal gradient, in place."""
     h, w = layer.shape[:2]
     gain = np.linspace(top, bottom, h, dtype=np.float32)[:, None] * np.linspace(left, right, w, dtype=np.float32)[None]
     layer[:] = cv2.multiply(layer, cv2.merge([gain] * 3), dtype=cv2.CV_8U)
 
 
 def bricks(h: int, w: int, course: float, colour, mortar, rng: np.random.Generator) -> np.ndarray:
-    """Running-bond masonry, uint8 (h, w, 3); course is the height of a brick in pixels."""
+    """Draw running-bond masonry, uint8 (h, w, 3).
+
+    Parameters
+    ----------
+    h, w : int
+        Size in pixels.
+    course : float
+        Height of a brick in pixels.
+    colour, mortar : array-like
+        RGB of bricks and joints.
+    rng : numpy.random.Generator
+        Random brightness of the bricks.
+    """
     rows, columns = int(h / course) + 2, int(w / (course * 2.2)) + 3
     tone = 1 + 0.13 * rng.standard_normal((rows, columns)).astype(np.float32)
     y, x = np.arange(h, dtype=np.float32) / course, np.arange(w, dtype=np.float32) / (course * 2.2)
@@ -77,12 +89,12 @@ def bricks(h: int, w: int, course: float, colour, mortar, rng: np.random.Generat
 
 
 def tinted(tone: np.ndarray, colour) -> np.ndarray:
-    """Relative brightness, float32 (h, w), times an RGB colour -> uint8 (h, w, 3)."""
+    """Multiply relative brightness, float32 (h, w), by an RGB colour; return uint8 (h, w, 3)."""
     return cv2.merge([cv2.convertScaleAbs(tone, alpha=float(c)) for c in colour])
 
 
 def box(picture: np.ndarray, x0, y0, x1, y1, colour) -> None:
-    """A filled rectangle; coordinates float pixels, colour RGB, cut off at 255."""
+    """Draw a filled rectangle; float pixel coordinates, RGB colour, clipped at 255."""
     h, w = picture.shape[:2]
     x0, x1, y0, y1 = max(0, round(x0)), min(w, round(x1)), max(0, round(y0)), min(h, round(y1))
     if x1 > x0 and y1 > y0:
@@ -91,13 +103,13 @@ def box(picture: np.ndarray, x0, y0, x1, y1, colour) -> None:
 
 
 def fill(layer: np.ndarray, points: np.ndarray, colour) -> None:
-    """A filled smooth-edged polygon on a layer; points float pixels (N, 2), colour RGB."""
+    """Draw a filled antialiased polygon; points: float pixels (N, 2), colour: RGB."""
     fixed = np.rint(np.asarray(points) * 16).astype(np.int32)
     cv2.fillPoly(layer, [fixed], [int(v) for v in colour], cv2.LINE_AA, 4)
 
 
 def stretch(layer: np.ndarray, picture: np.ndarray, quad: np.ndarray, mask: np.ndarray | None = None) -> None:
-    """Maps a picture onto a quad (4, 2) of layer pixels: top left, top right, bottom right, bottom left."""
+    """Map a texture onto a quad (4, 2) of layer pixels: top left, top right, bottom right, bottom left."""
     h, w = picture.shape[:2]
     source = np.float32([[0, 0], [w, 0], [w, h], [0, h]])
     matrix = cv2.getPerspectiveTransform(source, np.float32(quad))
@@ -111,6 +123,6 @@ def stretch(layer: np.ndarray, picture: np.ndarray, quad: np.ndarray, mask: np.n
 
 
 def blend(layer: np.ndarray, over, alpha: np.ndarray) -> None:
-    """layer = over * alpha + layer * (1 - alpha), in place; alpha uint8 (h, w), over (h, w, 3) or a colour."""
+    """Blend in place: layer = over * alpha + layer * (1 - alpha); alpha uint8 (h, w), over (h, w, 3) or a colour."""
     a = cv2.merge([alpha.astype(np.float32) / 255] * 3)
     layer[:] = np.clip(layer + (np.asarray(over, np.float32) - layer) * a, 0, 255).astype(np.uint8)

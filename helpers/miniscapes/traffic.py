@@ -1,4 +1,4 @@
-"""What moves and what stands about: vehicles, riders, walkers, posts, signs, lights, trees along the kerb."""
+"""Traffic and street furniture: vehicles, riders, pedestrians, posts, signs, lights, trees along the kerb."""
 
 from __future__ import annotations
 
@@ -17,13 +17,29 @@ from helpers.miniscapes.furniture import (
 )
 from helpers.miniscapes.scene import Scene
 from helpers.miniscapes.solids import Pose, place
-from helpers.miniscapes.sprites import Part, limb
+from helpers.miniscapes.sprites import Part, limb, mirrored
 
 AWAY, TOWARDS = 0.0, np.pi
 
 
 def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground: float = 0.0) -> bool:
-    """Puts a vehicle on the road when its place is free."""
+    """Place a vehicle on the road; return False if the space is occupied or it is not visible.
+
+    Parameters
+    ----------
+    s : Scene
+        Scene to change.
+    label : str
+        Cityscapes label.
+    make : callable
+        Called with the generator and the darkness (0 to 1); returns the solids.
+    x, z : float
+        Position in metres.
+    heading : float
+        AWAY, TOWARDS or another angle in radians.
+    ground : float, default 0
+        Height of the ground in metres.
+    """
     parts = make(s.rng, s.light.night)
     length, width = max(p.length_m for p in parts), max(p.width_m for p in parts)
     across = abs(np.sin(heading)) > 0.7
@@ -34,7 +50,7 @@ def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground
     if not things:
         return False
     for thing in things:
-        thing.z = z - half_z * 0.9  # a long vehicle is painted by its near end
+        thing.z = z - half_z * 0.9  # a long vehicle is sorted by its near end
     s.street.extend(things)
     tall = float(parts[0].profile[:, 1].max())
     s.cast(x, z, half_x, half_z, tall)
@@ -49,7 +65,7 @@ def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground
 
 
 def add_rare(s: Scene) -> None:
-    """The scheduled rare vehicles, near enough to matter."""
+    """Add the scheduled rare vehicles close to the camera."""
     rng, r = s.rng, s.road
     own, other = (r.lanes - 0.5) * r.lane_m, -(r.lanes - 0.5) * r.lane_m
     if s.wants("train"):
@@ -75,7 +91,7 @@ def add_rare(s: Scene) -> None:
 
 
 def add_cars(s: Scene) -> None:
-    """Parked rows, queues and oncoming cars, wherever there is room."""
+    """Add parked rows, queues and oncoming cars where there is space."""
     rng, r = s.rng, s.road
     stop = r.junction[0] - 1.5 if r.junction else 120.0
     if not s.wants("car"):
@@ -112,7 +128,7 @@ def add_cars(s: Scene) -> None:
 
 
 def add_motorcycle(s: Scene) -> None:
-    """A motorcycle, ridden when a rider is wanted too, else parked."""
+    """Add a motorcycle, sometimes with a rider if one is scheduled, else parked."""
     if not s.wants("motorcycle"):
         return
     rng, r = s.rng, s.road
@@ -137,7 +153,7 @@ def add_motorcycle(s: Scene) -> None:
 
 
 def add_cyclists(s: Scene) -> None:
-    """Cyclists on the road and bicycles at the kerb; riders come on bicycles unless a motorcycle carries them."""
+    """Add cyclists and parked bicycles; riders are on bicycles unless only a motorcycle is scheduled."""
     rng, r = s.rng, s.road
     if s.wants("rider") and (s.wants("bicycle") or not s.wants("motorcycle")):
         for _ in range(int(rng.integers(1, 3))):
@@ -157,7 +173,7 @@ def add_cyclists(s: Scene) -> None:
                     flip = rng.random() < 0.5
                     for label, parts, nudge in (("bicycle", people.bicycle(rng, view), 0.0),
                                                 ("rider", people.rider(rng, view, False), 0.05)):
-                        parts = [Part(p.points * [-1, 1], p.colour, p.shines) for p in parts] if flip else parts
+                        parts = mirrored(parts) if flip else parts
                         s.figure(label, parts, x, z, 0.5 if nudge == 0 else 0, 1.7, nudge=nudge, ground=0.0)
                     break
     if s.wants("bicycle"):
@@ -172,7 +188,7 @@ def add_cyclists(s: Scene) -> None:
 
 
 def add_people(s: Scene) -> None:
-    """Walkers alone, in twos and threes on the sidewalks, some crossing; a far crowd is a persongroup."""
+    """Add pedestrians on the sidewalks and crossing, alone and in groups; a distant crowd is a persongroup."""
     rng, r = s.rng, s.road
     if not s.wants("person"):
         return
@@ -203,7 +219,7 @@ def add_people(s: Scene) -> None:
 
 
 def furnish(s: Scene) -> None:
-    """Lamp posts, signs, traffic lights, bollards, kerbside trees and clutter."""
+    """Add lamp posts, signs, traffic lights, bollards, kerbside trees and clutter."""
     rng, r = s.rng, s.road
     treed = {"downtown": 0.45, "suburb": 0.6, "arterial": 0.7, "park": 0.9}[s.frame.street]
     for side in (-1, 1):
@@ -263,7 +279,7 @@ def _sign_post(s: Scene, x: float, z: float) -> None:
 
 
 def _signals(s: Scene) -> None:
-    """Traffic lights at the junction's corners, one of them sometimes on an arm above the road."""
+    """Add traffic lights at the corners of the junction, sometimes with one on an arm above the road."""
     rng, r = s.rng, s.road
     z = r.junction[0] - 0.6 if r.junction else float(rng.uniform(14, 30))
     for side in (-1, 1):

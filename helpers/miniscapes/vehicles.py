@@ -1,4 +1,4 @@
-"""The fleet: cars, vans, lorries, buses, trams, caravans and trailers as solids, in metres."""
+"""Cars, vans, lorries, buses, trams and caravans as solids, in metres."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.miniscapes.solids import Solid
 
-# Paint, in about the shares of a German street: many greys, every other colour too.
+# Paint colours in about the proportions of German traffic: mostly greys.
 PAINTS = [(226, 226, 224), (196, 198, 200), (150, 153, 156), (120, 124, 128), (96, 100, 104), (70, 74, 80),
           (46, 50, 56), (30, 32, 36), (22, 24, 30), (34, 38, 52), (150, 30, 30), (110, 20, 28), (36, 62, 120),
           (60, 100, 150), (40, 80, 60), (170, 160, 130), (120, 90, 70), (200, 120, 40)]
@@ -70,7 +70,7 @@ def car(rng: np.random.Generator, night: float) -> list[Solid]:
              False)]
     grille = [(9, np.array([(-0.5, 0.15), (0.5, 0.15), (0.5, 0.55), (-0.5, 0.55)]), (28, 30, 32), False)]
     lamps = _lamps(1, 8, night, braking=rng.random() < 0.25)
-    return [Solid(profile, paint, {}, glass + sides + line + grille + lamps, [(length * 0.19, 0.32), (length * 0.82,
+    return [Solid(profile, paint, glass + sides + line + grille + lamps, [(length * 0.19, 0.32), (length * 0.82,
         0.32)],
                   [0, 9], 2 * w)]
 
@@ -104,7 +104,7 @@ def bus(rng: np.random.Generator, night: float) -> list[Solid]:
         for k in (0, 0.62):
             d.append(("side", np.array([(z + k, 0.42), (z + k + 0.56, 0.42), (z + k + 0.56, 2.4), (z + k, 2.4)]),
                       (48, 56, 62), False))
-    return [Solid(profile, paint, {}, d + _lamps(0, 6, night, 0.3, 0.9), [(length * 0.26, 0.48), (length * 0.78,
+    return [Solid(profile, paint, d + _lamps(0, 6, night, 0.3, 0.9), [(length * 0.26, 0.48), (length * 0.78,
         0.48)], [0], 2 * w)]
 
 
@@ -133,7 +133,7 @@ def truck(rng: np.random.Generator, night: float) -> list[Solid]:
     for s in (-1, 1):
         d.append((0, np.array([(s * 0.95, 0.1), (s * 0.6, 0.1), (s * 0.6, 0.9), (s * 0.95, 0.9)]), red, night > 0))
     wheels = [(length * 0.2, 0.5), (length * 0.2 + 1.1, 0.5)] if length > 6 else [(length * 0.25, 0.48)]
-    back = Solid(_stretch(cargo, total), paint, {}, d, wheels, [], 2 * w)
+    back = Solid(_stretch(cargo, total), paint, d, wheels, [], 2 * w)
     top = min(h, 2.9)
     cab = np.array([(length + 0.25, 0.5, w), (length + 0.25, top, w * 0.95), (total - 0.25, top, w * 0.95),
                     (total - 0.05, 1.55, w * 0.98), (total, 0.5, w)])
@@ -144,12 +144,12 @@ def truck(rng: np.random.Generator, night: float) -> list[Solid]:
          (3, np.array([(0.66, 0.6), (0.95, 0.6), (0.95, 0.85), (0.66, 0.85)]), white, night > 0),
          ("side", np.array([(total - 1.3, 1.5), (total - 0.3, 1.5), (total - 0.5, top * 0.9),
                             (total - 1.3, top * 0.9)]), GLASS, False)]
-    front = Solid(_stretch(cab, total), cab_paint, {}, e, [(total - 0.9, 0.5)], [3], 2 * w)
+    front = Solid(_stretch(cab, total), cab_paint, e, [(total - 0.9, 0.5)], [3], 2 * w)
     return [front, back]
 
 
 def _stretch(profile: np.ndarray, total: float) -> np.ndarray:
-    """Solids of one vehicle share its origin; a hidden far point fixes their common length."""
+    """Add a hidden point at the common length, because the solids of a vehicle share one origin."""
     return np.concatenate([profile, [(total, profile[-1, 1], 0.0)]]) if profile[:, 0].max() < total else profile
 
 
@@ -160,7 +160,7 @@ def tram(rng: np.random.Generator, night: float) -> list[Solid]:
                         (length - 0.9, h, w * 0.86),
                         (length - 0.55, 2.7, w * 0.92), (length - 0.05, 0.95, w * 0.9), (length - 0.3, 0.25, w * 0.86)])
     paint, stripe = _paint(rng, LIVERIES), _paint(rng, LIVERIES)
-    if rng.random() < 0.7:  # the most usual livery: cream above, red below
+    if rng.random() < 0.7:  # the most common livery: cream above, red below
         paint, stripe = _paint(rng, [(226, 214, 180)]), _paint(rng, [(184, 36, 36)])
     glass = (255, 242, 205) if night else GLASS
     d = []
@@ -188,18 +188,12 @@ def tram(rng: np.random.Generator, night: float) -> list[Solid]:
             d.append(("side", np.array([(z, 1.32), (z + 1.45, 1.32), (z + 1.45, 2.5), (z, 2.5)]), glass, night > 0))
     for z in np.linspace(0, length, int(length // 9) + 1)[1:-1]:
         d.append(("side", np.array([(z - 0.3, 0.3), (z + 0.3, 0.3), (z + 0.3, h), (z - 0.3, h)]), (30, 30, 32), False))
-    return [Solid(profile, paint, {}, d, [], [], 2 * w)]
+    return [Solid(profile, paint, d, [], [], 2 * w)]
 
 
 def caravan(rng: np.random.Generator, night: float) -> list[Solid]:
     length, w, h = rng.uniform(4.2, 5.5), 1.1, 2.5
     d = [(1, np.array([(-0.6, 0.3), (0.6, 0.3), (0.6, 0.75), (-0.6, 0.75)]), GLASS, False),
          ("side", np.array([(0.8, 1.3), (1.9, 1.3), (1.9, 1.9), (0.8, 1.9)]), GLASS, False)]
-    return [Solid(_box(length, w, h), (226, 222, 210), {}, d + _lamps(0, 6, night), [(length * 0.45, 0.33)], [0],
+    return [Solid(_box(length, w, h), (226, 222, 210), d + _lamps(0, 6, night), [(length * 0.45, 0.33)], [0],
                   2 * w)]
-
-
-def trailer(rng: np.random.Generator, night: float) -> list[Solid]:
-    length, w, h = rng.uniform(2.2, 3.2), 0.8, rng.uniform(1.0, 1.7)
-    profile = np.array([(0.0, 0.4, w), (0.0, h, w), (length, h, w), (length, 0.4, w)])
-    return [Solid(profile, _paint(rng), {}, [], [(length * 0.5, 0.3)], [0], 2 * w)]

@@ -1,12 +1,9 @@
-"""Writing the data set: official folders, names, converters and list files; whole or not at all."""
+"""Write the data set atomically, with the official folders, names, converters and list files."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,73 +11,61 @@ from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import createLabelImage
 
+from helpers.cityscapes.frames import Frame
+from helpers.cityscapes.lists import write_lists
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path, read_json, write_json
-from helpers.common.progress import progress
+from helpers.common.parallel import in_processes
 from helpers.miniscapes.cities import FramePlan, plan
+from helpers.miniscapes.light import WEATHERS
 from helpers.miniscapes.render import render
 
-VERSION = 8  # of the generator: raise it whenever the same specification gives other bytes
+VERSION = 8  # of the generator: increase it when the same specification yields other bytes
 MARKER = "miniscapes.json"
-MOST_FRAMES = 20000  # a split; Cityscapes has 2,975 + 500 + 1,525
-
-
-def image_path(frame: FramePlan) -> str:
-    return f"leftImg8bit/{frame.split}/{frame.city.name}/{frame.stem}_leftImg8bit.png"
-
-
-def label_path(frame: FramePlan, kind: str) -> str:
-    suffix = "json" if kind == "polygons" else "png"
-    return f"gtFine/{frame.split}/{frame.city.name}/{frame.stem}_gtFine_{kind}.{suffix}"
+MOST_FRAMES = 20000  # per split; Cityscapes has 2,975 + 500 + 1,525
 
 
 def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
-    """Makes one frame's files under a folder. job: (frame, size_hw, folder). Returns the frame's stem.
+    """Write the files of one frame and return its stem. job: (frame, size_hw, folder).
 
-    The polygons file is written first and read back by the official converters, so the four label pictures are what
-    cityscapesScripts makes of it. Frames of test get a picture only, as in the benchmark's own download.
+    The polygons are written first. The official converters read them and create the four label images. Test frames
+    have only an image, as in the official download.
     """
     frame, size_hw, folder = job
+    files = Frame(Path(folder), frame.split, frame.city.name, frame.stem)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         image, annotation, _ = render(frame, size_hw)
     finally:
         cv2.setNumThreads(threads)
-    root = Path(folder)
-    # Noise does not repeat, so looking for repetitions only costs time: entropy coding alone gives the same size.
+    # Noise has no repetitions to find: entropy coding alone is faster and yields the same size.
     done, png = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_STRATEGY,
                                                         cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY])
     if not done:
-        raise OSError(f"OpenCV could not encode {image_path(frame)}")
-    (root / image_path(frame)).write_bytes(png.tobytes())
+        raise OSError(f"OpenCV could not encode {files.image.name}")
+    files.image.parent.mkdir(parents=True, exist_ok=True)
+    files.image.write_bytes(png.tobytes())
     if frame.split == "test":
         return frame.stem
-    polygons = root / label_path(frame, "polygons")
+    polygons = files.annotation("polygons")
+    polygons.parent.mkdir(parents=True, exist_ok=True)
     polygons.write_text(json.dumps(annotation) + "\n", encoding="utf-8")
     read = Annotation()
     read.fromJsonFile(str(polygons))
     for kind, encoding in (("labelIds", "ids"), ("labelTrainIds", "trainIds"), ("color", "color")):
-        createLabelImage(read, encoding).save(root / label_path(frame, kind), compress_level=1)
-    createInstanceImage(read, "ids").save(root / label_path(frame, "instanceIds"), compress_level=1)
+        createLabelImage(read, encoding).save(files.annotation(kind), compress_level=1)
+    createInstanceImage(read, "ids").save(files.annotation("instanceIds"), compress_level=1)
     return frame.stem
 
 
-def _run(jobs: list, workers: int) -> Iterator[str]:
-    """FramePlan by frame here, or spread over fresh processes (spawned: forking when Paddle has threads can hang)."""
-    if workers <= 1 or len(jobs) < 4:
-        yield from map(write_frame, jobs)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(write_frame, jobs, chunksize=1)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def _write_frames(jobs: Sequence[tuple[FramePlan, tuple[int, int], str]]) -> None:
+    for job in jobs:
+        write_frame(job)
 
 
-def check_request(root: Path, counts: dict[str, int], size_hw, seed, workers) -> tuple[int, int]:
-    """One sentence for whatever cannot be generated; returns the size as a pair of ints."""
+def _check_arguments(counts: dict[str, int], size_hw, seed, workers) -> tuple[int, int]:
+    """Raise CourseError for invalid arguments; return the size as a pair of ints."""
     for split, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_FRAMES:
             raise CourseError(f"MiniScapes needs {split} as a whole number of frames from 1 to {MOST_FRAMES}, "
@@ -100,62 +85,76 @@ def check_request(root: Path, counts: dict[str, int], size_hw, seed, workers) ->
     return height, width
 
 
-def _standing(root: Path, spec: dict) -> bool:
-    """Whether this very set is there already; a sentence when something else is."""
+def _exists(root: Path, spec: dict) -> bool:
+    """Return whether `root` already contains this data set; raise CourseError if it contains anything else."""
     marker = root / MARKER
     if marker.is_file():
         try:
             found = read_json(marker)
         except ValueError as error:
-            raise CourseError(f"{marker} is not readable as JSON: delete {root} to make it anew, or name another "
+            raise CourseError(f"{marker} is not valid JSON: delete {root} to generate it again, or choose another "
                               "folder.") from error
         if found == spec:
             return True
-        other = [f"{k} {found.get(k) if isinstance(found, dict) else None!r} instead of {v!r}" for k, v in spec.items()
+        other = [f"{k} {found.get(k) if isinstance(found, dict) else None!r} instead of {v!r}"
+                 for k, v in {"weathers": None, **spec}.items()
                  if not isinstance(found, dict) or found.get(k) != v]
-        raise CourseError(f"{root} holds another MiniScapes set ({', '.join(other)}): delete that folder to make it "
-                          "anew, or name another one.")
+        raise CourseError(f"{root} contains another MiniScapes data set ({', '.join(other)}): delete that folder to "
+                          "generate it again, or choose another one.")
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise CourseError(f"{root} exists and is no MiniScapes set (it has no {MARKER}), so nothing is written there: "
-                          "name an empty or a new folder.")
+        raise CourseError(f"{root} exists but is not a MiniScapes data set (it has no {MARKER}): choose an empty or a "
+                          "new folder.")
     return False
 
 
 def generate(root: str | Path, *, train: int = 96, val: int = 24, test: int = 8, size_hw: tuple[int, int] = (256, 512),
-             seed: int = 0, workers: int | None = None) -> Path:
-    """Makes the MiniScapes data set in a folder, or returns the folder at once when the same set stands there.
+             seed: int = 0, weathers: tuple[str, ...] = (), workers: int | None = None) -> Path:
+    """Generate the MiniScapes data set in `root`, unless `root` already contains it, and return `root`.
 
-    root: the folder to make; its parents are made too. train, val, test: frames per split, test without labels.
-    size_hw: height and width in pixels, multiples of 32; the same seed shows the same streets at every size.
-    seed: equal seeds give equal bytes, for any number of workers (processes; None: one per core).
-    Everything is built in a temporary folder beside root and renamed when it is complete; `miniscapes.json` in it tells
-    what it is. Raises CourseError for arguments that cannot be met, and when root holds something else, which stays.
+    The data set is written to a temporary folder next to `root` and renamed when complete. `miniscapes.json` in it
+    states its specification. Raise CourseError if an argument is invalid, `root` contains anything else (which is
+    kept), or writing fails.
+
+    Parameters
+    ----------
+    root : path
+        Target folder; missing parents are created.
+    train, val, test : int, default 96, 24, 8
+        Number of frames per split; test frames have no labels.
+    size_hw : tuple of int, default (256, 512)
+        Height and width of a frame in pixels, multiples of 32; the same seed shows the same streets at every size.
+    seed : int, default 0
+        The same seed yields the same bytes for any number of workers.
+    weathers : tuple of str, optional
+        Cycle of weathers of every city, from `light.WEATHERS`, such as ("night", "rain"); by default its own.
+    workers : int, optional
+        Number of processes; None uses one per core.
     """
     root = Path(root)
     counts = {"train": train, "val": val, "test": test}
-    size_hw = check_request(root, counts, size_hw, seed, workers)
+    size_hw = _check_arguments(counts, size_hw, seed, workers)
+    unknown = [name for name in weathers if name not in WEATHERS]
+    if unknown or isinstance(weathers, str):
+        raise CourseError(f"MiniScapes needs weathers as a tuple of {', '.join(WEATHERS)}; got {weathers!r}.")
     spec = {"kind": "MiniScapes", "version": VERSION, **counts, "size_hw": list(size_hw), "seed": seed}
-    if _standing(root, spec):
+    if weathers:
+        spec["weathers"] = list(weathers)
+    if _exists(root, spec):
         return root
-    frames = [frame for split, count in counts.items() for frame in plan(split, count, seed)]
+    frames = [frame for split, count in counts.items() for frame in plan(split, count, seed, tuple(weathers))]
     try:
         with atomic_path(root) as folder:
-            for frame in frames:
-                (folder / image_path(frame)).parent.mkdir(parents=True, exist_ok=True)
-                if frame.split != "test":
-                    (folder / label_path(frame, "color")).parent.mkdir(parents=True, exist_ok=True)
             jobs = [(frame, size_hw, str(folder)) for frame in frames]
-            cores = workers or len(os.sched_getaffinity(0))
-            for _ in progress(_run(jobs, cores), total=len(jobs), desc=f"MiniScapes, {size_hw[1]}x{size_hw[0]}",
-                              unit="frame"):
+            desc = f"MiniScapes, {size_hw[1]}x{size_hw[0]}"
+            for _ in in_processes(_write_frames, jobs, workers=workers, chunk=1, desc=desc):
                 pass
-            _write_lists(folder, frames)
+            write_lists(folder)
             write_json(folder / MARKER, spec)
     except OSError as error:
-        if _same(root, spec):  # someone else finished the same set first
+        if _same(root, spec):  # another process finished the same data set first
             return root
-        raise CourseError(f"MiniScapes could not be written to {root} ({error.strerror or error}): make room or name "
-                          "another folder; nothing half-made was left behind.") from error
+        raise CourseError(f"Cannot write MiniScapes to {root} ({error.strerror or error}), partial files were removed: "
+                          "free some space or choose another folder.") from error
     return root
 
 
@@ -164,15 +163,3 @@ def _same(root: Path, spec: dict) -> bool:
         return read_json(root / MARKER) == spec
     except (OSError, ValueError):
         return False
-
-
-def _write_lists(folder: Path, frames: list[FramePlan]) -> None:
-    """The lists that PaddleSeg reads: train, val and trainval name image and labels, test and infer images only."""
-
-    def lines(*splits):
-        return [f"{image_path(f)} {label_path(f, 'labelTrainIds')}" for f in frames if f.split in splits]
-
-    images = [image_path(f) for f in frames if f.split == "test"]
-    for name, rows in (("train", lines("train")), ("val", lines("val")), ("trainval", lines("train", "val")),
-                       ("test", images), ("infer", images)):
-        (folder / f"{name}.list").write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""MiniScapes: layout, schema, official conversion, determinism, and that pictures and labels are of one piece."""
+"""MiniScapes: layout, schema, official conversion, determinism, and agreement of images and labels."""
 
 import errno
 import hashlib
@@ -31,9 +31,9 @@ CLASSES = {f.trainId for f in labels if 0 <= f.trainId < 255}
 
 
 def read(path: Path) -> np.ndarray:
-    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    assert picture is not None, path
-    return picture
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert image is not None, path
+    return image
 
 
 def digest(root: Path) -> dict[str, str]:
@@ -70,14 +70,14 @@ def test_folders_and_names_are_the_official_ones(smoke):
     assert {str(p.relative_to(smoke)) for p in (smoke / "gtFine").rglob("*") if p.is_file()} == expected
 
 
-def test_cities_are_real_ones_and_those_of_val_are_unseen(smoke):
+def test_cities_are_real_and_splits_share_none(smoke):
     cities = {split: {p.name for p in (smoke / "leftImg8bit" / split).iterdir()} for split in ("train", "val", "test")}
     assert len(cities["train"]) >= 3 and cities["val"] == {"frankfurt", "lindau", "munster"}
     assert not cities["train"] & cities["val"] and not cities["train"] & cities["test"]
     assert [len(SPLITS[s]) for s in ("train", "val", "test")] == [18, 3, 6]
 
 
-def test_list_files_are_what_paddleseg_reads(smoke):
+def test_list_files_follow_paddleseg_format(smoke):
     for name, count in (("train", 12), ("val", 6), ("trainval", 18)):
         rows = [line.split(" ") for line in (smoke / f"{name}.list").read_text().splitlines()]
         assert len(rows) == count
@@ -91,7 +91,7 @@ def test_list_files_are_what_paddleseg_reads(smoke):
         assert len(rows) == 2 and all((smoke / row).is_file() for row in rows)
 
 
-def test_marker_names_the_specification_and_the_generator(smoke):
+def test_marker_states_specification_and_version(smoke):
     spec = json.loads((smoke / "miniscapes.json").read_text())
     assert spec == {
         "kind": "MiniScapes",
@@ -122,7 +122,7 @@ def test_polygons_follow_the_official_schema(smoke):
     assert {"ego vehicle", "out of roi", "rectification border", "license plate"} <= seen
 
 
-def test_label_pictures_are_the_official_conversion_of_the_polygons(smoke, tmp_path):
+def test_labels_equal_the_official_conversion_of_the_polygons(smoke, tmp_path):
     for polygons in annotations(smoke, "polygons.json")[::5]:
         for kind, convert in (
             ("labelIds", lambda a, b: json2labelImg(a, b, "ids")),
@@ -138,7 +138,7 @@ def test_label_pictures_are_the_official_conversion_of_the_polygons(smoke, tmp_p
             assert ours.dtype == official.dtype and (ours == official).all(), (polygons.name, kind)
 
 
-def test_label_values_are_legal_and_agree_with_one_another(smoke):
+def test_label_values_are_valid_and_consistent(smoke):
     for path in annotations(smoke, "labelIds.png"):
         ids = read(path)
         train_ids = read(path.with_name(path.name.replace("labelIds", "labelTrainIds")))
@@ -152,14 +152,14 @@ def test_label_values_are_legal_and_agree_with_one_another(smoke):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_every_class_occurs_even_in_the_smallest_set(smoke, split):
+def test_every_class_occurs_in_the_smallest_data_set(smoke, split):
     found = set()
     for path in annotations(smoke, "labelTrainIds.png", split):
         found |= set(np.unique(read(path)).tolist())
     assert found - {255} == CLASSES
 
 
-def test_the_schedule_reaches_every_class_for_any_small_count():
+def test_schedule_covers_every_class_for_small_counts():
     for split, counts in (("train", (6, 12, 31)), ("val", (6, 7, 24))):
         for count in counts:
             frames = plan(split, count, seed=3)
@@ -168,10 +168,10 @@ def test_the_schedule_reaches_every_class_for_any_small_count():
                 assert sum(name in f.wanted for f in frames) >= 2, (split, count, name)
 
 
-# --- picture and annotation are of one piece --------------------------------------------------------------------------
+# --- agreement of image and annotation --------------------------------------------------------------------------------
 
 
-def test_what_is_painted_is_what_is_labelled():
+def test_painted_pixels_equal_labelled_pixels():
     frame = plan("train", 12, 0)[4]
     image, annotation, seen = render(frame, (128, 256))
     ids = np.array(
@@ -189,8 +189,8 @@ def test_what_is_painted_is_what_is_labelled():
     assert (np.asarray(createLabelImage(official, "ids")) == painted).all()
 
 
-def test_edges_of_the_picture_lie_on_edges_of_the_labels(smoke):
-    """Independent of the painter: the picture changes most where the label does, and less so two pixels beside it."""
+def test_image_edges_coincide_with_label_edges(smoke):
+    """Independent of the canvas: the image changes more at label edges than two pixels next to them."""
     at = {shift: [] for shift in (-2, 0, 2)}
     for path in annotations(smoke, "labelIds.png"):
         grey = (
@@ -212,7 +212,7 @@ def test_edges_of_the_picture_lie_on_edges_of_the_labels(smoke):
     assert middle > 1.35 * np.mean(at[-2]) and middle > 1.35 * np.mean(at[2])
 
 
-def test_one_street_looks_alike_at_every_size():
+def test_street_is_the_same_at_every_size():
     frame = plan("val", 6, 0)[2]
     small, large = (render(frame, size) for size in ((128, 256), (512, 1024)))
     names_small = np.array([o["label"] for o in small[1]["objects"]] + [""])
@@ -229,19 +229,19 @@ def test_camera_halves_sizes_at_twice_the_distance_and_inverts_on_the_ground():
     near, far = (camera.project([(2, 0, z), (2, 1.7, z)]) for z in (10.0, 20.0))
     assert near[0, 1] - near[1, 1] == pytest.approx(2262 * 1.7 / 10)
     assert near[0, 1] - near[1, 1] == pytest.approx(2 * (far[0, 1] - far[1, 1]))
-    assert far[0, 1] < near[0, 1]  # farther feet stand higher in the picture
+    assert far[0, 1] < near[0, 1]  # more distant feet are higher in the image
     u, v = camera.project([(-3.0, 0, 17.0)])[0]
     assert np.allclose(camera.ground(u, v), (-3.0, 17.0))
 
 
-def test_cutting_a_polygon_to_the_frame():
+def test_clipping_a_polygon_to_the_frame():
     square = np.array([(-1.0, -1.0), (1, -1), (1, 1), (-1, 1)])
     inside = cut_to_frame(square, 4, 4)
     assert {tuple(p) for p in inside} == {(0, 0), (1, 0), (1, 1), (0, 1)}
     assert len(cut_to_frame(square - 9, 4, 4)) == 0
 
 
-def test_people_are_smaller_the_farther_they_stand(smoke):
+def test_distant_people_are_smaller(smoke):
     feet, heights = [], []
     for path in annotations(smoke, "polygons.json"):
         for thing in json.loads(path.read_text())["objects"]:
@@ -252,7 +252,7 @@ def test_people_are_smaller_the_farther_they_stand(smoke):
     assert np.corrcoef(np.argsort(np.argsort(feet)), np.argsort(np.argsort(heights)))[0, 1] > 0.7
 
 
-# --- the same bytes, whole or not at all ------------------------------------------------------------------------------
+# --- determinism and atomic writing -----------------------------------------------------------------------------------
 
 
 def test_same_bytes_for_any_number_of_processes(smoke, tmp_path):
@@ -260,27 +260,27 @@ def test_same_bytes_for_any_number_of_processes(smoke, tmp_path):
     assert digest(again) == digest(smoke)
 
 
-def test_another_seed_gives_other_streets(tmp_path):
+def test_another_seed_yields_other_streets(tmp_path):
     one, other = (digest(generate(tmp_path / str(seed), **TINY, seed=seed, workers=1)) for seed in (0, 1))
     assert one.keys() == other.keys()
     assert all(one[name] != other[name] for name in one if name.endswith(".png") or name == "miniscapes.json")
 
 
-def test_a_standing_set_is_returned_at_once_and_another_is_never_destroyed(tmp_path, monkeypatch):
+def test_existing_data_set_is_reused_and_never_overwritten(tmp_path, monkeypatch):
     root = generate(tmp_path / "set", **TINY, workers=1)
     before = digest(root)
-    monkeypatch.setattr(write, "write_frame", lambda job: pytest.fail("a whole set was made again"))
+    monkeypatch.setattr(write, "write_frame", lambda job: pytest.fail("an existing data set was generated again"))
     assert generate(root, **TINY) == root
-    with pytest.raises(CourseError, match=r"another MiniScapes set \(seed 0 instead of 5\): delete"):
+    with pytest.raises(CourseError, match=r"another MiniScapes data set \(seed 0 instead of 5\): delete"):
         generate(root, **TINY, seed=5)
     monkeypatch.setattr(write, "VERSION", write.VERSION + 1)
     with pytest.raises(CourseError, match="version"):
         generate(root, **TINY)
     (root / "miniscapes.json").write_text("{")
-    with pytest.raises(CourseError, match="not readable as JSON"):
+    with pytest.raises(CourseError, match="not valid JSON"):
         generate(root, **TINY)
     (root / "miniscapes.json").unlink()
-    with pytest.raises(CourseError, match="no MiniScapes set"):
+    with pytest.raises(CourseError, match="not a MiniScapes data set"):
         generate(root, **TINY)
     assert digest(root).items() <= before.items() and len(digest(root)) == len(before) - 1
 
@@ -291,7 +291,7 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left on device")])
-def test_an_interruption_leaves_nothing_that_looks_whole(tmp_path, monkeypatch, failure):
+def test_interruption_leaves_no_files(tmp_path, monkeypatch, failure):
     done = []
 
     def stop(job, real=write.write_frame):
@@ -329,7 +329,7 @@ def test_an_interruption_leaves_nothing_that_looks_whole(tmp_path, monkeypatch, 
         {"workers": 1.5},
     ],
 )
-def test_wrong_arguments_end_in_one_sentence(tmp_path, wrong):
+def test_invalid_arguments_raise_one_sentence(tmp_path, wrong):
     with pytest.raises(CourseError) as error:
         generate(tmp_path / "set", **{**TINY, **wrong})
     text = str(error.value)
@@ -369,7 +369,7 @@ def test_published_table():
 
 
 def test_colour_baseline_by_hand():
-    """Two colours, three classes: the common class wins red at balance 0, the rare one at balance 1."""
+    """Two colours, three classes: red is the common class at balance 0, and the rare one at balance 1."""
     image = np.zeros((1, 10, 3), np.uint8)
     image[0, :8] = (200, 0, 0)
     label = np.array([[0, 0, 0, 0, 0, 5, 5, 255, 0, 7]], np.uint8)  # red: five 0, two 5; black: one 0, one 7

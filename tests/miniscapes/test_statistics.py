@@ -1,4 +1,4 @@
-"""MiniScapes as the mini profile uses it: near the published statistics, and not given away by colour."""
+"""MiniScapes at the size of the mini profile: close to the published statistics, and not separable by colour."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 from helpers.miniscapes import FRAME_SHARE, INSTANCES_PER_FRAME, PIXEL_SHARE, generate
 from helpers.miniscapes.colour_baseline import fit
 
-pytestmark = pytest.mark.timeout(1200)  # half a minute on two free cores; a busy machine needs far more
+pytestmark = pytest.mark.timeout(1200)  # half a minute on two idle cores, far longer on a busy machine
 CLASSES = list(PIXEL_SHARE)
 IDS = dict(zip(CLASSES, (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33), strict=True))
 TEN_COMMONEST = sorted(CLASSES, key=PIXEL_SHARE.get)[-10:]
@@ -54,12 +54,12 @@ def test_pixel_shares_are_within_a_factor_of_three(counted, split):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_every_class_is_in_every_split(counted, split):
+def test_every_class_occurs_in_every_split(counted, split):
     assert (counted[split][0] > 0).all()
 
 
-def test_share_of_frames_with_a_class_is_near_the_published_one(counted):
-    """The common ones within a sixth; the rare ones are shown up to two and a half times as often, on purpose."""
+def test_frame_shares_are_close_to_the_published_ones(counted):
+    """Common classes are within 1/6; rare classes deliberately occur up to two and a half times as often."""
     for name, shown in zip(CLASSES, counted["train"][1], strict=True):
         if FRAME_SHARE[name] > 0.3:
             assert abs(shown - FRAME_SHARE[name]) < 1 / 6, (name, shown)
@@ -67,12 +67,12 @@ def test_share_of_frames_with_a_class_is_near_the_published_one(counted):
             assert 1 <= shown / FRAME_SHARE[name] < 2.5, (name, shown)
 
 
-def test_instances_per_frame_are_near_the_published_ones(counted):
+def test_instances_per_frame_are_close_to_the_published_ones(counted):
     ratio = {name: counted["train"][2][name] / INSTANCES_PER_FRAME[name] for name in INSTANCES_PER_FRAME}
     assert {k: v for k, v in ratio.items() if not 0.6 < v < 2} == {}
 
 
-def test_colour_alone_does_not_give_the_class_away(mini):
+def test_colour_alone_does_not_identify_the_class(mini):
     baseline = fit((image, label) for image, label, _ in frames(mini, "train"))
     best = 0.0
     for balance in (0.0, 0.25, 0.5, 0.75, 1.0):
@@ -83,6 +83,6 @@ def test_colour_alone_does_not_give_the_class_away(mini):
             matrix += np.bincount(label[known] * np.int64(19) + guess, minlength=361).reshape(19, 19)
         hit = np.diag(matrix)
         best = max(best, float((hit / (matrix.sum(0) + matrix.sum(1) - hit)).mean()))
-        if balance == 0.0:  # a real opponent: it knows far more than the commonest class
+        if balance == 0.0:  # a meaningful baseline: far better than always predicting the most common class
             assert hit.sum() / matrix.sum() > matrix.sum(1).max() / matrix.sum() + 0.1
     assert 0.08 < best < 0.35

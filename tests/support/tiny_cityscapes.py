@@ -1,4 +1,4 @@
-"""A few small frames in the official Cityscapes layout, for tests: drawn here, converted by cityscapesScripts."""
+"""Small frames in the official Cityscapes layout for tests, converted by cityscapesScripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CITIES = {"train": {"aachen": 3, "bochum": 2}, "val": {"lindau": 2}, "test": {"m
 
 
 def polygons(height: int, width: int, shift: int = 0) -> dict:
-    """A street: sky, building, road, two cars, a group of people, a pole, a plate, the hood. Back to front."""
+    """Return a street, back to front: sky, building, road, two cars, a plate, a group of people, a pole, the bonnet."""
 
     def box(label, left, top, right, bottom):
         return {
@@ -41,7 +41,19 @@ def polygons(height: int, width: int, shift: int = 0) -> dict:
 
 
 def write_frame(root: Path, split: str, city: str, stem: str, size_hw=(32, 64), shift: int = 0) -> None:
-    """One frame as the official archives have it: image, polygons, labelIds, instanceIds, color; no labelTrainIds."""
+    """Write one frame as in the official archives: image, polygons, labelIds, instanceIds, color; no labelTrainIds.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the data set.
+    split, city, stem : str
+        Split, city and stem of the frame.
+    size_hw : tuple of int, default (32, 64)
+        Height and width in pixels.
+    shift : int, default 0
+        Pixels by which the cars are moved to the right.
+    """
     image = root / "leftImg8bit" / split / city / f"{stem}_leftImg8bit.png"
     start = root / "gtFine" / split / city / f"{stem}_gtFine"
     image.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +68,7 @@ def write_frame(root: Path, split: str, city: str, stem: str, size_hw=(32, 64), 
 
 
 def write_set(root: Path, cities=CITIES, size_hw=(32, 64), train_ids: bool = True) -> Path:
-    """All frames of `cities`, {split: {city: count}}; with `train_ids` the labelTrainIds too. Returns `root`."""
+    """Write the frames of `cities`, {split: {city: count}}, with labelTrainIds if `train_ids`, and return `root`."""
     for split, counts in cities.items():
         for city, count in counts.items():
             for number in range(count):
