@@ -48,7 +48,7 @@ def _fog(image: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
 
 def _blur(image: np.ndarray, level: int, _: np.random.Generator) -> np.ndarray:
     """Defocus: the mean over a disk."""
-    radius = (0.8, 1.2, 1.8, 2.6, 3.6)[level] * image.shape[0] / _HEIGHT
+    radius = max(0.6, (1.0, 1.5, 2.2, 3.1, 4.2)[level] * image.shape[0] / _HEIGHT)  # less would change nothing
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disk = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1).astype(np.float32)  # soft edge: radii between whole pixels
