@@ -8,6 +8,7 @@ from helpers.training.history import BEST, HISTORY, History, load_history, load_
 from helpers.training.loop import fit
 from helpers.training.losses import LOSSES, class_weights, segmentation_loss
 from helpers.training.schedule import learning_rate
+from helpers.training.starting import train_or_load
 
 __all__ = [
     "BEST",
@@ -20,4 +21,5 @@ __all__ = [
     "load_history",
     "load_recipe",
     "segmentation_loss",
+    "train_or_load",
 ]
