@@ -17,7 +17,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reference lab test bench lite lint format clean-notebooks lock clean
+.PHONY: help setup run reference play lab test bench lite lint format clean-notebooks lock clean
 
 help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"
@@ -35,6 +35,9 @@ run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=
 
 reference: $(READY) ## run, and save the metrics as the reference for CHECK=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --write-reference
+
+play: $(READY) ## label streets in JupyterLab with the trained networks, before any training
+	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_play.ipynb $(ARGS)
 
 lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are passed to it
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)

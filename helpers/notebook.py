@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from helpers.common.files import PROJECT, read_json, write_json
 from helpers.profiles import load_profile
 
 NOTEBOOKS = {
+    "00": "00_play",
     "01": "01_explore_cityscapes",
     "02": "02_train_hrnet_uhrnet",
     "03": "03_evaluate",
     "04": "04_prune_fastscnn",
     "05": "05_deploy",
 }
+
+# The set of notebook 00: what differs from the data of the profile.
+PLAY = {"train": 1, "val": 8, "test": 1, "size_hw": (256, 512)}
 
 
 class Notebook:
@@ -27,7 +32,7 @@ class Notebook:
     Parameters
     ----------
     number : str
-        Number of the notebook, "01" to "05".
+        Number of the notebook, "00" to "05".
     profile : str, default "mini"
         Name of a profile in helpers/profiles.toml.
     seed : int, default 0
@@ -61,11 +66,13 @@ class Notebook:
         self.output_dir.mkdir(parents=True, exist_ok=True)
 
     def _find_data(self, data_root: str) -> Path:
-        spec = self.profile.data
+        name, spec = self.profile.name, self.profile.data
+        if self.number == "00":  # a few frames, so that a newcomer need not wait for the whole set
+            name, spec = "play", replace(spec, **PLAY)
         if spec.kind == "miniscapes" and not data_root:
             return miniscapes.generate(
                 # The generator's version is part of the name, so an update does not mix two versions of the set.
-                PROJECT / "data" / "miniscapes" / f"{self.profile.name}-v{miniscapes.VERSION}",
+                PROJECT / "data" / "miniscapes" / f"{name}-v{miniscapes.VERSION}",
                 train=spec.train,
                 val=spec.val,
                 test=spec.test,

@@ -14,6 +14,7 @@ from helpers.cityscapes import CLASSES, Frame, read_image, read_label
 from helpers.common.errors import CourseError
 from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.pictures import read_picture
+from helpers.evaluation.scores import confusion_matrix, scores
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture, pixel_at
@@ -134,15 +135,20 @@ class PredictionDemo(Quiet, widgets.VBox):
         except CourseError as error:
             self._show_error(error)
             return
-        times = [
-            f"{escape(name)} {self._predicted[name][1]:.2f} s"
-            for name in dict.fromkeys((self.left.value, self.right.value))
-            if name in self._predicted
-        ]
+        shown = [name for name in dict.fromkeys((self.left.value, self.right.value)) if name in self._predicted]
+        results = " · ".join(map(self._result, shown))
         height, width = self._image.shape[:2]
-        self.status.value = f"<code>{escape(self._name)}</code> {' · '.join(times)} for {width} x {height} pixels"
+        self.status.value = f"<code>{escape(self._name)}</code> {results} for {width} x {height} pixels"
         self._draw()
         self._point()
+
+    def _result(self, name: str) -> str:
+        """Time of a network for this image, and its mIoU if the label is known."""
+        labels, seconds = self._predicted[name]
+        text = f"{escape(name)} {seconds:.2f} s"
+        if self._truth is None:
+            return text
+        return f"{text}, mIoU {scores(confusion_matrix(labels, self._truth)).miou:.2f} on this frame"
 
     def _labels_of(self, name: str) -> np.ndarray:
         if name == LABEL:

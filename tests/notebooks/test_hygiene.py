@@ -14,6 +14,7 @@ from helpers.runner.report import to_mathml
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [
+    "00_play",
     "01_explore_cityscapes",
     "02_train_hrnet_uhrnet",
     "03_evaluate",
@@ -37,7 +38,7 @@ def prose(notebook) -> list[str]:
     return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
 
 
-def test_the_five_are_there():
+def test_all_notebooks_exist():
     assert [path.stem for path in NOTEBOOKS] == NAMES
 
 
