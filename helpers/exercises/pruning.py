@@ -20,7 +20,12 @@ def check_macs(function: Callable) -> Result:
                 equals(7200),
                 "Each of the 4 * 10 * 10 output values is a sum of 3 * 3 * 2 products.",
             ),
-            Case("a 1x1 convolution from 64 to 128 channels on one pixel", (1, 64, 128, 1, 1, 1), equals(8192)),
+            Case(
+                "a 1x1 convolution from 64 to 128 channels on one pixel",
+                (1, 64, 128, 1, 1, 1),
+                equals(8192),
+                "With a 1x1 kernel on one pixel, each of the 128 outputs is a sum of 64 products.",
+            ),
             Case(
                 "a depthwise 3x3 convolution of 8 channels in 8 groups with an output of 10 x 10 pixels",
                 (3, 8, 8, 8, 10, 10),
@@ -70,5 +75,6 @@ def check_aligned_macs(function: Callable) -> Result:
             Case("3 to 19 channels in blocks of 8", (3, 19, 8), equals(192)),
             Case("5 to 7 channels in blocks of 1", (5, 7, 1), equals(35)),
         ],
-        hint="Round each channel count up to the next multiple of the block, then multiply.",
+        hint="Round each channel count up to the next multiple of the block, then multiply. -(-a // b) divides and "
+        "rounds up.",
     )

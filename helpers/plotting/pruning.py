@@ -137,19 +137,101 @@ def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | N
     return ax
 
 
-def against_cut(
-    lines: Mapping[str, Sequence[tuple[float, float]]], ylabel: str, ax: Axes | None = None, level: float | None = None
+def scores_by_cut(
+    lines: Mapping[str, Sequence[tuple[float, Sequence[float]]]],
+    ylabel: str,
+    level: float | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw (cut, value) pairs, one line per name; `level` marks the value of the unpruned network."""
+    """Draw the mean score of each cut, one line per name, and each single score as a dot.
+
+    `lines` maps a name to (cut, scores); `level` marks the score of the unpruned network.
+    """
     ax = new_axes(ax, (7, 3.8))
     if level is not None:
         ax.axhline(level, color="0.4", linewidth=0.8, linestyle="--", label="unpruned")
-    for name, points in lines.items():
-        ax.plot(*zip(*sorted(points), strict=True), marker="o", label=name)
+    for number, (name, points) in enumerate(lines.items()):
+        cuts = [cut for cut, _ in points]
+        ax.plot(cuts, [np.mean(scores) for _, scores in points], marker="o", color=f"C{number}", label=name)
+        for cut, scores in points:
+            if len(scores) > 1:
+                ax.scatter([cut] * len(scores), scores, s=12, color=f"C{number}", alpha=0.6, marker="_")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set(xlabel="multiply-accumulates removed", ylabel=ylabel, ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
     ax.grid(alpha=0.3)
+    return ax
+
+
+def score_bars(scores: Mapping[str, Sequence[float]], level: float, ylabel: str, ax: Axes | None = None) -> Axes:
+    """Draw the mean score of each name as a horizontal bar, its single scores as dots, and a line at `level`."""
+    ax = new_axes(ax, (8.5, 0.5 + 0.42 * len(scores)))
+    for row, values in enumerate(scores.values()):
+        mean = float(np.mean(values))
+        ax.barh(row, mean, color=KEPT, height=0.6, alpha=0.75)
+        if len(values) > 1:
+            ax.scatter(values, [row] * len(values), s=12, color="0.2", zorder=3)
+        ax.text(max(mean, *values) + 0.008, row, f"{mean:.3f}", va="center", fontsize=9)
+    ax.axvline(level, color="0.4", linewidth=0.8, linestyle="--")
+    ax.set_yticks(range(len(scores)), list(scores), fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlabel=ylabel, xlim=(0, max(level, *(max(values) for values in scores.values())) * 1.12))
+    return ax
+
+
+def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[int]]) -> Figure:
+    """Draw the norms of single layers, relative to the layer's mean, from the weakest filter to the strongest.
+
+    `norms` maps a layer to float (filters,), `kept` a layer to its kept channels.
+    """
+    figure, axes = plt.subplots(1, len(norms), figsize=(5 * len(norms), 3.2), layout="constrained", squeeze=False)
+    for ax, (name, values) in zip(axes[0], norms.items(), strict=True):
+        order = np.argsort(values)
+        is_kept = np.isin(order, kept[name])
+        relative = values[order] / values.mean()
+        for chosen, color, label in ((~is_kept, REMOVED, "removed"), (is_kept, KEPT, "kept")):
+            ax.bar(np.flatnonzero(chosen), relative[chosen], width=1.0, color=color, label=label)
+        ax.set(title=short_name(name), xlabel="filters, weakest first", ylabel="L1 norm / layer's mean")
+        ax.title.set_fontsize(10)
+        ax.legend(frameon=False, fontsize=8, loc="upper left")
+    return figure
+
+
+def paths(values: Mapping[str, np.ndarray], ylabel: str, ax: Axes | None = None) -> Axes:
+    """Draw a value against the training step, float (steps,), one line per name."""
+    ax = new_axes(ax, (7, 3.2))
+    for number, (name, path) in enumerate(values.items()):
+        ax.plot(path, label=name, linestyle=("-", "--", "-", "--")[number % 4], linewidth=1.8)
+    ax.set(xlabel="training step", ylabel=ylabel)
+    ax.legend(frameon=False, fontsize=8)
+    ax.grid(alpha=0.3)
+    return ax
+
+
+def time_bars(
+    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    macs: Mapping[str, float],
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw times relative to the unpruned network: a bar per network and engine, quartiles as a line.
+
+    `ratios` is {engine: {network: (ratio, quartile 1, quartile 3)}}; `macs` maps a network to its share of the
+    multiply-accumulates, drawn as a black mark.
+    """
+    names = list(macs)
+    ax = new_axes(ax, (8.5, 0.8 + 0.5 * len(names)))
+    height = 0.8 / len(ratios)
+    for number, (engine, rows) in enumerate(ratios.items()):
+        y = np.arange(len(names)) + (number - (len(ratios) - 1) / 2) * height
+        middle, low, high = np.array([rows[name] for name in names]).T
+        ax.barh(y, middle, height=height * 0.9, color=f"C{number}", alpha=0.75, label=engine)
+        ax.hlines(y, low, high, color="0.2", linewidth=1.2)
+    ax.scatter(list(macs.values()), range(len(names)), marker="|", s=500, color="black", label="multiply-accumulates")
+    ax.axvline(1, color="0.4", linewidth=0.8, linestyle="--")
+    ax.set_yticks(range(len(names)), names, fontsize=9)
+    ax.invert_yaxis()
+    ax.set(xlabel="relative to the unpruned network", xlim=(0, None))
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 

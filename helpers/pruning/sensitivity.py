@@ -1,4 +1,4 @@
-"""How much score goes when one layer alone loses filters: a curve for each group of channels."""
+"""Sensitivity curves: the loss of score when a single group of channels is pruned."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
 from helpers.common.progress import progress
 from helpers.evaluation import confusion_matrix, predict, scores
+from helpers.models import AUXILIARY_PREFIXES
 from helpers.models.pruned import apply_plan
 from helpers.pruning.analysis import Analysis
 
@@ -28,14 +29,37 @@ def sensitivity(
     criterion: str = "l1",
     on: str = "",
 ) -> dict[str, dict[float, float]]:
-    """For each group and each share of its filters, the relative loss (before - after) / before of `score`.
+    """Measure the relative loss (before - after) / before of `score` for each group and share of its filters.
 
-    `score` maps a network to a number that is better when larger, such as its mIoU on a few frames; `on` names what it
-    is measured on. Each value is written to `path` as soon as it is there: a run that was killed continues, and a file
-    that belongs to other weights, ratios, criterion or `on` is begun anew.
+    Each value is written to `path` immediately, so that a killed run resumes. A file of other weights, ratios,
+    criterion or `on` is started over.
+
+    Raise CourseError for shares outside 0 to 1, and for an unpruned network that does not score above 0.
+
+    Parameters
+    ----------
+    net : nn.Layer
+        Trained network; not changed.
+    analysis : Analysis
+        Groups of channels of `net`.
+    score : callable
+        Maps a network to a number, larger is better, such as the mIoU on a few frames.
+    path : str or Path
+        JSON file of the results.
+    ratios : sequence of float, default (0.25, 0.5, 0.75)
+        Shares of filters to remove, above 0, up to 1.
+    criterion : str, default "l1"
+        Ranking of the filters, one of CRITERIA.
+    on : str, default ""
+        Describes the data that `score` uses.
+
+    Returns
+    -------
+    dict of str to dict of float to float
+        Relative loss by name of the ranked layer and share of filters.
     """
     if not ratios or not all(0 < ratio <= 1 for ratio in ratios):
-        raise CourseError(f"Shares of filters to remove lie between 0 and 1, not {list(ratios)}.")
+        raise CourseError(f"Expected shares of filters between 0 and 1, got {list(ratios)}: check `ratios`.")
     path = Path(path)
     run = _fingerprint(net, ratios, criterion, on)
     known = read_json(path) if path.is_file() else {}
@@ -53,7 +77,7 @@ def sensitivity(
             known["before"] = float(score(net))
         if known["before"] <= 0:
             raise CourseError(
-                f"The unpruned network scores {known['before']}: train it first, there is nothing to be lost."
+                f"The unpruned network scores {known['before']}, so pruning cannot lower its score: train it first."
             )
         for name, ratio in todo:
             smaller = apply_plan(copy.deepcopy(net), analysis.plan({name: ratio}, criterion=criterion))
@@ -68,7 +92,7 @@ def sensitivity(
 
 
 def quick_miou(net: nn.Layer, frames: Sequence[Frame]) -> float:
-    """mIoU of `net` on a few frames, without a progress bar of its own."""
+    """Return the mIoU of `net` on a few frames, without a progress bar."""
     matrix = sum(confusion_matrix(predict(net, read_image(frame)), read_label(frame)) for frame in frames)
     return scores(matrix).miou
 
@@ -76,6 +100,8 @@ def quick_miou(net: nn.Layer, frames: Sequence[Frame]) -> float:
 def _fingerprint(net: nn.Layer, ratios: Sequence[float], criterion: str, on: str) -> str:
     digest = hashlib.sha256(repr((list(ratios), criterion, on)).encode())
     for name, value in net.state_dict().items():
+        if name.startswith(AUXILIARY_PREFIXES):  # not part of the score, and random after `models.load_shipped`
+            continue
         digest.update(name.encode())
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()

@@ -4,7 +4,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers.plotting.pruning import FAINTEST, KEPT, REMOVED, chained_weights, filter_norms, macs_per_layer
+from helpers.plotting.pruning import (
+    FAINTEST,
+    KEPT,
+    REMOVED,
+    chained_weights,
+    filter_norms,
+    macs_per_layer,
+    paths,
+    ranked_norms,
+    score_bars,
+    scores_by_cut,
+    time_bars,
+)
 
 
 def test_chained_weights_strike_out_the_same_channels():
@@ -39,3 +51,39 @@ def test_a_filter_of_zeros_is_drawn_at_the_bottom():
     ax = filter_norms({"a": np.array([0.0, 2.0])}, {"a": [1]})
     drawn = {points.get_offsets()[0, 1] for points in ax.collections}
     assert ax.get_yscale() == "log" and drawn == {FAINTEST, 2.0}
+
+
+def test_scores_by_cut_draw_means_and_single_draws():
+    ax = scores_by_cut({"a": [(0.3, [0.5]), (0.5, [0.2])], "b": [(0.3, [0.1, 0.3])]}, "mIoU", level=0.7)
+    level, a, b = ax.lines
+    assert set(level.get_ydata()) == {0.7}
+    assert a.get_ydata().tolist() == [0.5, 0.2] and b.get_ydata().tolist() == pytest.approx([0.2])
+    assert [dots.get_offsets()[:, 1].tolist() for dots in ax.collections] == [[0.1, 0.3]]  # none for a single score
+
+
+def test_score_bars_show_the_mean():
+    ax = score_bars({"a": [0.5], "b": [0.1, 0.3]}, 0.7, "mIoU")
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([0.5, 0.2])
+    assert [text.get_text() for text in ax.texts] == ["0.500", "0.200"]
+    assert len(ax.collections) == 1 and ax.get_xlim()[1] > 0.7
+
+
+def test_ranked_norms_go_from_weakest_to_strongest():
+    figure = ranked_norms({"a": np.array([3.0, 1.0, 2.0])}, {"a": [0, 2]})
+    removed, kept = figure.axes[0].containers
+    assert [(bar.get_x() + 0.5, bar.get_height()) for bar in removed] == [(0, 0.5)]
+    assert [(bar.get_x() + 0.5, bar.get_height()) for bar in kept] == [(1, 1.0), (2, 1.5)]
+
+
+def test_paths_have_one_line_per_name():
+    ax = paths({"a": np.array([1.0, 0.5]), "b": np.array([1.0, 0.9])}, "weight")
+    assert [line.get_ydata().tolist() for line in ax.lines] == [[1.0, 0.5], [1.0, 0.9]]
+
+
+def test_time_bars_show_ratio_quartiles_and_work():
+    ratios = {"x": {"a": (1.0, 1.0, 1.0), "b": (0.6, 0.5, 0.7)}, "y": {"a": (1.0, 1.0, 1.0), "b": (0.8, 0.7, 0.9)}}
+    ax = time_bars(ratios, {"a": 1.0, "b": 0.49})
+    assert [[bar.get_width() for bar in bars] for bars in ax.containers] == [[1.0, 0.6], [1.0, 0.8]]
+    assert ax.collections[0].get_segments()[1][:, 0].tolist() == [0.5, 0.7]
+    assert ax.collections[-1].get_offsets()[:, 0].tolist() == [1.0, 0.49]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
