@@ -92,26 +92,33 @@ class StudySpec:
 
     Attributes
     ----------
-    seeds : int
-        Runs of each network, with consecutive seeds.
     family : tuple of str
         Networks whose latency is measured.
     latency_size_hw : tuple of int
         Height and width of the input for latency.
-    loss_iterations : int
-        Steps of fine-tuning for each loss compared.
-    loss_lr : float
-        Learning rate of these steps.
-    loss_frames : int
-        Validation frames on which the losses are compared.
+    score_frames : int
+        Train frames, and as many val frames, that are scored during training.
+    transfer_weathers : tuple of str
+        Weathers of the MiniScapes streets of the transfer.
+    transfer_train, transfer_val : int
+        Number of these frames.
+    transfer_size_hw : tuple of int
+        Height and width of these frames.
+    transfer_iterations : int
+        Training steps on them.
+    transfer_lr : float
+        Learning rate that starts from trained weights.
     """
 
-    seeds: int
     family: tuple[str, ...]
     latency_size_hw: tuple[int, int]
-    loss_iterations: int
-    loss_lr: float
-    loss_frames: int
+    score_frames: int
+    transfer_weathers: tuple[str, ...]
+    transfer_train: int
+    transfer_val: int
+    transfer_size_hw: tuple[int, int]
+    transfer_iterations: int
+    transfer_lr: float
 
 
 @dataclass(frozen=True)
@@ -133,49 +140,40 @@ class PruneSpec:
     Attributes
     ----------
     cut : float
-        Cut of the network that is fine-tuned, one of `cuts`.
+        Cut of the network that is fine-tuned and saved, one of `cuts`.
     cuts : tuple of float
         Cuts of the result table.
     report_size_hw : tuple of int
         Height and width at which multiply-accumulates are counted.
     align : int
-        Keep multiples of this many channels, except for `unaligned_cuts`.
-    unaligned_cuts : tuple of float
-        Cuts without alignment, for comparison.
+        Aligned plans keep multiples of this many channels.
     latency_cut : float
-        Share of the latency to save.
-    teacher_share : float
-        Weight of the teacher in the loss of fine-tuning.
-    criteria : tuple of str
-        Ranking criteria to compare.
+        Share of the latency to save, in the appendix.
+    seeds : int
+        Runs of fine-tuning of the pruned network and of its control.
     draws : int
         Random rankings to average over.
     curve_cuts : tuple of float
-        Cuts at which the criteria are compared.
+        Cuts at which the L1 norm is compared with random filters.
     curve_frames : int
-        Validation frames for this comparison.
-    curve_iterations : int
-        Steps of fine-tuning for the cuts other than `cut`.
+        Validation frames for networks that are not fine-tuned.
     refresh_batches : int
         Batches to estimate batch norm statistics from.
     sensitivity_ratios : tuple of float
         Shares of filters removed for the sensitivity curves.
     sensitivity_frames : int
-        Validation frames for these curves.
+        Training frames for these curves.
     """
 
     cut: float
     cuts: tuple[float, ...]
     report_size_hw: tuple[int, int]
     align: int
-    unaligned_cuts: tuple[float, ...]
     latency_cut: float
-    teacher_share: float
-    criteria: tuple[str, ...]
+    seeds: int
     draws: int
     curve_cuts: tuple[float, ...]
     curve_frames: int
-    curve_iterations: int
     refresh_batches: int
     sensitivity_ratios: tuple[float, ...]
     sensitivity_frames: int
@@ -209,10 +207,14 @@ class Profile:
     """Sizes, recipes and experiments of all notebooks.
 
     `finetune` is `fastscnn` with overrides; `networks` has the recipes of networks that differ from `pair`.
+
+    `weights` selects the trained networks that notebooks start from: "miniscapes" for those in `weights/`, "trained"
+    for those that an earlier notebook of this profile saved.
     """
 
     name: str
     cell_timeout_s: int
+    weights: str
     models: tuple[str, ...]
     data: DataSpec
     pair: Recipe

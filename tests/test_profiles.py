@@ -14,7 +14,7 @@ def test_every_profile_is_complete(name):
         assert all(size % 32 == 0 for size in recipe.crop_hw)
         assert 0 <= recipe.warmup < recipe.iterations
         assert 0 <= recipe.min_lr < recipe.lr
-    assert 0 < profile.prune.cut < 1
+    assert 0 < profile.prune.cut < 1 and profile.prune.cut in profile.prune.cuts and profile.prune.seeds > 0
 
 
 def test_published_recipe():
@@ -30,6 +30,15 @@ def test_finetune_inherits_from_fastscnn():
     profile = load_profile("mini")
     assert profile.finetune.crop_hw == profile.fastscnn.crop_hw
     assert profile.finetune.iterations != profile.fastscnn.iterations
+
+
+def test_published_finetune_is_the_end_of_the_schedule():
+    """The learning rate in the file is the rewound one, rounded."""
+    from helpers.pruning import rewound
+
+    profile = load_profile("cityscapes")
+    assert profile.finetune.lr == pytest.approx(rewound(profile.fastscnn, profile.finetune.iterations).lr, rel=1e-3)
+    assert profile.finetune.validate_every == 0
 
 
 def test_unknown_profile_lists_the_known_ones():
@@ -75,6 +84,6 @@ def test_misspelt_key_of_one_network(tmp_path):
 
 def test_missing_key(tmp_path):
     table = tmp_path / "profiles.toml"
-    table.write_text(TABLE.read_text().replace("seeds = 1\n", ""))
-    with pytest.raises(CourseError, match=r"Missing key 'seeds' in \[mini.study\]"):
+    table.write_text(TABLE.read_text().replace("transfer_lr = 3e-4\n", ""))
+    with pytest.raises(CourseError, match=r"Missing key 'transfer_lr' in \[mini.study\]"):
         load_profile("mini", table)

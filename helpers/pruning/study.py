@@ -1,9 +1,11 @@
-"""What notebook 04 does once, for several seeds and ways to fine-tune: `python -m helpers.pruning.study --seeds 0,1,2`.
+"""Repeat notebook 04 for several seeds and fine-tuning recipes: `python -m helpers.pruning.study --seeds 0,1,2`.
 
-Each seed trains its own Fast-SCNN, measures sensitivity, prunes by the profile's cut with each of PLANS, and fine-tunes
-with each of WAYS for the profile's number of steps. Before that, filters chosen by L1 norm are compared with filters
-drawn at random, at the profile's `curve_cuts`, with batch norm refreshed and no fine-tuning. Every number is written to
-<folder>/study.json as soon as it is there, and a run that was killed continues. The last lines are means over seeds.
+Each seed trains its own Fast-SCNN, or with `--start notebook` takes the network that the notebook starts from. It
+measures sensitivity on training frames, prunes by the profile's cut with each of PLANS, and fine-tunes with each of
+WAYS for the profile's number of steps. The plan "control" removes nothing: only the difference from it is the price of
+pruning. Before pruning, filters chosen by L1 norm are compared with random filters at the profile's `curve_cuts`, with
+batch norm refreshed and no fine-tuning. Every result is written to <folder>/study.json immediately, so that a killed
+run resumes. The last lines printed are means over seeds.
 """
 
 from __future__ import annotations
@@ -31,12 +33,13 @@ from helpers.pruning.analysis import Analysis, Curves
 from helpers.pruning.finetune import distilled, refresh_statistics, rewound
 from helpers.pruning.sensitivity import quick_miou, sensitivity
 
-# How the channels that go are chosen: options of Analysis.plan_for.
+# How the channels to remove are chosen: options of Analysis.plan_for.
 PLANS: dict[str, dict] = {
-    "kept": {"curves": True, "align": True},  # the one of the notebook
+    "kept": {"curves": True, "align": True},  # the plan of notebook 04
     "unaligned": {"curves": True},
     "same_share": {"align": True},
     "random": {"curves": True, "align": True, "criterion": "random"},
+    "control": {"unpruned": True},
 }
 
 
@@ -44,8 +47,9 @@ def _small(profile: Profile, steps: int) -> Recipe:
     return replace(profile.fastscnn, iterations=steps, lr=profile.fastscnn.lr / 10, warmup=0)
 
 
-# How the network is fine-tuned: a recipe for so many steps, and the teacher's share of the loss.
+# How the network is fine-tuned: a recipe for a number of steps, and the share of the teacher in the loss.
 WAYS: dict[str, tuple[Callable[[Profile, int], Recipe], float]] = {
+    "notebook": (lambda profile, steps: replace(profile.finetune, iterations=steps), 0.0),
     "rewound": (lambda profile, steps: rewound(profile.fastscnn, steps), 0.0),
     "small": (_small, 0.0),  # a tenth of the learning rate: plain fine-tuning
     "distilled": (lambda profile, steps: rewound(profile.fastscnn, steps), 0.5),
@@ -53,16 +57,25 @@ WAYS: dict[str, tuple[Callable[[Profile, int], Recipe], float]] = {
 
 
 class Study:
-    """The numbers of one profile, in `folder`/study.json: "<seed>.<what>" to mIoU."""
+    """Results of one profile, in `folder`/study.json: mIoU by "<seed>.<name>"."""
 
-    def __init__(self, folder: Path, profile: Profile, train: list[Frame], val: list[Frame], device: str = "auto"):
+    def __init__(
+        self,
+        folder: Path,
+        profile: Profile,
+        train: list[Frame],
+        val: list[Frame],
+        device: str = "auto",
+        start: Callable[[], nn.Layer] | None = None,
+    ):
+        """Read the results in `folder`. `start` returns the trained network; by default each seed trains its own."""
         self.folder, self.profile, self.device = Path(folder), profile, device
-        self.train, self.val = train, val
+        self.train, self.val, self.start = train, val, start
         self.path = self.folder / "study.json"
         self.numbers: dict[str, float] = read_json(self.path) if self.path.is_file() else {}
 
     def number(self, name: str, network: Callable[[], nn.Layer]) -> float:
-        """The mIoU kept under `name`, or that of `network()`, which is then kept."""
+        """Return the mIoU saved under `name`; if there is none, score `network()` and save its mIoU."""
         if name not in self.numbers:
             self.numbers[name] = float(evaluation.evaluate(network(), self.val, desc=name).scores.miou)
             write_json(self.path, self.numbers)
@@ -70,22 +83,29 @@ class Study:
         return self.numbers[name]
 
     def run(self, seed: int, plans: list[str], ways: list[str], draws: int = 0) -> None:
-        """Measure what is not measured yet of `seed`; the L1 norm is compared with so many `draws` at random."""
+        """Measure the missing results of `seed`; compare the L1 norm with this many random `draws`."""
         spec = self.profile.prune
         folder = self.folder / f"seed{seed}"
         net = self._trained(seed, folder / "unpruned")
         self.number(f"{seed}.unpruned", lambda: net)
         analysis = Analysis(net, spec.report_size_hw)
         if draws:
-            self._against_chance(seed, net, analysis, draws)
+            self._against_random(seed, net, analysis, draws)
         curves = self._sensitivity(net, analysis, folder) if any("curves" in PLANS[name] for name in plans) else None
         for name in plans:
-            given = PLANS[name]
+            options = PLANS[name]
+            if "unpruned" in options:
+                for way in ways:
+                    self.number(
+                        f"{seed}.{name}.{way}",
+                        lambda way=way, name=name: self._tuned(net, None, way, seed, folder / f"{name}_{way}"),
+                    )
+                continue
             plan = analysis.plan_for(
                 spec.cut,
-                criterion=given.get("criterion", "l1"),
-                curves=curves if "curves" in given else None,
-                align=spec.align if "align" in given else 1,
+                criterion=options.get("criterion", "l1"),
+                curves=curves if "curves" in options else None,
+                align=spec.align if "align" in options else 1,
                 seed=seed,
             )
             pruned = apply_plan(copy.deepcopy(net), plan)
@@ -97,7 +117,7 @@ class Study:
                     lambda plan=plan, way=way, name=name: self._tuned(net, plan, way, seed, folder / f"{name}_{way}"),
                 )
 
-    def _against_chance(self, seed: int, net: nn.Layer, analysis: Analysis, draws: int) -> None:
+    def _against_random(self, seed: int, net: nn.Layer, analysis: Analysis, draws: int) -> None:
         for cut in self.profile.prune.curve_cuts:
             chosen = {f"{cut:.0%}.l1": analysis.plan_for(cut)}
             chosen |= {f"{cut:.0%}.random{n}": analysis.plan_for(cut, criterion="random", seed=n) for n in range(draws)}
@@ -105,6 +125,8 @@ class Study:
                 self.number(f"{seed}.{name}", lambda plan=plan: self._refreshed(apply_plan(copy.deepcopy(net), plan)))
 
     def _trained(self, seed: int, folder: Path) -> nn.Layer:
+        if self.start is not None:
+            return self.start()
         net = models.build("fastscnn", seed=seed)
         if (folder / models.WEIGHTS).is_file():
             return models.load_weights(net, folder / models.WEIGHTS)
@@ -113,7 +135,7 @@ class Study:
 
     def _sensitivity(self, net: nn.Layer, analysis: Analysis, folder: Path) -> Curves:
         spec = self.profile.prune
-        few = self.val[: spec.sensitivity_frames]
+        few = self.train[:: max(1, len(self.train) // spec.sensitivity_frames)][: spec.sensitivity_frames]
         return sensitivity(
             net,
             analysis,
@@ -127,10 +149,12 @@ class Study:
         batches = self.profile.prune.refresh_batches
         return refresh_statistics(copy.deepcopy(network), self.train, self.profile.finetune, batches=batches, desc="")
 
-    def _tuned(self, net: nn.Layer, plan: Plan, way: str, seed: int, folder: Path) -> nn.Layer:
+    def _tuned(self, net: nn.Layer, plan: Plan | None, way: str, seed: int, folder: Path) -> nn.Layer:
         make, share = WAYS[way]
         recipe = make(self.profile, self.profile.finetune.iterations)
-        pruned = apply_plan(copy.deepcopy(net), plan)
+        pruned = copy.deepcopy(net)
+        if plan is not None:
+            apply_plan(pruned, plan)
         with distilled(pruned, net, self.train, recipe, share=share) if share else nullcontext() as loss_fn:
             training.fit(
                 pruned,
@@ -146,7 +170,7 @@ class Study:
 
 
 def summary(numbers: dict[str, float]) -> dict[str, tuple[float, float, int]]:
-    """For each measured thing: mean mIoU, mean difference to the unpruned network of the same seed, number of seeds."""
+    """Return, for each result, mean mIoU, mean difference from the unpruned network, and number of seeds."""
     found: dict[str, list[tuple[float, float]]] = {}
     for name, value in numbers.items():
         seed, _, what = name.partition(".")
@@ -155,7 +179,7 @@ def summary(numbers: dict[str, float]) -> dict[str, tuple[float, float, int]]:
 
 
 def advantages(numbers: dict[str, float]) -> dict[str, list[float]]:
-    """For each cut, and "all" together: mIoU by L1 norm minus the mean of the random draws, one value per seed."""
+    """Return, for each cut and their mean "all", the mIoU by L1 norm minus that of random filters, per seed."""
     found: dict[str, list[float]] = {}
     for seed in dict.fromkeys(name.partition(".")[0] for name in numbers):
         differences = {}
@@ -171,35 +195,44 @@ def advantages(numbers: dict[str, float]) -> dict[str, list[float]]:
 
 
 def main() -> int:
+    """Return exit code 0, or 2 after a user's mistake, with one sentence on standard error."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="mini")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--plans", default="kept", help=f"comma between, of {', '.join(PLANS)}")
-    parser.add_argument("--ways", default="rewound", help=f"comma between, of {', '.join(WAYS)}")
-    parser.add_argument("--draws", type=int, default=5, help="of random filters that the L1 norm has to beat; 0: none")
+    parser.add_argument("--plans", default="kept", help=f"comma-separated, from {', '.join(PLANS)}")
+    parser.add_argument("--ways", default="rewound", help=f"comma-separated, from {', '.join(WAYS)}")
+    parser.add_argument("--start", default="own", choices=("own", "notebook"), help="the network that is pruned")
+    parser.add_argument("--draws", type=int, default=5, help="random draws to compare the L1 norm with; 0: none")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output-dir", default="")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
 
     def run() -> None:
-        for names, known, kind in ((given.plans, PLANS, "plan"), (given.ways, WAYS, "way")):
+        for names, known, kind in ((arguments.plans, PLANS, "plan"), (arguments.ways, WAYS, "way")):
             for name in names.split(","):
                 if name not in known:
-                    raise CourseError(f"There is no {kind} {name!r}: choose from {', '.join(known)}.")
-        if given.draws < 0:
-            raise CourseError(f"--draws is a number of random draws from 0 on, not {given.draws}.")
-        nb = Notebook("04", profile=given.profile, device=given.device, output_dir=given.output_dir)
-        study = Study(nb.folder("04/study"), nb.profile, nb.frames("train"), nb.frames("val"), given.device)
-        for seed in map(int, given.seeds.split(",")):
-            study.run(seed, given.plans.split(","), given.ways.split(","), given.draws)
-        print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'against unpruned':>18} {'seeds':>6}")
+                    raise CourseError(f"Unknown {kind} {name!r}: choose from {', '.join(known)}.")
+        if arguments.draws < 0:
+            raise CourseError(f"Expected --draws of at least 0, got {arguments.draws}: 0 skips the comparison.")
+        nb = Notebook("04", profile=arguments.profile, device=arguments.device, output_dir=arguments.output_dir)
+        frames, start, folder = (nb.frames("train"), nb.frames("val")), None, "04/study"
+        if arguments.start == "notebook":
+            folder = "04/study_notebook"
+
+            def start() -> nn.Layer:
+                return models.load_trained("fastscnn", nb.profile.weights, nb.path("04/fastscnn"))
+
+        study = Study(nb.folder(folder), nb.profile, *frames, arguments.device, start)
+        for seed in map(int, arguments.seeds.split(",")):
+            study.run(seed, arguments.plans.split(","), arguments.ways.split(","), arguments.draws)
+        print(f"\n{'mean over seeds':<24} {'mIoU':>8} {'minus unpruned':>18} {'seeds':>6}")
         for what, (value, difference, seeds) in summary(study.numbers).items():
             print(f"{what:<24} {value:8.4f} {difference:+18.4f} {seeds:6d}")
         for cut, each in advantages(study.numbers).items():
             print(f"L1 minus random, {cut:<7} {mean(each):+27.4f} {len(each):6d}  ", *(f"{one:+.4f}" for one in each))
-        print(f"written to {study.path}")
+        print(f"saved to {study.path}")
 
-    return exit_code(run, "interrupted: the same line goes on from there")
+    return exit_code(run, "interrupted: run the same command again to resume")
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
+"""The pruning study: each result is measured once; summaries by hand."""
+
 from dataclasses import replace
 
 import pytest
@@ -17,23 +19,23 @@ def study(tmp_path):
         profile,
         fastscnn=replace(profile.fastscnn, **small),
         finetune=replace(profile.finetune, **{**small, "iterations": 1}),
-        prune=replace(profile.prune, report_size_hw=(64, 128)),
+        prune=replace(profile.prune, report_size_hw=(64, 128), curve_cuts=(0.3,)),
     )
     return Study(tmp_path / "study", profile, index(root, "train"), index(root, "val"), device="cpu")
 
 
-def test_a_seed_is_measured_once(study, monkeypatch):
-    # A network of two steps scores too little to lose anything: sensitivity is tested elsewhere.
+def test_each_result_is_measured_once(study, monkeypatch):
+    # After two steps a network scores too little for sensitivity, which has its own tests.
     flat = lambda net, analysis, *rest, **more: {group.master: {0.5: 0.1, 0.9: 0.2} for group in analysis.coupled}  # noqa: E731
     monkeypatch.setattr("helpers.pruning.study.sensitivity", flat)
-    study.run(0, ["kept"], ["distilled"], draws=2)
+    study.run(0, ["kept", "control"], ["distilled"], draws=2)
     names = {"0.unpruned", "0.30%.l1", "0.30%.random0", "0.30%.random1"}
-    names |= {"0.kept.raw", "0.kept.refreshed", "0.kept.distilled"}
+    names |= {"0.kept.raw", "0.kept.refreshed", "0.kept.distilled", "0.control.distilled"}
     assert set(study.numbers) == names and study.path.is_file()
 
     again = Study(study.folder, study.profile, study.train, study.val, device="cpu")
     monkeypatch.setattr("helpers.evaluation.evaluate", None)  # nothing is measured twice
-    again.run(0, ["kept"], ["distilled"], draws=2)
+    again.run(0, ["kept", "control"], ["distilled"], draws=2)
     assert again.numbers == study.numbers
 
 
