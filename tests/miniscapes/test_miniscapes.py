@@ -260,6 +260,26 @@ def test_same_bytes_for_any_number_of_processes(smoke, tmp_path):
     assert digest(again) == digest(smoke)
 
 
+def test_weathers_restrict_every_city_and_are_part_of_the_specification(tmp_path):
+    frames = plan("train", 24, 0, ("night", "rain"))
+    assert {(f.city.name, f.weather) for f in frames} == {
+        (f.city.name, weather) for f in plan("train", 24, 0) for weather in ("night", "rain")
+    }
+    assert [f.wanted for f in frames] == [f.wanted for f in plan("train", 24, 0)]
+    night = generate(tmp_path / "night", **TINY, workers=1, weathers=("night",))
+    usual = generate(tmp_path / "usual", **TINY, workers=1)
+    assert json.loads((night / "miniscapes.json").read_text())["weathers"] == ["night"]
+    assert generate(night, **TINY, weathers=("night",)) == night
+
+    def brightness(root: Path) -> float:
+        return np.mean([read(path).mean() for path in sorted(root.glob("leftImg8bit/train/*/*.png"))])
+
+    assert brightness(night) < 0.7 * brightness(usual)
+    for root, weathers in ((night, ()), (usual, ("night",)), (night, ("rain",))):
+        with pytest.raises(CourseError, match=r"another MiniScapes data set \(weathers .* instead of .*\): delete"):
+            generate(root, **TINY, weathers=weathers)
+
+
 def test_another_seed_yields_other_streets(tmp_path):
     one, other = (digest(generate(tmp_path / str(seed), **TINY, seed=seed, workers=1)) for seed in (0, 1))
     assert one.keys() == other.keys()
@@ -327,6 +347,8 @@ def test_interruption_leaves_no_files(tmp_path, monkeypatch, failure):
         {"seed": "0"},
         {"workers": 0},
         {"workers": 1.5},
+        {"weathers": ("snow",)},
+        {"weathers": "night"},
     ],
 )
 def test_invalid_arguments_raise_one_sentence(tmp_path, wrong):
