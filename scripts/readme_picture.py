@@ -1,4 +1,4 @@
-"""Draw docs/frame.png, the figure in the README, from the results of `make run` in outputs/mini.
+"""Draw docs/frame.png, the figure in the README: a validation frame, its label, and the best network's prediction.
 
 .venv/bin/python scripts/readme_picture.py [--frame 4]
 """
@@ -9,7 +9,7 @@ import argparse
 
 import matplotlib
 
-from helpers import evaluation, models, plotting, pruning
+from helpers import evaluation, models, plotting
 from helpers.cityscapes import read_image, read_label
 from helpers.common.files import PROJECT, atomic_path
 from helpers.notebook import Notebook
@@ -20,25 +20,18 @@ matplotlib.use("agg")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frame", type=int, default=0, help="index of the validation frame")
-    nb = Notebook("05", profile="mini")
+    nb = Notebook("03", profile="mini")
     frame = nb.frames("val")[parser.parse_args().frame]
-    image = read_image(frame)
+    image, label = read_image(frame), read_label(frame)
 
-    networks = {
-        models.title(name): models.load_weights(
-            models.build(name), nb.require(f"02/{name}/{models.WEIGHTS}", made_by="02")
-        )
-        for name in nb.profile.models
-    }
-    networks["Fast-SCNN, pruned"] = pruning.load_pruned(nb.require("04/pruned", made_by="04"))
-    images = [image, plotting.overlay(image, read_label(frame), 0.75)]
-    images += [plotting.overlay(image, evaluation.predict(net, image), 0.75) for net in networks.values()]
+    name, card = max(models.cards().items(), key=lambda item: item[1].scores.miou)
+    prediction = evaluation.predict(models.load_shipped(name), image)
     figure = plotting.frame_grid(
-        images,
-        [frame.stem, "label", *networks],
+        [image, plotting.overlay(image, label, 0.75), plotting.overlay(image, prediction, 0.75)],
+        [frame.stem, "label", f"prediction of {card.title}"],
         columns=3,
         caption=nb.caption,
-        legend=plotting.present_classes(read_label(frame)),
+        legend=plotting.present_classes(label),
     )
     with atomic_path(PROJECT / "docs" / "frame.png") as temporary:
         figure.savefig(temporary, dpi=90)
