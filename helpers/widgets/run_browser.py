@@ -1,4 +1,4 @@
-"""Compare the curves of recorded training runs: selected, coloured by a setting, smoothed."""
+"""Compare the curves of training runs over the images seen: selected, coloured by a setting, smoothed."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from matplotlib.figure import Figure
 from helpers.common.errors import CourseError
 from helpers.widgets.encoding import encode_figure
 
-QUANTITIES = {"training loss": "loss", "mIoU, validation": "miou", "learning rate": "lr"}
+QUANTITIES = {"mIoU, validation": "miou", "training loss": "loss", "learning rate": "lr"}
 SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")
 
 
 class RunBrowser(ipywidgets.VBox):
     """Draw the curves of `runs`, objects like `helpers.training.recorded.Run`; raise CourseError without a run.
 
-    Controls: `quantity` (to draw), `colour` (setting that determines the colour), `chosen` (runs), `smooth` (iterations
-    over which the loss is averaged). Outputs: `picture` (figure as PNG), `table` (final values as HTML).
+    Controls: `quantity` (to draw), `colour` (setting that determines the colour), `chosen` (runs), `smooth` (recorded
+    values over which the loss is averaged, at most a quarter of them), `logarithmic` (axis of images seen).
+    Outputs: `picture` (figure as PNG), `table` (final values as HTML).
     """
 
     def __init__(self, runs: Sequence[Any], caption: str = ""):
         if not runs:
-            raise CourseError("Expected at least one recorded run, got none: train a network first.")
+            raise CourseError("Expected at least one run, got none: train a network first.")
         self.runs, self.caption = list(runs), caption
         names = [run.name for run in self.runs]
         differing = [key for key in SETTINGS if len({_text(run.settings.get(key)) for run in self.runs}) > 1]
         self.quantity = ipywidgets.Dropdown(options=list(QUANTITIES), description="show")
         self.colour = ipywidgets.Dropdown(options=differing or ["network"], description="colour by")
         self.smooth = ipywidgets.IntSlider(20, 1, 50, description="smooth", continuous_update=False)
+        self.logarithmic = ipywidgets.Checkbox(True, description="logarithmic axis")
         self.chosen = ipywidgets.SelectMultiple(
             options=names, value=names, rows=min(12, len(names)), description="runs", layout={"width": "420px"}
         )
         self.picture = ipywidgets.Image(format="png", width=640)
         self.table = ipywidgets.HTML()
-        for control in (self.quantity, self.colour, self.smooth, self.chosen):
+        for control in (self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen):
             control.observe(self._draw, names="value")
-        controls = ipywidgets.VBox([self.quantity, self.colour, self.smooth, self.chosen])
+        controls = ipywidgets.VBox([self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen])
         super().__init__([ipywidgets.HBox([controls, self.picture], layout={"flex_flow": "row wrap"}), self.table])
         self._draw()
 
@@ -54,10 +56,17 @@ class RunBrowser(ipywidgets.VBox):
         for run in runs:
             value = _text(run.settings.get(key))
             x, y = self._curve(run, kind)
+            if not len(x):  # not recorded
+                continue
             label = f"{key} {value}" if value not in labelled else None
             labelled.add(value)
-            ax.plot(x, y, color=f"C{values.index(value) % 10}", marker="o" if kind == "miou" else None, label=label)
-        ax.set(xlabel="iteration", ylabel=self.quantity.value, ylim=(0, None))
+            ax.plot(x, y, color=f"C{values.index(value) % 10}", marker="o" if len(x) < 20 else None, label=label)
+        ax.set(
+            xlabel="images seen",
+            xscale="log" if self.logarithmic.value else "linear",
+            ylabel=self.quantity.value,
+            ylim=(0, None),
+        )
         ax.grid(alpha=0.3)
         if labelled:
             ax.legend(fontsize=8)
@@ -69,18 +78,23 @@ class RunBrowser(ipywidgets.VBox):
         if kind == "miou":
             return np.asarray(run.validated), np.asarray(run.miou)
         values = np.asarray(getattr(run, kind), dtype=float)
-        width = max(1, min(self.smooth.value if kind == "loss" else 1, len(values)))
+        if not len(values):
+            return values, values
+        width = max(1, min(self.smooth.value if kind == "loss" else 1, len(values) // 4))
         mean = np.convolve(values, np.full(width, 1 / width), mode="valid")
-        return np.arange(width, len(values) + 1), mean
+        return np.asarray(run.samples)[width - 1 :], mean
 
 
 def _table(runs: Sequence[Any]) -> str:
     rows = "".join(
-        f"<tr><td style='text-align:left'>{escape(run.name)}</td><td>{np.mean(run.loss[-20:]):.3f}</td>"
+        f"<tr><td style='text-align:left'>{escape(run.name)}</td><td>{run.samples[-1]:,}</td>"
+        f"<td>{np.mean(run.loss[-max(1, min(20, len(run.loss) // 10)) :]):.3f}</td>"
         f"<td>{f'{run.miou[-1]:.3f}' if len(run.miou) else ''}</td></tr>"
         for run in runs
     )
-    head = "<tr><th style='text-align:left'>run</th><th>loss, last 20</th><th>mIoU, last</th></tr>"
+    head = (
+        "<tr><th style='text-align:left'>run</th><th>images seen</th><th>loss, last steps</th><th>mIoU, last</th></tr>"
+    )
     return f"<table style='border-spacing:1em 0'>{head}{rows}</table>"
 
 

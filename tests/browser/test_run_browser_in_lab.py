@@ -11,7 +11,8 @@ from types import SimpleNamespace as Run
 from helpers.widgets.run_browser import RunBrowser
 
 def run(name, lr):
-    return Run(name=name, settings={"lr": lr}, loss=[3.0, 2.0, lr], lr=[lr] * 3, validated=[3], miou=[lr])
+    return Run(name=name, settings={"lr": lr}, samples=[2, 4, 6], loss=[3.0, 2.0, lr], lr=[lr] * 3, validated=[6],
+               miou=[lr])
 
 RunBrowser([run("slow", 0.01), run("fast", 0.5)])
 """
@@ -30,7 +31,7 @@ def test_controls_change_the_picture(run_cell):
         )
         return picture.evaluate(SOURCE)
 
-    page.locator(".widget-dropdown select").first.select_option("mIoU, validation")
+    page.locator(".widget-dropdown select").first.select_option("training loss")
     before = changed(before)
     page.locator(".widget-select-multiple select").select_option(["fast"])
     changed(before)

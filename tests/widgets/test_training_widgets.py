@@ -9,8 +9,7 @@ from PIL import Image
 
 from helpers.cityscapes import PALETTE
 from helpers.common.errors import CourseError
-from helpers.training import recorded
-from helpers.training.recorded import Run, recorded_runs, runs_below
+from helpers.training.recorded import Run, lead_changes, runs_below, shipped_runs
 from helpers.widgets.run_browser import RunBrowser
 from helpers.widgets.training_view import TrainingView
 
@@ -31,7 +30,7 @@ def test_training_view_shows_the_prediction():
 
 def run(name, lr, losses=(("cross_entropy", 1.0),)):
     settings = {"network": "a", "lr": lr, "losses": losses}
-    return Run(name, settings, list(np.linspace(3, lr, 40)), [lr] * 40, [20, 40], [0.1, lr])
+    return Run(name, settings, list(range(2, 82, 2)), list(np.linspace(3, lr, 40)), [lr] * 40, [40, 80], [0.1, lr])
 
 
 @pytest.fixture
@@ -45,9 +44,16 @@ def test_only_differing_settings_are_offered_as_colour(browser):
 
 @pytest.mark.parametrize(
     ("control", "value"),
-    [("quantity", "mIoU, validation"), ("colour", "losses"), ("smooth", 1), ("chosen", ("slow",))],
+    [
+        ("quantity", "learning rate"),
+        ("colour", "losses"),
+        ("smooth", 1),
+        ("logarithmic", False),
+        ("chosen", ("slow",)),
+    ],
 )
 def test_every_control_changes_the_picture(browser, control, value):
+    browser.quantity.value = "training loss"
     before = browser.picture.value
     getattr(browser, control).value = value
     assert browser.picture.value != before
@@ -57,7 +63,7 @@ def test_every_control_changes_the_picture(browser, control, value):
 def test_table_lists_only_the_chosen_runs(browser):
     browser.chosen.value = ("fast",)
     assert "fast" in browser.table.value and "slow" not in browser.table.value
-    assert "0.100" in browser.table.value
+    assert "0.100" in browser.table.value and "80" in browser.table.value
 
 
 def test_names_of_runs_are_escaped():
@@ -70,20 +76,33 @@ def test_no_chosen_run_draws_an_empty_picture(browser):
 
 
 def test_no_run_is_an_error():
-    with pytest.raises(CourseError, match="at least one recorded run"):
+    with pytest.raises(CourseError, match="at least one run"):
         RunBrowser([])
 
 
-def test_recorded_runs_say_what_they_are_and_learn():
-    about = json.loads(recorded.RECORDED.read_text())["about"]
-    assert "MiniScapes" in about and "seed" in about
-    runs = recorded_runs()
-    assert len(runs) >= 6
-    for each in runs:
-        assert len(each.loss) == len(each.lr) and len(each.validated) == len(each.miou)
-        assert np.mean(each.loss[-10:]) < each.loss[0]
-    for key in ("lr", "crop_hw", "losses"):
-        assert len({str(each.settings[key]) for each in runs}) > 1
+def test_a_run_without_learning_rates_is_drawn_where_it_has_values():
+    shipped = Run("shipped", {"network": "b", "lr": 0.1}, [16, 32], [0.5, 0.4], [], [16, 32], [0.4, 0.8])
+    browser = RunBrowser([run("slow", 0.01), shipped])
+    browser.chosen.value = ("shipped",)
+    with_values = browser.picture.value
+    browser.quantity.value = "learning rate"
+    assert browser.picture.value != with_values
+
+
+def test_shipped_runs_are_those_of_the_cards():
+    runs = {each.settings["network"]: each for each in shipped_runs() if "pruned" not in each.name}
+    assert set(runs) == {"hrnet_w18_small_v2", "uhrnet_w18_small", "fastscnn"}
+    hrnet = runs["hrnet_w18_small_v2"]
+    assert hrnet.miou[-1] == pytest.approx(0.832, abs=1e-3)
+    assert list(hrnet.samples) == list(hrnet.validated) and hrnet.samples[-1] == 16 * 3683
+    assert hrnet.settings["optimiser"] == "adamw" and runs["fastscnn"].settings["optimiser"] == "adam"
+    RunBrowser(list(runs.values()))
+
+
+def test_lead_changes_count_crossings_and_skip_ties():
+    assert lead_changes([1, 3, 3, 1], [2, 2, 2, 2]) == 2
+    assert lead_changes([3, 2, 3], [2, 2, 2]) == 0
+    assert lead_changes([3, 2, 1], [2, 2, 2]) == 1
 
 
 def test_runs_of_a_folder(tmp_path):
@@ -91,10 +110,19 @@ def test_runs_of_a_folder(tmp_path):
         folder = tmp_path / place
         folder.mkdir(parents=True)
         (folder / "history.json").write_text(
-            json.dumps({"loss": [2.0], "lr": [0.1], "seconds": 1.0, "run": {"recipe": {"lr": 0.1}}})
+            json.dumps(
+                {
+                    "loss": [2.0, 1.0],
+                    "lr": [0.1, 0.1],
+                    "validated": [2],
+                    "miou": [0.5],
+                    "run": {"recipe": {"lr": 0.1, "batch_size": 3}},
+                }
+            )
         )
     found = runs_below(tmp_path)
     assert [(each.name, each.settings["network"], each.settings["lr"]) for each in found] == [
         ("hrnet", "hrnet", 0.1),
         ("losses/0", "losses", 0.1),
     ]
+    assert found[0].samples == [3, 6] and found[0].validated == [6]
