@@ -13,13 +13,18 @@ def check_polynomial_decay(function: Callable) -> Result:
         function,
         [
             Case("the first of 100 iterations, from 0.1 to 0", (0, 100, 0.1, 0.0, 0.9), equals(0.1)),
-            Case("iteration 50 of 100 with power 1", (50, 100, 0.1, 0.0, 1.0), equals(0.05)),
-            Case("iteration 75 of 100 with power 2", (75, 100, 0.16, 0.0, 2.0), equals(0.01)),
+            Case(
+                "iteration 50 of 100 with power 1, from 0.1 to 0",
+                (50, 100, 0.1, 0.0, 1.0),
+                equals(0.05),
+                "With power 1 the rate falls in a straight line: half of the iterations are left, so half of the rate.",
+            ),
+            Case("iteration 75 of 100 with power 2, from 0.16 to 0", (75, 100, 0.16, 0.0, 2.0), equals(0.01)),
             Case(
                 "iteration 50 of 100 with power 1, from 0.1 to 0.02",
                 (50, 100, 0.1, 0.02, 1.0),
                 equals(0.06),
-                "The difference between the two rates decays; add the end rate again.",
+                "Only the difference lr - lr_end decays; add lr_end to the result.",
             ),
         ],
         hint="The remaining share of the run is 1 - iteration / iterations; raise only this share to the power.",
@@ -46,10 +51,14 @@ def check_joint_statistics(function: Callable) -> Result:
     return check(
         function,
         [
-            Case("two equal parts", ([1.0, 1.0], [4.0, 4.0]), equals([1.0, 4.0])),
+            Case(
+                "two parts with the same statistics",
+                ([1.0, 1.0], [4.0, 4.0]),
+                equals([1.0, 4.0]),
+                "Return a pair: the mean of all values, then their variance.",
+            ),
             Case("a dark and a bright image, each without contrast", ([0.0, 1.0], [0.0, 0.0]), equals([0.5, 0.25])),
             Case("four parts", ([1.0, 3.0, 1.0, 3.0], [1.0, 2.0, 3.0, 2.0]), equals([2.0, 3.0])),
         ],
-        hint="The average of the variances misses the distance between the means: the variance of all values is the "
-        "mean of the variances plus the variance of the means.",
+        hint="The mean of the variances ignores the distance between the means: add the variance of the means.",
     )

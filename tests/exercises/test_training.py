@@ -21,10 +21,14 @@ def test_mistakes_get_their_hint():
     def wrong_power(iteration, iterations, lr, lr_end, power):
         return (lr * (1 - iteration / iterations)) ** power
 
+    def upside_down(iteration, iterations, lr, lr_end, power):
+        return (lr - lr_end) * (iteration / iterations) ** power + lr_end
+
     assert "nothing yet" in check_polynomial_decay(empty).message
-    assert "add the end rate again" in check_polynomial_decay(no_end).message
+    assert "add lr_end" in check_polynomial_decay(no_end).message
     assert "only this share" in check_polynomial_decay(wrong_power).message
-    assert not any(check_polynomial_decay(wrong).solved for wrong in (empty, no_end, wrong_power))
+    assert "The remaining share" in check_polynomial_decay(upside_down).message
+    assert not any(check_polynomial_decay(wrong).solved for wrong in (empty, no_end, wrong_power, upside_down))
 
 
 def test_receptive_field():
