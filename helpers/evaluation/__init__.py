@@ -3,7 +3,6 @@
 On the command line: `python -m helpers.evaluation evaluate|predict|submit`.
 """
 
-from helpers.evaluation.confidence import true_class_probability
 from helpers.evaluation.evaluating import Evaluation, evaluate, read_prediction
 from helpers.evaluation.opening import PredictFn, Segmenter, open_network, predict
 from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
@@ -22,5 +21,4 @@ __all__ = [
     "predict",
     "read_prediction",
     "scores",
-    "true_class_probability",
 ]

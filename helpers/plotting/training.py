@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 
 from helpers.plotting.base import new_axes
 
+TRAIN = ", train"  # ends the name of a score on training frames
+
 
 def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str | None = None) -> Axes:
     """Draw the learning rate of each iteration."""
@@ -124,14 +126,60 @@ def _connect(ax: Axes, place: Mapping, stages: Sequence[int], strides: Sequence[
 
 
 def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], ax: Axes | None = None) -> Axes:
-    """Draw the validation mIoU, one line per name: {name: (iterations, mIoU)}."""
+    """Draw the mIoU over the iterations, one line per name: {name: (iterations, mIoU)}.
+
+    A name that ends in ", train" is drawn dotted, in the colour of the name without it.
+    """
     ax = new_axes(ax, (7, 3.0))
+    plain = list(dict.fromkeys(name.removesuffix(TRAIN) for name in curves))
     for name, (iterations, miou) in curves.items():
-        ax.plot(iterations, miou, marker="o", markersize=4, label=name)
-    ax.set(xlabel="iteration", ylabel="mIoU, validation", ylim=(0, None), xlim=(0, None))
+        style = ":" if name.endswith(TRAIN) else "-"
+        color = f"C{plain.index(name.removesuffix(TRAIN))}"
+        ax.plot(iterations, miou, style, marker="o", markersize=4, color=color, label=name)
+    ax.set(xlabel="iteration", ylabel="mIoU", ylim=(0, None), xlim=(0, None))
     ax.grid(alpha=0.3)
-    ax.legend()
+    ax.legend(fontsize=8)
     return ax
+
+
+def miou_by_samples(
+    own: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    recorded: Mapping[str, tuple[Sequence[int], Sequence[float]]],
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the validation mIoU over the images seen, on a logarithmic axis.
+
+    Both map names to (images seen, mIoU). Runs of `own` are solid, those of `recorded` dashed with their end labelled;
+    the same name has the same colour in both.
+    """
+    ax = new_axes(ax, (9, 3.8))
+    names = list(dict.fromkeys([*own, *recorded]))
+    for name, (samples, miou) in own.items():
+        ax.plot(samples, miou, "o-", color=f"C{names.index(name)}", markersize=4, label=f"{name}, this run")
+    ends = []
+    for name, (samples, miou) in recorded.items():
+        color = f"C{names.index(name)}"
+        ax.plot(samples, miou, "s--", color=color, markersize=4, label=f"{name}, recorded")
+        ends.append((miou[-1], samples[-1], color))
+    heights = _spread([end[0] for end in ends], 0.06)
+    for (miou, samples, color), height in zip(ends, heights, strict=True):
+        ax.annotate(
+            f" {miou:.3f}", (samples, miou), (samples * 1.12, height), color=color, va="center", annotation_clip=False
+        )
+    ax.set(xlabel="images seen", ylabel="mIoU, validation", xscale="log", ylim=(0, 1))
+    ax.margins(x=0.1)
+    ax.grid(alpha=0.3)
+    ax.legend(loc="upper left", fontsize=8)
+    return ax
+
+
+def _spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Move heights apart, upwards from the lowest, until they are `gap` apart."""
+    moved = list(heights)
+    order = np.argsort(heights)
+    for below, above in zip(order[:-1], order[1:], strict=True):
+        moved[above] = max(moved[above], moved[below] + gap)
+    return moved
 
 
 def grouped_bars(
