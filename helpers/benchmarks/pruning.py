@@ -1,7 +1,7 @@
 """Latency of a pruned Fast-SCNN relative to the unpruned one, frame to labels with the argmax in the graph.
 
 Plans: "kept" is the plan that notebook 04 wrote at profile mini, left out when there is none. The others remove the
-same share from every group: "even" as much as that profile, in its multiples of channels; "aligned" 51 % of the
+same share from every group: "even" the profile's largest cut, in its multiples of channels; "aligned" 51 % of the
 multiply-accumulates in these multiples, "any" 51 % in any numbers of channels, "deep" 70 % in multiples. Weights are
 random: they do not change the time. Engines: "onednn" is Paddle Inference with oneDNN, "best" the engine that runs the
 unpruned network fastest.
@@ -26,7 +26,7 @@ from helpers.models import build
 from helpers.profiles import load_profile
 from helpers.pruning import Analysis, Plan, export_plans, fastest_engine, measure_exports
 
-# name: share of the multiply-accumulates to remove (None: as the profile), and whether channels are aligned
+# name: share of the multiply-accumulates to remove (None: the profile's largest cut), and whether channels are aligned
 PLANS = {"even": (None, True), "aligned": (0.51, True), "any": (0.51, False), "deep": (0.7, True)}
 ONEDNN = "paddle-onednn"
 KEPT = PROJECT / "outputs" / "mini" / "04" / "pruned" / "plan.json"
@@ -56,7 +56,7 @@ def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     plans: dict[str, Plan | None] = {"before": None}
     for name in size.plans:
         cut, aligned = PLANS[name]
-        plans[name] = analysis.plan_for(cut or spec.cut, align=spec.align if aligned else 1)
+        plans[name] = analysis.plan_for(cut or max(spec.cuts), align=spec.align if aligned else 1)
     if KEPT.is_file():
         plans["kept"] = Plan.load(KEPT)
     else:
