@@ -161,8 +161,8 @@ class PruneSpec:
         Batches to estimate batch norm statistics from.
     sensitivity_ratios : tuple of float
         Shares of filters removed for the sensitivity curves.
-    sensitivity_frames : int
-        Training frames for these curves.
+    sensitivity_frames, sensitivity_batches : int
+        Training frames that are scored, and batches for batch norm statistics, for each point of these curves.
     """
 
     cut: float
@@ -177,6 +177,7 @@ class PruneSpec:
     refresh_batches: int
     sensitivity_ratios: tuple[float, ...]
     sensitivity_frames: int
+    sensitivity_batches: int
 
 
 @dataclass(frozen=True)

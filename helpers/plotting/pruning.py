@@ -48,7 +48,7 @@ def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
     rng = np.random.default_rng(0)  # horizontal jitter separates equal norms
     for column, (name, values) in enumerate(norms.items()):
         is_kept = np.isin(np.arange(len(values)), kept[name])
-        relative = np.maximum(values / values.mean(), FAINTEST)
+        relative = np.maximum(_relative(values), FAINTEST)
         x = column + rng.uniform(-0.32, 0.32, len(values))
         for chosen, color, label in ((is_kept, KEPT, "kept"), (~is_kept, REMOVED, "removed")):
             ax.scatter(x[chosen], relative[chosen], s=5, color=color, label=label if column == 0 else None)
@@ -149,13 +149,13 @@ def scores_by_cut(
     """
     ax = new_axes(ax, (7, 3.8))
     if level is not None:
-        ax.axhline(level, color="0.4", linewidth=0.8, linestyle="--", label="unpruned")
+        ax.axhline(level, color="0.4", linewidth=0.8, linestyle="--", label="unpruned, the same treatment")
     for number, (name, points) in enumerate(lines.items()):
         cuts = [cut for cut, _ in points]
         ax.plot(cuts, [np.mean(scores) for _, scores in points], marker="o", color=f"C{number}", label=name)
         for cut, scores in points:
             if len(scores) > 1:
-                ax.scatter([cut] * len(scores), scores, s=12, color=f"C{number}", alpha=0.6, marker="_")
+                ax.scatter([cut] * len(scores), scores, s=60, color=f"C{number}", marker="_")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set(xlabel="multiply-accumulates removed", ylabel=ylabel, ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
@@ -179,6 +179,11 @@ def score_bars(scores: Mapping[str, Sequence[float]], level: float, ylabel: str,
     return ax
 
 
+def _relative(norms: np.ndarray) -> np.ndarray:
+    """Return norms divided by their mean; a layer of zeros stays zero."""
+    return norms / norms.mean() if norms.any() else np.zeros_like(norms)
+
+
 def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[int]]) -> Figure:
     """Draw the norms of single layers, relative to the layer's mean, from the weakest filter to the strongest.
 
@@ -188,9 +193,11 @@ def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
     for ax, (name, values) in zip(axes[0], norms.items(), strict=True):
         order = np.argsort(values)
         is_kept = np.isin(order, kept[name])
-        relative = values[order] / values.mean()
+        relative = _relative(values)[order]
         for chosen, color, label in ((~is_kept, REMOVED, "removed"), (is_kept, KEPT, "kept")):
             ax.bar(np.flatnonzero(chosen), relative[chosen], width=1.0, color=color, label=label)
+        # many removed filters have a norm near zero: shade them, or they cannot be seen
+        ax.bar(np.flatnonzero(~is_kept), relative.max(), width=1.0, color=REMOVED, alpha=0.12)
         ax.set(title=short_name(name), xlabel="filters, weakest first", ylabel="L1 norm / layer's mean")
         ax.title.set_fontsize(10)
         ax.legend(frameon=False, fontsize=8, loc="upper left")
@@ -200,9 +207,9 @@ def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
 def paths(values: Mapping[str, np.ndarray], ylabel: str, ax: Axes | None = None) -> Axes:
     """Draw a value against the training step, float (steps,), one line per name."""
     ax = new_axes(ax, (7, 3.2))
-    for number, (name, path) in enumerate(values.items()):
-        ax.plot(path, label=name, linestyle=("-", "--", "-", "--")[number % 4], linewidth=1.8)
-    ax.set(xlabel="training step", ylabel=ylabel)
+    for number, (name, path) in enumerate(values.items()):  # later lines are thinner: earlier ones remain visible
+        ax.plot(path, label=name, linewidth=4.5 - number)
+    ax.set(xlabel="training step", ylabel=ylabel, ylim=(0, None))
     ax.legend(frameon=False, fontsize=8)
     ax.grid(alpha=0.3)
     return ax
@@ -231,7 +238,7 @@ def time_bars(
     ax.set_yticks(range(len(names)), names, fontsize=9)
     ax.invert_yaxis()
     ax.set(xlabel="relative to the unpruned network", xlim=(0, None))
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), markerscale=0.4)
     return ax
 
 

@@ -139,14 +139,14 @@ class Study:
         return sensitivity(
             net,
             analysis,
-            lambda network: quick_miou(self._refreshed(network), few),
+            lambda network: quick_miou(self._refreshed(network, spec.sensitivity_batches), few),
             folder / "sensitivity.json",
             ratios=spec.sensitivity_ratios,
             on=", ".join(frame.stem for frame in few),
         )
 
-    def _refreshed(self, network: nn.Layer) -> nn.Layer:
-        batches = self.profile.prune.refresh_batches
+    def _refreshed(self, network: nn.Layer, batches: int = 0) -> nn.Layer:
+        batches = batches or self.profile.prune.refresh_batches
         return refresh_statistics(copy.deepcopy(network), self.train, self.profile.finetune, batches=batches, desc="")
 
     def _tuned(self, net: nn.Layer, plan: Plan | None, way: str, seed: int, folder: Path) -> nn.Layer:

@@ -70,7 +70,8 @@ def test_score_bars_show_the_mean():
 
 def test_ranked_norms_go_from_weakest_to_strongest():
     figure = ranked_norms({"a": np.array([3.0, 1.0, 2.0])}, {"a": [0, 2]})
-    removed, kept = figure.axes[0].containers
+    removed, kept, shade = figure.axes[0].containers
+    assert [bar.get_x() + 0.5 for bar in shade] == [0]
     assert [(bar.get_x() + 0.5, bar.get_height()) for bar in removed] == [(0, 0.5)]
     assert [(bar.get_x() + 0.5, bar.get_height()) for bar in kept] == [(1, 1.0), (2, 1.5)]
 
@@ -87,3 +88,8 @@ def test_time_bars_show_ratio_quartiles_and_work():
     assert ax.collections[0].get_segments()[1][:, 0].tolist() == [0.5, 0.7]
     assert ax.collections[-1].get_offsets()[:, 0].tolist() == [1.0, 0.49]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+
+
+def test_a_layer_of_zeros_has_no_mean_to_divide_by():
+    ax = filter_norms({"a": np.zeros(2)}, {"a": [1]})
+    assert [dots.get_offsets()[0, 1] for dots in ax.collections] == [FAINTEST, FAINTEST]
