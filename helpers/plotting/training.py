@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from helpers.plotting.base import new_axes
 
-TRAIN = ", train"  # ends the name of a score on training frames
+TRAIN, VAL = ", train", ", val"  # end the name of a score on such frames
 
 
 def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str | None = None) -> Axes:
@@ -128,13 +128,14 @@ def _connect(ax: Axes, place: Mapping, stages: Sequence[int], strides: Sequence[
 def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], ax: Axes | None = None) -> Axes:
     """Draw the mIoU over the iterations, one line per name: {name: (iterations, mIoU)}.
 
-    A name that ends in ", train" is drawn dotted, in the colour of the name without it.
+    Scores on train frames, whose names end in ", train", are dotted, in the colour of the name with ", val".
     """
     ax = new_axes(ax, (7, 3.0))
-    plain = list(dict.fromkeys(name.removesuffix(TRAIN) for name in curves))
+    plain = {name: name.removesuffix(TRAIN).removesuffix(VAL) for name in curves}
+    networks = list(dict.fromkeys(plain.values()))
     for name, (iterations, miou) in curves.items():
         style = ":" if name.endswith(TRAIN) else "-"
-        color = f"C{plain.index(name.removesuffix(TRAIN))}"
+        color = f"C{networks.index(plain[name])}"
         ax.plot(iterations, miou, style, marker="o", markersize=4, color=color, label=name)
     ax.set(xlabel="iteration", ylabel="mIoU", ylim=(0, None), xlim=(0, None))
     ax.grid(alpha=0.3)

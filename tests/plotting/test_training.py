@@ -34,7 +34,7 @@ def test_validation_curves_pass_through_the_points():
 
 
 def test_train_and_validation_score_of_a_network_share_a_colour():
-    ax = training.validation_curves({"net": ([1], [0.1]), "net, train": ([1], [0.2]), "other": ([1], [0.3])})
+    ax = training.validation_curves({"net, val": ([1], [0.1]), "net, train": ([1], [0.2]), "other": ([1], [0.3])})
     val, train, other = ax.lines
     assert val.get_color() == train.get_color() != other.get_color()
     assert (val.get_linestyle(), train.get_linestyle()) == ("-", ":")
