@@ -1,8 +1,8 @@
-"""Every patch that PaddleSeg 2.8.0 and PaddleSlim 2.6.0 need on Paddle 3.2.2.
+"""Patches for PaddleSeg 2.8.0 and PaddleSlim 2.6.0 on Paddle 3.2.2.
 
-Both were written for Paddle 2.4 to 2.6 and have no newer release. Each patch says what breaks, where upstream talks of
-it, and when it can go; `tests/test_paddle_compat.py` fails for a patch that is no longer needed. `apply` patches
-PaddleSeg; PaddleSlim, which takes seconds to import, is patched when `slim_guard` is first entered.
+Both were written for Paddle 2.4 to 2.6 and have no newer release. Each patch documents what breaks, the upstream report
+and when to remove it; `tests/test_paddle_compat.py` fails for a patch that is no longer needed. `apply` patches
+PaddleSeg. PaddleSlim takes seconds to import, so `apply_to_paddleslim` patches it only where it is used.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from paddle.base.layer_helper import LayerHelper
 
 
 def apply() -> None:
-    """Patch PaddleSeg in this process; calling it again changes nothing."""
+    """Patch PaddleSeg in this process; safe to call again."""
     patch_ohem_loss()
 
 
 def apply_to_paddleslim() -> None:
-    """Patch PaddleSlim in this process; calling it again changes nothing."""
+    """Patch PaddleSlim in this process; safe to call again."""
     import_paddleslim()
     patch_to_static_name()
     patch_dygraph2program()
@@ -35,32 +35,32 @@ def apply_to_paddleslim() -> None:
 
 @contextmanager
 def slim_guard() -> Iterator[None]:
-    """Inside, PaddleSlim's pruners and `dygraph_flops` work; Paddle computes eagerly inside and after.
+    """Make PaddleSlim's graphs, pruners and `dygraph_flops` work inside the context, in eager mode.
 
-    What breaks: PaddleSlim reads programs of Paddle's old intermediate representation (blocks, operators, variables);
-    since Paddle 3.0 tracing gives the new one, and its `GraphWrapper` fails on it.
-    Upstream: not reported for the pruners; Paddle made the new representation the default with pull request 68278.
-    Can go: when a PaddleSlim release reads `paddle.pir.Program`.
+    What breaks: PaddleSlim reads programs in Paddle's old intermediate representation (blocks, operators, variables).
+    Since Paddle 3.0 tracing yields the new one, and `GraphWrapper` fails on it.
+    Upstream: not reported for the pruners; Paddle made the new representation the default in pull request 68278.
+    Remove: when a PaddleSlim release reads `paddle.pir.Program`.
     """
     apply_to_paddleslim()
     from paddle.pir_utils import OldIrGuard
 
     with OldIrGuard(), warnings.catch_warnings():
-        # A batch norm layer warns at each trace in training mode that it keeps its statistics.
+        # In training mode, batch norm layers warn at each trace that they track statistics.
         warnings.filterwarnings("ignore", message="When training, we now always track")
-        paddle.disable_static()  # the guard begins in static mode; PaddleSlim switches by itself where it traces
+        paddle.disable_static()  # the guard starts in static mode; PaddleSlim switches itself to trace
         yield
 
 
 @contextmanager
 def old_ir_operators() -> Iterator[None]:
-    """Inside, networks with a matrix product of batches or a sigmoid can be traced in the old representation.
+    """Trace networks with `paddle.bmm` or `F.sigmoid` in the old representation inside the context.
 
-    What breaks: since Paddle 3.2 `paddle.bmm` and `F.sigmoid` call `_C_ops` at once
-    (`paddle/base/dygraph/generated_tensor_methods_patch.py`), which knows eager tensors and values of the new
-    representation only: "argument must be Value, but got Variable", as in OCRNet and BiSeNetV2.
-    Upstream: not reported; the old representation is on its way out.
-    Can go: when no engine needs a graph in the old format any more.
+    What breaks: since Paddle 3.2 both call `_C_ops` directly (`paddle/base/dygraph/generated_tensor_methods_patch.py`),
+    which accepts only eager tensors and values of the new representation: "argument must be Value, but got Variable",
+    as in OCRNet and BiSeNetV2.
+    Upstream: not reported; the old representation is being phased out.
+    Remove: when no engine needs a graph in the old format.
     """
     saved = paddle.bmm, F.sigmoid
     paddle.bmm = lambda x, y, name=None: _old_ir_operator("bmm", X=x, Y=y)
@@ -83,9 +83,9 @@ def patch_ohem_loss() -> None:
 
     What breaks: `TypeError: Type promotion only support calculations between floating-point numbers`, as soon as there
     are more labelled pixels than `min_kept`.
-    Upstream: Paddle pull request 63842 made mixed products an error; PaddleSeg pull request 3731 fixes such places on
-    its develop branch. Not reported for this loss.
-    Can go: with a PaddleSeg release newer than 2.8.0 that casts its masks.
+    Upstream: Paddle pull request 63842 made mixed products an error; PaddleSeg pull request 3731 fixes such code on its
+    develop branch. Not reported for this loss.
+    Remove: with a PaddleSeg release newer than 2.8.0 that casts its masks.
     """
     from paddleseg.models.losses.ohem_cross_entropy_loss import OhemCrossEntropyLoss
 
@@ -93,11 +93,11 @@ def patch_ohem_loss() -> None:
 
 
 def import_paddleslim() -> None:
-    """PaddleSlim switches matplotlib to its backend for files when it is imported.
+    """PaddleSlim switches matplotlib to a file backend when it is imported.
 
-    What breaks: after the first pruning no figure appears in a notebook any more.
+    What breaks: after the first pruning, a notebook shows no more figures.
     Upstream: not reported; `paddleslim/common/analyze_helper.py` calls `matplotlib.use('Agg')`.
-    Can go: when it no longer does.
+    Remove: when it no longer does.
     """
     if "paddleslim" in sys.modules:
         return
@@ -114,11 +114,11 @@ def import_paddleslim() -> None:
 
 
 def patch_to_static_name() -> None:
-    """PaddleSlim asks for `paddle.base.dygraph.base._to_static_mode_guard_`.
+    """PaddleSlim uses `paddle.base.dygraph.base._to_static_mode_guard_`.
 
     What breaks: AttributeError in every trace; the name lost its underscores in Paddle 3.0.
     Upstream: PaddleDetection issue 9430 (open) shows it; the old name came with Paddle pull request 56881.
-    Can go: when PaddleSlim uses `to_static_mode_guard`.
+    Remove: when PaddleSlim uses `to_static_mode_guard`.
     """
     from paddle.base.dygraph import base
 
@@ -129,9 +129,9 @@ def patch_to_static_name() -> None:
 def patch_dygraph2program() -> None:
     """PaddleSlim's `dygraph2program` leaves Paddle in static mode when the traced network raises.
 
-    What breaks: after an error every eager call in the process fails.
+    What breaks: after an error, every eager call in the process fails.
     Upstream: not reported.
-    Can go: when `_dy2prog` restores the mode in a `finally`.
+    Remove: when `_dy2prog` restores the mode in a `finally`.
     """
     from paddleslim.core import dygraph
 
@@ -153,9 +153,9 @@ def patch_dygraph2program() -> None:
 def silence_paddleslim() -> None:
     """PaddleSlim logs every depthwise convolution that it prunes.
 
-    What breaks: nothing, but a page of names covers the notebook's own output for each plan that is tried.
+    What breaks: nothing, but the names fill a page of notebook output for each plan.
     Upstream: not reported.
-    Can go: when the loggers stay at WARNING.
+    Remove: when the loggers stay at WARNING.
     """
     for name, logger in logging.Logger.manager.loggerDict.items():
         if name.split(".")[0] == "paddleslim" and isinstance(logger, logging.Logger):
@@ -163,7 +163,7 @@ def silence_paddleslim() -> None:
 
 
 def _replace(owner: Any, name: str, new: Callable) -> None:
-    """Put `new` in the place of `owner.name`, once; what was there stays reachable as `new.upstream`."""
+    """Replace `owner.name` by `new`, once; the original remains available as `new.upstream`."""
     current = getattr(owner, name)
     if not hasattr(current, "upstream"):
         new.upstream = current
@@ -171,10 +171,10 @@ def _replace(owner: Any, name: str, new: Callable) -> None:
 
 
 def _ohem_with_bool_masks(self, logit, label):
-    """`OhemCrossEntropyLoss.forward`: logits (N, C, H, W), labels (N, H, W) or (N, 1, H, W), returns a scalar.
+    """Replace `OhemCrossEntropyLoss.forward`: logits (N, C, H, W), labels (N, H, W) or (N, 1, H, W) to a scalar.
 
-    Of the labelled pixels those count whose true class has a probability below `thresh`; where these are fewer than
-    `min_kept`, those up to the `min_kept`-th smallest probability.
+    Average over the labelled pixels whose true class has a probability below `thresh`. If there are fewer than
+    `min_kept`, take those with the smallest probabilities, up to the `min_kept`-th.
     """
     label = label.reshape([logit.shape[0], *logit.shape[2:]]).astype("int64")  # (N, H, W)
     labelled = label != self.ignore_index

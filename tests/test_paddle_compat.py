@@ -1,4 +1,4 @@
-"""Each patch: still needed (the upstream piece fails in a fresh process), and right (values against other code)."""
+"""Each patch is still needed (upstream fails in a fresh process) and correct (values against other code)."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from helpers import paddle_compat
 
-# Runs without the patches and tells, for every piece that they mend, what went wrong.
+# Run without the patches, and print for each patched piece what goes wrong.
 UNPATCHED = """
 import io, json
 import helpers  # environment only
@@ -95,11 +95,11 @@ def patched():
     ],
 )
 def test_patch_is_still_needed(unpatched, piece, failure):
-    assert unpatched[piece] == failure, f"upstream has mended {piece}: remove its patch from paddle_compat.py"
+    assert unpatched[piece] == failure, f"upstream fixed {piece}: remove its patch from paddle_compat.py"
 
 
 def test_old_ir_is_still_needed(unpatched):
-    assert unpatched["old_ir"], "PaddleSlim reads the new representation: slim_guard can go"
+    assert unpatched["old_ir"], "PaddleSlim reads the new representation: remove slim_guard"
 
 
 # Four pixels, two classes. Softmax of (0, ln 3) is (1/4, 3/4).
@@ -112,7 +112,7 @@ LOSSES = {"first": np.log(4 / 3), "second": np.log(4), "last": np.log(2)}  # the
     ("thresh", "kept"), [(0.7, ["second", "last"]), (0.4, ["second"]), (0.9, ["first", "second", "last"])]
 )
 def test_ohem_by_hand(thresh, kept):
-    """The true classes have the probabilities 3/4, 1/4 and 1/2; those below the threshold count."""
+    """The true classes have probabilities 3/4, 1/4 and 1/2; average over those below the threshold."""
     from paddleseg.models.losses import OhemCrossEntropyLoss
 
     loss = OhemCrossEntropyLoss(thresh, min_kept=1)(paddle.to_tensor(LOGITS), paddle.to_tensor(LABEL)).item()
@@ -163,7 +163,7 @@ def test_slim_guard_restores_the_mode_and_the_representation():
     assert paddle.static.Program is paddle.pir.Program
 
 
-def test_a_failing_trace_leaves_paddle_eager():
+def test_failing_trace_keeps_eager_mode():
     from paddleslim.core.dygraph import dygraph2program
 
     class Broken(paddle.nn.Layer):
@@ -186,13 +186,13 @@ def test_applying_twice_changes_nothing():
     assert not hasattr(before[1].upstream, "upstream")
 
 
-def test_the_old_representation_lacks_some_operators():
+def test_old_representation_lacks_bmm_and_sigmoid():
     from paddle.pir_utils import OldIrGuard
 
     with OldIrGuard(), paddle.static.program_guard(paddle.static.Program()):
         x = paddle.static.data("x", [2, 3, 3])
         for operator in (paddle.nn.functional.sigmoid, lambda x: paddle.bmm(x, x)):
-            with pytest.raises(TypeError, match="must be Value, but got Variable"):  # no error: the patch can go
+            with pytest.raises(TypeError, match="must be Value, but got Variable"):  # no error: remove the patch
                 operator(x)
         before = paddle.bmm
         with paddle_compat.old_ir_operators():
