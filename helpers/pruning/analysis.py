@@ -1,4 +1,4 @@
-"""From a network and a target to a plan: what belongs together, what it costs, which filters are weak, how many go."""
+"""Plan pruning: which channels are coupled, what layers cost, how filters rank, how many to remove."""
 
 from __future__ import annotations
 
@@ -14,53 +14,56 @@ from helpers.models import AUXILIARY_PREFIXES, LayerCost, cost
 from helpers.models.pruned import Group, Plan, apply_plan
 from helpers.pruning.coupling import Coupled, coupled_channels
 
-# How filters are ranked: PaddleSlim's pruner for it, or None for chance, the control.
+# Ranking criteria: the class of PaddleSlim's pruner, or None for a random ranking, the control.
 CRITERIA: dict[str, str | None] = {
     "l1": "L1NormFilterPruner",  # Li et al. 2017, arXiv:1608.08710: the mean absolute weight of a filter
     "l2": "L2NormFilterPruner",
     "fpgm": "FPGMFilterPruner",  # He et al. 2019, arXiv:1811.00250: the distance to all other filters of the layer
     "random": None,
 }
-TOLERANCE = 0.005  # by how much a plan may cut more than it was asked for
+TOLERANCE = 0.005  # a plan may exceed the requested cut by this much
 
-# For a layer: the loss of score, 0 to 1, that goes with each share of its filters; see helpers.pruning.sensitivity.
+# For each layer: relative loss of score by share of filters removed, 0 to 1; see helpers.pruning.sensitivity.
 Curves = Mapping[str, Mapping[float, float]]
 
 
 class Analysis:
-    """What is found out once about a network: which channels belong together, how they rank, what each layer costs."""
+    """Analysis of a network: coupled channels, cost of each layer, and plans that remove channels."""
 
     def __init__(self, net: nn.Layer, size_hw: tuple[int, int], network: str = "fastscnn"):
-        """`size_hw` is the image size at which multiply-accumulates count; `network` is the name for models.build."""
+        """Analyse `net`, which models.build calls `network`; count multiply-accumulates at `size_hw`, in pixels.
+
+        Raise CourseError if no channel can be removed.
+        """
         self.network, self.size_hw = network, tuple(size_hw)
         self.layers: tuple[LayerCost, ...] = cost(net, size_hw).layers
-        # Filters that serve the auxiliary loss alone are not in the deployed network: removing them saves nothing.
+        # The deployed network has no auxiliary heads: removing their filters saves nothing.
         self.coupled: tuple[Coupled, ...] = tuple(
             group for group in coupled_channels(net) if not group.master.startswith(AUXILIARY_PREFIXES)
         )
         if not self.coupled:
-            raise CourseError(f"Nothing of {network} can be pruned: its structure fixes the channels of every layer.")
+            raise CourseError(f"Cannot prune {network}: its structure fixes the channels of every layer.")
         self.macs = sum(layer.macs for layer in self.layers)
         self._weights = {name: value.numpy() for name, value in net.named_parameters() if len(value.shape) == 4}
         self._channels = np.array([group.channels for group in self.coupled])
         self._filters, self._inputs = self._readers()
 
     def _readers(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often a channel of each group is a filter, and an input, of each layer: int64 (layers, groups) each."""
-        place = {f"{layer.name}.weight": row for row, layer in enumerate(self.layers)}
+        """Count how often a channel of each group is a filter, and an input, of each layer: int64 (layers, groups)."""
+        row_of = {f"{layer.name}.weight": row for row, layer in enumerate(self.layers)}
         counts = np.zeros((2, len(self.layers), len(self.coupled)), dtype=np.int64)
         for column, group in enumerate(self.coupled):
             for member in group.members:
-                if member.tensor in place:
-                    counts[member.axis, place[member.tensor], column] += member.width
+                if member.tensor in row_of:
+                    counts[member.axis, row_of[member.tensor], column] += member.width
         return counts[0], counts[1]
 
     def layers_after(self, kept: np.ndarray) -> list[tuple[int, int, int]]:
-        """(filters, inputs of each, multiply-accumulates) of each layer when `kept` channels of each group stay."""
-        gone = self._channels - kept
+        """Return (filters, inputs of each, multiply-accumulates) per layer, for `kept` channels of each group."""
+        removed = self._channels - kept
         rows = []
         for layer, fewer_filters, fewer_inputs in zip(
-            self.layers, self._filters @ gone, self._inputs @ gone, strict=True
+            self.layers, self._filters @ removed, self._inputs @ removed, strict=True
         ):
             per_filter = layer.in_channels // layer.groups
             filters, inputs = layer.out_channels - int(fewer_filters), per_filter - int(fewer_inputs)
@@ -68,7 +71,7 @@ class Analysis:
         return rows
 
     def cut_of(self, kept: np.ndarray) -> float:
-        """Share of the multiply-accumulates that goes when `kept` channels of each group stay."""
+        """Return the share of multiply-accumulates removed when `kept` channels of each group are kept."""
         return 1 - sum(macs for _, _, macs in self.layers_after(kept)) / self.macs
 
     def plan(
@@ -80,15 +83,28 @@ class Analysis:
         align: int = 1,
         seed: int = 0,
     ) -> Plan:
-        """The plan that removes the share `ratio` of the weakest filters of every group, or a share for each layer.
+        """Plan to remove a share of the weakest filters of every group.
 
-        At least one filter stays, or `align` of them; in groups of less than two times `align`, multiples of its half
-        are enough. `seed` matters for the criterion "random" only.
+        Raise CourseError for a share outside 0 to 1, an unknown layer or an unknown criterion.
+
+        Parameters
+        ----------
+        ratio : float or mapping of str to float
+            Share of filters to remove, from every group, or by name of the ranked layer.
+        criterion : str, default "l1"
+            One of CRITERIA.
+        allocation : str, default "uniform"
+            Recorded in the plan: how the shares were chosen.
+        align : int, default 1
+            Keep multiples of this many channels, and at least one multiple. Groups with fewer than two multiples use
+            half of it.
+        seed : int, default 0
+            Seed of the criterion "random".
         """
         ratios = ratio if isinstance(ratio, Mapping) else dict.fromkeys((g.master for g in self.coupled), ratio)
         for name, share in ratios.items():
             if not 0 <= share <= 1:
-                raise CourseError(f"The share of {name}'s filters that goes must lie between 0 and 1, not {share}.")
+                raise CourseError(f"The share of filters to remove from {name} must lie between 0 and 1, not {share}.")
         return self._plan(self._kept(ratios, align), criterion, allocation, align, seed)
 
     def plan_for(
@@ -101,12 +117,26 @@ class Analysis:
         seed: int = 0,
         measure: Callable[[np.ndarray], float] | None = None,
     ) -> Plan:
-        """The plan that removes at least the share `cut` of the multiply-accumulates, and at most TOLERANCE more.
+        """Plan to remove at least the share `cut` of the multiply-accumulates, and at most TOLERANCE more.
 
-        Every group gives the same share of its filters; with `curves`, as many as cost each the same score.
-        With `align`, channels are multiples of it. With `measure`, `cut` is a share of what that returns for the kept
-        channels of each group instead, such as predicted latency (`helpers.pruning.latency.LatencyModel.of`).
-        Raises CourseError for a cut that is no share or cannot be reached.
+        Raise CourseError if `cut` does not lie between 0 and 1, or cannot be reached.
+
+        Parameters
+        ----------
+        cut : float
+            Share to remove, between 0 and 1.
+        criterion : str, default "l1"
+            One of CRITERIA.
+        curves : mapping, optional
+            Sensitivity curves, see `helpers.pruning.sensitivity`. With them, every group loses filters up to the same
+            loss of score. Default: the same share of filters from every group.
+        align : int, default 1
+            Keep multiples of this many channels, see `plan`.
+        seed : int, default 0
+            Seed of the criterion "random".
+        measure : callable, optional
+            Maps the kept channels of each group, int64 (groups,), to a cost to cut instead of multiply-accumulates,
+            such as predicted latency (`helpers.pruning.latency.LatencyModel.of`).
         """
         if not 0 < cut < 1:
             raise CourseError(f"The cut must lie between 0 and 1 (0.51 removes 51 % of the work), not {cut}.")
@@ -121,11 +151,11 @@ class Analysis:
         best = self._kept(ratios_at(1.0), align)
         if cut_of(best) < cut:
             raise CourseError(
-                f"A cut of {cut:.1%} is out of reach for {self.network}: with as few channels as "
-                f"{'its sensitivity curves' if curves is not None else 'every layer'} can lose"
-                f"{f', in multiples of {align},' if align > 1 else ''} {cut_of(best):.1%} are gone; ask for less."
+                f"A cut of {cut:.1%} is out of reach for {self.network}: removing all channels that "
+                f"{'the sensitivity curves cover' if curves is not None else 'the layers can lose'}"
+                f"{f', in multiples of {align},' if align > 1 else ''} cuts {cut_of(best):.1%}; choose a smaller cut."
             )
-        # Rounding to whole channels makes the cut a staircase over the level, but a rising one: halve the interval.
+        # Bisection: rounded to whole channels, the cut is a step function of the level, but a monotonic one.
         low, high = 0.0, 1.0
         while high - low > 1e-5:
             middle = (low + high) / 2
@@ -138,9 +168,9 @@ class Analysis:
         return self._plan(best, criterion, "uniform" if curves is None else "sensitivity", align, seed)
 
     def _give_back(self, kept: np.ndarray, cut: float, align: int, cut_of: Callable[[np.ndarray], float]) -> np.ndarray:
-        """Put channels back, a block at a time, while the cut stays above `cut` by more than the tolerance.
+        """Restore channels, one block at a time, while the result exceeds `cut` by more than the tolerance.
 
-        Each time those that bring the cut nearest to what was asked for.
+        Each time choose the block that brings it closest to `cut`.
         """
         blocks = self._blocks(align)
         while cut_of(kept) >= cut + TOLERANCE:
@@ -159,20 +189,23 @@ class Analysis:
         return dict.fromkeys((group.master for group in self.coupled), level)
 
     def _same_loss(self, curves: Curves, level: float) -> dict[str, float]:
-        """For each layer the largest share of filters whose loss stays below, PaddleSlim's rule; `level` 0 to 1."""
+        """Find the largest share of filters of each layer whose loss stays below `level`, 0 to 1, of the worst loss.
+
+        The interpolation between measured shares is PaddleSlim's.
+        """
         paddle_compat.apply_to_paddleslim()
         from paddleslim.dygraph.prune.filter_pruner import FilterPruner
 
         missing = [group.master for group in self.coupled if group.master not in curves]
         if missing:
-            raise CourseError(f"The sensitivity curves lack {missing[0]}: measure them for this network.")
+            raise CourseError(f"The sensitivity curves lack {missing[0]}: measure the curves of this network.")
         worst = max(max(curve.values()) for curve in curves.values())
-        # The share 0 costs nothing: with it in the table, PaddleSlim interpolates from there.
+        # Removing nothing loses nothing: PaddleSlim interpolates from this point.
         known = {name: {0.0: 0.0, **curves[name]} for name in curves}
         return FilterPruner._get_ratios_by_loss(None, known, level * max(worst, 1e-9))
 
     def _kept(self, ratios: Mapping[str, float], align: int) -> np.ndarray:
-        """Channels of each group that stay, int64 (groups,): multiples of its block, at least one of them."""
+        """Return the channels of each group to keep, int64 (groups,): multiples of its block, at least one."""
         unknown = set(ratios) - {group.master for group in self.coupled}
         if unknown:
             raise CourseError(f"{self.network} has no prunable layer {sorted(unknown)[0]!r}: see Analysis.coupled.")
@@ -185,7 +218,7 @@ class Analysis:
         return np.clip(kept, np.minimum(blocks, self._channels), self._channels)
 
     def _blocks(self, align: int) -> np.ndarray:
-        """int64 (groups,): `align`, halved where a group has less than two of it, so that some can go there too."""
+        """Return `align` per group, int64 (groups,), halved for groups too narrow to lose that many channels."""
         blocks = np.full(len(self._channels), align, np.int64)
         while np.any(narrow := (self._channels < 2 * blocks) & (blocks % 2 == 0)):
             blocks[narrow] //= 2
@@ -193,8 +226,8 @@ class Analysis:
 
     def _plan(self, kept: np.ndarray, criterion: str, allocation: str, align: int, seed: int) -> Plan:
         groups = tuple(
-            Group(group.master, group.channels, stays, group.members)
-            for group, stays in zip(self.coupled, self._strongest(kept, criterion, seed), strict=True)
+            Group(group.master, group.channels, channels, group.members)
+            for group, channels in zip(self.coupled, self._strongest(kept, criterion, seed), strict=True)
         )
         free = {m.tensor.removesuffix(".weight") for g in self.coupled for m in g.members if m.axis == 0}
         return Plan(
@@ -210,9 +243,9 @@ class Analysis:
         )
 
     def _strongest(self, kept: np.ndarray, criterion: str, seed: int) -> list[tuple[int, ...]]:
-        """The `kept` channels of each group that rank highest, ascending."""
+        """Return the indices of the `kept` highest-ranked channels of each group, ascending."""
         if criterion not in CRITERIA:
-            raise CourseError(f"There is no criterion {criterion!r}: choose one of {', '.join(CRITERIA)}.")
+            raise CourseError(f"Unknown criterion {criterion!r}: choose one of {', '.join(CRITERIA)}.")
         if CRITERIA[criterion] is None:
             rng = np.random.default_rng(seed)
             chosen = (rng.permutation(group.channels)[:count] for group, count in zip(self.coupled, kept, strict=True))
@@ -229,14 +262,14 @@ class Analysis:
             filters = self._weights[weight][master.positions(np.arange(group.channels))]
             collection = PruningCollection({"name": weight, "axis": 0})
             collection.values = {weight: filters.reshape(group.channels, -1, *filters.shape[2:])}
-            # Asking PaddleSlim's own method for the mask keeps its ranking, ties included; it needs no live pruner.
+            # Call PaddleSlim's own method, so that the ranking is the same, ties included.
             mask = pruner.cal_mask(_Ranker(pruner), 1 - count / group.channels, collection)
             ranked.append(tuple(np.flatnonzero(mask).tolist()))
         return ranked
 
 
 class _Ranker:
-    """Stands for a PaddleSlim pruner when only its ranking is wanted: making one would walk the whole graph."""
+    """Stand-in for a PaddleSlim pruner that only ranks: constructing a real one traverses the whole graph."""
 
     def __init__(self, pruner: type):
         self.get_distance_sum = lambda value, index: pruner.get_distance_sum(self, value, index)
@@ -245,13 +278,13 @@ class _Ranker:
 def prune(
     net: nn.Layer, cut: float, size_hw: tuple[int, int], network: str = "fastscnn", **options
 ) -> tuple[nn.Layer, Plan]:
-    """A pruned copy of `net` and its plan, see `Analysis.plan_for` for `cut` and `options`; `net` is not changed."""
+    """Return a pruned copy of `net` and its plan; see `Analysis.plan_for` for `cut` and `options`."""
     plan = Analysis(net, size_hw, network).plan_for(cut, **options)
     return apply_plan(copy.deepcopy(net), plan), plan
 
 
 def filter_norms(net: nn.Layer) -> dict[str, np.ndarray]:
-    """Mean absolute weight of every filter, by convolution: float32 (output channels,)."""
+    """Return the mean absolute weight of every filter, by convolution: float32 (output channels,)."""
     return {
         name: np.abs(layer.weight.numpy()).mean(axis=(1, 2, 3))
         for name, layer in net.named_sublayers()

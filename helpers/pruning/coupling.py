@@ -1,13 +1,13 @@
-"""Which channels belong together: followed once through the graph of a network, from each convolution to its readers.
+"""Find coupled channels: follow them through the graph of a network in one pass.
 
-PaddleSlim 2.6 has the graph (`paddleslim.core.GraphWrapper`) and workers that walk it from every filter anew
-(`paddleslim.prune.prune_worker`). We keep its graph, its rankings and the way it applies a plan, but not that walk:
+PaddleSlim 2.6 has the graph (`paddleslim.core.GraphWrapper`) and workers that traverse it once per filter
+(`paddleslim.prune.prune_worker`). This module uses its graph, but not its traversal:
 - it stops at `concat`, for which version 2.x has no worker (PaddleSlim's own page `docs/zh_cn/api_cn/prune_api.rst`
-  lists the operators), so what is concatenated, and all that is added to it, keeps its channels: in Fast-SCNN the last
-  bottlenecks and the pyramid, in U-Net every encoder stage;
+  lists the operators). Concatenated channels, and all channels added to them, could not be removed: in Fast-SCNN the
+  last bottlenecks and the pyramid, in U-Net every encoder stage;
 - it takes 56 s for U-HRNet-W18-small and 208 s for HRNet-W18-small-v2, since a variable finds its operators by
-  reading the whole graph. One pass in order takes half a second.
-`tests/pruning/test_coupling.py` compares both where both find something.
+  searching the whole graph. One pass in order takes half a second.
+`tests/pruning/test_coupling.py` compares the two on the groups that both find.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from paddle import nn
 from helpers import paddle_compat
 from helpers.models.pruned import Member
 
-# PaddleSlim writes its example input into the program number by number, so a large one takes seconds to trace; which
-# channels belong together does not depend on the size.
+# PaddleSlim writes its example input into the program value by value, so tracing a large one takes seconds. The size
+# does not change the coupling.
 _TRACE_HW = (128, 256)
 
-# Operators that hand each channel on under its number: what goes in at "X" comes out at "Out".
+# Operators that keep the order of channels, from input "X" to output "Out".
 _SAME_CHANNELS = {
     *("relu", "relu6", "leaky_relu", "sigmoid", "swish", "hard_swish", "hard_sigmoid", "gelu", "scale", "assign"),
     *("pool2d", "bilinear_interp_v2", "nearest_interp_v2", "dropout", "cast"),
@@ -39,7 +39,7 @@ _READS_SHAPE = {"shape"}
 
 @dataclass(frozen=True)
 class Coupled:
-    """Channels that only go together, `channels` of them: `master` is the convolution whose filters are ranked."""
+    """A group of `channels` channels that are removed together; the filters of convolution `master` are ranked."""
 
     master: str
     channels: int
@@ -47,31 +47,31 @@ class Coupled:
 
 
 def coupled_channels(net: nn.Layer) -> list[Coupled]:
-    """The groups of channels of `net` that can be removed, in the order of their master convolutions.
+    """Find the groups of channels of `net` that can be removed, in the order of their master convolutions.
 
-    A channel is followed through batch norm, activations, pooling, resizing, depthwise convolutions, additions and
-    concatenations, into each convolution that reads it. Left out is what a network's structure forbids: channels that
-    are its outputs, and those that enter anything else, such as a grouped convolution or pooling across channels.
-    Tensors are named by their place in the network.
+    Follow channels through batch norm, activations, pooling, resizing, depthwise convolutions, additions and
+    concatenations, into each convolution that reads them. Leave out channels that the structure fixes: the outputs of
+    the network, and inputs of any other operator, such as a grouped convolution or pooling across channels. Tensors are
+    named by their path in the network.
     """
     with paddle_compat.slim_guard():
         from paddleslim.core import GraphWrapper, dygraph2program
 
         graph = GraphWrapper(dygraph2program(net, inputs=[1, 3, *_TRACE_HW], dtypes=["float32"]))
-    places = {parameter.name: place for place, parameter in net.named_parameters()}
-    places |= {buffer.name: place for place, buffer in net.named_buffers()}
-    return list(_Followed(graph, places).groups())
+    paths = {parameter.name: path for path, parameter in net.named_parameters()}
+    paths |= {buffer.name: path for path, buffer in net.named_buffers()}
+    return list(_Followed(graph, paths).groups())
 
 
 class _Followed:
-    """One pass over the operators. Every channel of every variable has a number; coupled channels come to share one."""
+    """One pass over the operators. Every channel of every variable has an id; union-find merges coupled ones."""
 
-    def __init__(self, graph: Any, places: dict[str, str]):
-        self._places = places
-        self._same: list[int] = []  # union-find: from a number to one that it is the same as, itself at the root
+    def __init__(self, graph: Any, paths: dict[str, str]):
+        self._paths = paths
+        self._same: list[int] = []  # union-find: the parent of each id, itself at the root
         self._locked: list[int] = []
-        self._channels: dict[str, np.ndarray] = {}  # by variable: the number of each of its channels
-        self._biases: dict[str, str] = {}  # by variable: the parameter whose values it holds, in another shape
+        self._channels: dict[str, np.ndarray] = {}  # by variable: the id of each channel
+        self._biases: dict[str, str] = {}  # by variable: the parameter that it reshapes
         self._tensors: dict[tuple[str, int], np.ndarray] = {}  # by parameter and axis
         self._masters: list[str] = []
         read = set()
@@ -84,13 +84,12 @@ class _Followed:
 
     def groups(self) -> Iterator[Coupled]:
         locked = {self._root(number) for number in self._locked}
-        found: dict[int, list[tuple[str, int, int]]] = defaultdict(list)  # by root: where that channel lies
+        found: dict[int, list[tuple[str, int, int]]] = defaultdict(list)  # by root: positions of the channel
         for (tensor, axis), numbers in self._tensors.items():
             for position, number in enumerate(numbers):
                 found[self._root(number)].append((tensor, axis, position))
-        together: dict[tuple, list[list[tuple[str, int, int]]]] = defaultdict(
-            list
-        )  # channels that lie in the same tensors
+        # Channels in the same axes of the same tensors form a group.
+        together: dict[tuple, list[list[tuple[str, int, int]]]] = defaultdict(list)
         for root, where in found.items():
             if root not in locked:
                 together[tuple((tensor, axis) for tensor, axis, _ in where)].append(where)
@@ -100,15 +99,16 @@ class _Followed:
             members = [*self._members(tensors, positions)]
             masters = [m for m in members if m.axis == 0 and m.tensor in self._masters]
             numbers = np.arange(len(channels))
-            lie = np.concatenate([member.positions(numbers).reshape(len(channels), -1) for member in members], axis=1)
-            if masters and np.array_equal(lie, positions):  # else out of order: no network of this course does that
+            expected = [member.positions(numbers).reshape(len(channels), -1) for member in members]
+            # A group out of order is left out; no network of this course has one.
+            if masters and np.array_equal(np.concatenate(expected, axis=1), positions):
                 master = min(masters, key=lambda m: self._masters.index(m.tensor))
                 groups.append(Coupled(master.tensor.removesuffix(".weight"), len(channels), tuple(members)))
-        order = {master.removesuffix(".weight"): place for place, master in enumerate(self._masters)}
+        order = {master.removesuffix(".weight"): index for index, master in enumerate(self._masters)}
         return iter(sorted(groups, key=lambda group: (order[group.master], group.members[0].start)))
 
     def _members(self, tensors: tuple[tuple[str, int], ...], positions: np.ndarray) -> Iterator[Member]:
-        """Runs of neighbouring positions of the first channel in the same tensor; the others follow it."""
+        """Yield runs of adjacent positions of the first channel in the same tensor; the other channels follow it."""
         first = 0
         for last in range(len(tensors)):
             ends = last + 1 == len(tensors) or tensors[last + 1] != tensors[last]
@@ -133,9 +133,9 @@ class _Followed:
         for a, b in zip(one.tolist(), other.tolist(), strict=True):
             self._same[self._root(b)] = self._root(a)
 
-    def _lies_in(self, parameter: str, axis: int, numbers: np.ndarray) -> None:
-        key = (self._places[parameter], axis)
-        if key in self._tensors:  # a layer that is used twice
+    def _record(self, parameter: str, axis: int, numbers: np.ndarray) -> None:
+        key = (self._paths[parameter], axis)
+        if key in self._tensors:  # the layer is used twice
             self._unite(self._tensors[key], numbers)
         else:
             self._tensors[key] = numbers
@@ -149,7 +149,7 @@ class _Followed:
             channels = self._channels.get(operator.inputs("X")[0].name())
             if channels is not None:
                 for name in ("Scale", "Bias", "Mean", "Variance"):
-                    self._lies_in(operator.inputs(name)[0].name(), 0, channels)
+                    self._record(operator.inputs(name)[0].name(), 0, channels)
                 self._channels[operator.outputs("Y")[0].name()] = channels
         elif kind in _SAME_CHANNELS:
             channels = self._channels.get(operator.inputs("X")[0].name())
@@ -160,7 +160,7 @@ class _Followed:
         elif kind == "concat" and operator.attr("axis") == 1 and all(name in self._channels for name in inputs):
             parts = [self._channels[variable.name()] for variable in operator.inputs("X")]
             self._channels[operator.outputs("Out")[0].name()] = np.concatenate(parts)
-        elif kind == "reshape2" and inputs[0] in self._places:  # a bias, made (1, C, 1, 1)
+        elif kind == "reshape2" and inputs[0] in self._paths:  # a bias, reshaped to (1, C, 1, 1)
             self._biases[operator.outputs("Out")[0].name()] = inputs[0]
         elif kind in ("unsqueeze2", "pool3d", "squeeze2"):
             self._averaged_neighbours(operator)
@@ -176,17 +176,17 @@ class _Followed:
         filters, per_group = weight.shape()[:2]
         groups = operator.attr("groups") or 1
         channels = self._channels.get(operator.inputs("Input")[0].name())
-        if channels is None:  # the image, or something that was not followed
+        if channels is None:  # the image, or channels that could not be followed
             channels = self._new(per_group * groups)
             self._locked.extend(channels)
         if groups == 1:
             written = self._new(filters)
-            self._lies_in(weight.name(), 0, written)
-            self._lies_in(weight.name(), 1, channels)
-            self._masters.append(self._places[weight.name()])
+            self._record(weight.name(), 0, written)
+            self._record(weight.name(), 1, channels)
+            self._masters.append(self._paths[weight.name()])
         elif groups == filters and per_group == 1:
             written = channels
-            self._lies_in(weight.name(), 0, written)
+            self._record(weight.name(), 0, written)
         else:
             written = self._new(filters)
             self._locked.extend([*channels, *written])
@@ -194,7 +194,7 @@ class _Followed:
 
     def _averaged_neighbours(self, operator: Any) -> None:
         # U-HRNet halves its channels by averaging neighbours: (N, C, H, W) as (N, 1, C, H, W) through a 3-D pooling.
-        # What is averaged goes together.
+        # Channels that are averaged are coupled.
         name, written = operator.inputs("X")[0].name(), operator.outputs("Out")[0].name()
         channels = self._channels.get(name)
         if channels is None:
@@ -216,11 +216,11 @@ class _Followed:
     def _addition(self, operator: Any) -> None:
         names = [operator.inputs(name)[0].name() for name in ("X", "Y")]
         followed = [self._channels[name] for name in names if name in self._channels]
-        bias = [self._biases.get(name, name if name in self._places else None) for name in names]
+        bias = [self._biases.get(name, name if name in self._paths else None) for name in names]
         if len(followed) == 2 and len(followed[0]) == len(followed[1]):
             self._unite(*followed)
         elif len(followed) == 1 and bias[1] is not None:
-            self._lies_in(bias[1], 0, followed[0])
+            self._record(bias[1], 0, followed[0])
         else:
             self._lock(names)
             return

@@ -1,4 +1,4 @@
-"""Win accuracy back after pruning: batch norm's statistics, learning-rate rewinding, distillation."""
+"""Recover accuracy after pruning: batch norm statistics, learning-rate rewinding, distillation."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ from helpers.training.loop import LossFn
 
 
 def rewound(recipe: Recipe, iterations: int) -> Recipe:
-    """The last `iterations` of `recipe` as a recipe of their own, to train a pruned network with.
+    """Return the last `iterations` of `recipe` as a recipe for fine-tuning a pruned network.
 
-    Learning-rate rewinding (Renda et al. 2020, arXiv:2003.02389): go back in the schedule, not in the weights. With
-    polynomial decay the end of a schedule is a schedule of the same form, from the learning rate that it starts at.
+    Learning-rate rewinding (Renda et al. 2020, arXiv:2003.02389): rewind the schedule, not the weights. The end of a
+    schedule with polynomial decay is a schedule of the same form, with a lower initial learning rate.
+
+    Raise CourseError unless 0 < `iterations` <= the iterations after the warm-up.
     """
     if not 0 < iterations <= recipe.iterations - recipe.warmup:
         raise CourseError(
-            f"Rewinding by {iterations} iterations is not possible: the schedule has "
-            f"{recipe.iterations - recipe.warmup} after its warm-up."
+            f"Cannot rewind by {iterations} iterations: the schedule has {recipe.iterations - recipe.warmup} after its "
+            "warm-up."
         )
     start = learning_rate(recipe, recipe.iterations - iterations)
     return replace(recipe, iterations=iterations, lr=start, warmup=0, pretrained="")
@@ -48,19 +50,38 @@ def distilled(
     temperature: float = 1.0,
     stride: int = 8,
 ) -> Iterator[LossFn]:
-    """Inside, a loss for `training.fit(student, ..., loss_fn=...)` that also pulls the student towards the teacher.
+    """Yield a loss with distillation, for `training.fit(student, ..., loss_fn=...)` inside the context.
 
-    The loss is (1 - share) times the recipe's own, plus `share` times the cross-entropy between the two softmaxes at
-    `temperature`, times its square (Hinton et al. 2015, arXiv:1503.02531). A pixel weighs there what the recipe gives
-    the classes that the teacher sees in it. Only every `stride`-th pixel is compared: both networks work at 1/8 of the
-    size, and what lies in between is interpolated.
+    The loss is (1 - share) times the loss of the recipe, plus `share` times the cross-entropy between the softmaxes of
+    teacher and student at `temperature`, times `temperature` squared (Hinton et al. 2015, arXiv:1503.02531). In the
+    second term, pixels are weighted by the recipe's class weights, averaged over the teacher's probabilities.
+
+    Raise CourseError for a share outside 0 to 1.
+
+    Parameters
+    ----------
+    student : nn.Layer
+        Network to train.
+    teacher : nn.Layer
+        Network to imitate; runs in evaluation mode and is not changed.
+    frames : list of Frame
+        Training frames, for the class weights.
+    recipe : Recipe
+        Losses, their weights and the balance of classes.
+    share : float, default 0.5
+        Weight of the teacher, 0 to 1.
+    temperature : float, default 1.0
+        Divides the logits of both networks before the softmax.
+    stride : int, default 8
+        Compare every `stride`-th pixel in both directions. Both networks work at 1/8 of the size; pixels in between
+        are interpolated.
     """
     if not 0 <= share <= 1:
-        raise CourseError(f"The teacher's share of the loss must lie between 0 and 1, not {share}.")
+        raise CourseError(f"The share of the teacher in the loss must lie between 0 and 1, not {share}.")
     balance = paddle.to_tensor(class_weights(frames, recipe.class_balance))
     hard = partial(segmentation_loss, output_weights=recipe.aux_weights, class_weights=balance, losses=recipe.losses)
     seen: list[paddle.Tensor] = []
-    # The loss is given outputs and labels; the teacher needs the images, which pass here.
+    # The loss receives outputs and labels only; the hook keeps the images for the teacher.
     hook = student.register_forward_pre_hook(lambda layer, inputs: seen.append(inputs[0]))
     picked = (slice(None), slice(None), slice(stride // 2, None, stride), slice(stride // 2, None, stride))
 
@@ -89,10 +110,24 @@ def distilled(
 def refresh_statistics(
     net: nn.Layer, frames: list[Frame], recipe: Recipe, *, batches: int, seed: int = 0, desc: str = "batch norm"
 ) -> nn.Layer:
-    """Estimate batch norm's means and variances anew from `batches` of crops; no weight changes. Returns `net`.
+    """Estimate the means and variances of batch norm again from training crops, and return `net`.
 
-    After pruning they belong to maps that are gone: mean and variance of what is left differ. With an empty `desc`
-    there is no progress bar.
+    Pruning changes the activations, so the old statistics no longer fit them. Weights do not change.
+
+    Parameters
+    ----------
+    net : nn.Layer
+        Network to update in place.
+    frames : list of Frame
+        Training frames.
+    recipe : Recipe
+        Crops, augmentation and batch size.
+    batches : int
+        Number of batches to average over.
+    seed : int, default 0
+        Seed of the crops.
+    desc : str, default "batch norm"
+        Title of the progress bar; empty for none.
     """
     norms = [layer for layer in net.sublayers() if isinstance(layer, nn.BatchNorm2D)]
     sums = [[np.zeros(norm._mean.shape), np.zeros(norm._variance.shape)] for norm in norms]

@@ -1,7 +1,7 @@
-"""Latency as a function of channel counts, fitted to a few networks that were measured on this machine.
+"""A model of latency as a function of channel counts, fitted to networks measured on this machine.
 
-Why not multiply-accumulates alone: an engine works on blocks of 8 or 16 channels, so a layer of 17 costs what one of 32
-does; a depthwise layer is bound by memory; and some time does not depend on channels at all.
+Multiply-accumulates alone do not predict latency: engines work on blocks of 8 or 16 channels, so 17 channels cost as
+much as 32; depthwise layers are bound by memory; and some time does not depend on channels.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _BLOCKS = (1, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Milliseconds of a network: constant + dense * MACs + depthwise * MACs + moved * values read and written.
+    """Latency in ms: constant + dense * MACs + depthwise * MACs + moved * values read and written.
 
-    All counts are those of channels rounded up to multiples of `block`; the factors are at least 0. `engine` is where
-    it was measured, `error` the largest relative error on the networks that it was fitted to.
+    `factors` are these four, at least 0. All counts round channels up to multiples of `block`. `engine` is the engine
+    that was measured, `error` the largest relative error on the measured networks.
     """
 
     engine: str
@@ -39,37 +39,37 @@ class LatencyModel:
     error: float
 
     def of(self, analysis: Analysis) -> Callable[[np.ndarray], float]:
-        """Predicted ms as a function of the channels of each group that stay, for `Analysis.plan_for(measure=...)`."""
+        """Return a function from kept channels of each group to predicted ms, for `Analysis.plan_for(measure=...)`."""
         return lambda kept: float(np.dot(_features(analysis, kept, self.block), self.factors))
 
     def predict(self, analysis: Analysis, plan: Plan) -> float:
-        """Predicted ms of the network that `plan` leaves."""
+        """Predict the latency, in ms, of the network after `plan`."""
         return self.of(analysis)(kept_channels(plan))
 
     def save(self, path: str | Path) -> None:
-        """Write as JSON."""
+        """Write the model as JSON."""
         write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> LatencyModel:
-        """Read what `save` wrote. Raises CourseError when it is not there."""
+        """Read a model that `save` wrote. Raise CourseError if the file does not exist."""
         if not Path(path).is_file():
-            raise CourseError(f"There is no latency model at {path}: measure some networks first (notebook 04).")
+            raise CourseError(f"No latency model at {path}: run notebook 04 first.")
         content = read_json(path)
         return cls(**{**content, "factors": tuple(content["factors"])})
 
 
 def fit_latency(analysis: Analysis, measured_ms: Sequence[tuple[Plan | None, float]], engine: str) -> LatencyModel:
-    """Fit a model to networks whose latency was measured: pairs of (plan, ms), None for the unpruned network.
+    """Fit a latency model to measured networks: pairs of (plan, ms), with None for the unpruned network.
 
-    Least squares of relative errors with factors of at least 0, for each block size; the best one stays.
-    Raises CourseError for fewer than three networks.
+    Non-negative least squares of relative errors for each block size; return the best fit.
+    Raise CourseError for fewer than three networks.
     """
     if len(measured_ms) < 3:
-        raise CourseError(f"A latency model needs at least three measured networks, not {len(measured_ms)}.")
+        raise CourseError(f"Expected at least three measured networks, got {len(measured_ms)}: measure more plans.")
     ms = np.array([value for _, value in measured_ms])
-    whole = np.array([group.channels for group in analysis.coupled])
-    kept = [whole if plan is None else kept_channels(plan) for plan, _ in measured_ms]
+    unpruned = np.array([group.channels for group in analysis.coupled])
+    kept = [unpruned if plan is None else kept_channels(plan) for plan, _ in measured_ms]
     models = []
     for block in _BLOCKS:
         rows = np.array([_features(analysis, each, block) for each in kept]) / ms[:, np.newaxis]
@@ -82,31 +82,31 @@ def fit_latency(analysis: Analysis, measured_ms: Sequence[tuple[Plan | None, flo
 
 
 def kept_channels(plan: Plan) -> np.ndarray:
-    """Channels of each group that stay: int64 (groups,)."""
+    """Return the number of kept channels of each group: int64 (groups,)."""
     return np.array([len(group.kept) for group in plan.groups])
 
 
 def _features(analysis: Analysis, kept: np.ndarray, block: int) -> np.ndarray:
-    """1, and billions of: dense MACs, depthwise MACs, values moved; float64 (4,)."""
+    """Return 1 and the dense MACs, depthwise MACs and values moved, in billions: float64 (4,)."""
     dense = depthwise = moved = 0.0
     for layer, (filters, inputs, _) in zip(analysis.layers, analysis.layers_after(kept), strict=True):
         pixels, taps = np.prod(layer.out_hw), np.prod(layer.kernel_hw)
-        written = _up(filters, block)
+        written = _round_up(filters, block)
         if layer.groups == 1:
-            dense += pixels * taps * written * _up(inputs, block)
-            moved += pixels * (written + _up(inputs, block))
+            dense += pixels * taps * written * _round_up(inputs, block)
+            moved += pixels * (written + _round_up(inputs, block))
         else:
             depthwise += pixels * taps * written
             moved += pixels * 2 * written
     return np.array([1.0, dense / 1e9, depthwise / 1e9, moved / 1e9])
 
 
-def _up(channels: int, block: int) -> int:
+def _round_up(channels: int, block: int) -> int:
     return -(-channels // block) * block
 
 
 def export_plans(net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | Path) -> dict[str, Path]:
-    """Export `net` after each plan (None: unpruned) into a folder of its name in `folder`; returns these."""
+    """Export `net` after each plan (None: unpruned) into `folder`/<name>, and return these folders by name."""
     folders = {}
     for name, plan in progress(plans.items(), desc="exporting", unit="network"):
         pruned = copy.deepcopy(net) if plan is None else apply_plan(copy.deepcopy(net), plan)
@@ -116,7 +116,10 @@ def export_plans(net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | 
 
 
 def fastest_engine(folder: Path, *, size_hw: tuple[int, int], warmup: int, repeats: int) -> str:
-    """The engine of Paddle Inference that labels frames of `size_hw` fastest with this export, measured in turns."""
+    """Return the engine of Paddle Inference that labels frames of `size_hw` fastest with this export.
+
+    The engines are measured in interleaved rounds, `warmup` and then `repeats` of them.
+    """
     runs = _measured({name: Predictor(folder, name) for name in ENGINES}, size_hw, warmup, repeats)
     return min(runs, key=lambda name: runs[name].median_ms)
 
@@ -124,9 +127,9 @@ def fastest_engine(folder: Path, *, size_hw: tuple[int, int], warmup: int, repea
 def measure_exports(
     folders: Mapping[str, Path], *, engine: str, size_hw: tuple[int, int], warmup: int, repeats: int
 ) -> dict[str, Latency]:
-    """Latency of each export, from a frame of `size_hw` to its labels, measured in turns.
+    """Measure the latency of each export, from a frame of `size_hw` to its labels, in interleaved rounds.
 
-    Weights do not change the time: none of the networks needs to be trained.
+    Weights do not change the latency, so the networks need no training.
     """
     return _measured({name: Predictor(folder, engine) for name, folder in folders.items()}, size_hw, warmup, repeats)
 

@@ -1,3 +1,5 @@
+"""Plans: by hand, ranking, cuts, and that applying, saving and loading them preserves the network."""
+
 import copy
 import json
 import subprocess
@@ -7,6 +9,7 @@ import numpy as np
 import paddle
 import pytest
 from paddle import nn
+from zeroed import with_filters_at_zero
 
 from helpers.common.errors import CourseError
 from helpers.models import build, cost
@@ -17,7 +20,7 @@ SIZE = (128, 256)
 
 @pytest.fixture(scope="module")
 def net() -> nn.Layer:
-    """Fast-SCNN whose batch norms do something, as after training."""
+    """Fast-SCNN with batch norms that are not the identity, as after training."""
     network = build("fastscnn", seed=5)
     rng = np.random.default_rng(5)
     for layer in network.sublayers():
@@ -61,7 +64,7 @@ def test_two_convolutions_by_hand():
     chain = two_convolutions()
     first, second = chain[0].weight.numpy(), chain[2].weight.numpy()
     norms = np.abs(first).sum(axis=(1, 2, 3))
-    kept = np.sort(np.argsort(norms)[2:])  # a quarter of eight goes
+    kept = np.sort(np.argsort(norms)[2:])  # a quarter of eight is removed
 
     plan = Analysis(chain, (16, 16), "chain").plan(0.25)
     assert [group.name for group in plan.groups] == ["0"]
@@ -76,10 +79,10 @@ def test_two_convolutions_by_hand():
     np.testing.assert_array_equal(smaller[2].weight.numpy(), second[:, kept])
 
     zeroed = copy.deepcopy(chain)
-    gone = np.setdiff1d(np.arange(8), kept)
+    removed = np.setdiff1d(np.arange(8), kept)
     for parameter in (zeroed[0].weight, zeroed[0].bias):
         values = parameter.numpy()
-        values[gone] = 0
+        values[removed] = 0
         parameter.set_value(values)
     x = paddle.to_tensor(image(16, 16))
     np.testing.assert_allclose(smaller(x).numpy(), zeroed(x).numpy(), atol=1e-5)
@@ -88,19 +91,11 @@ def test_two_convolutions_by_hand():
 
 def test_pruned_network_equals_the_network_with_those_filters_at_zero(net, half):
     pruned, plan = half
-    zeroed = copy.deepcopy(net)
-    parameters = dict(zeroed.named_parameters())
-    for group in plan.groups:
-        gone = np.setdiff1d(np.arange(group.channels), group.kept)
-        for member in group.members:
-            if member.axis == 0 and not member.tensor.endswith(("_mean", "_variance")):
-                values = parameters[member.tensor].numpy()
-                values[member.positions(gone)] = 0
-                parameters[member.tensor].set_value(values)
+    zeroed = with_filters_at_zero(net, plan)
     for size in ((64, 96), (70, 101)):
         expected = logits(zeroed, image(*size))
         np.testing.assert_allclose(logits(pruned, image(*size)), expected, atol=1e-4 * np.abs(expected).max())
-    assert np.abs(expected - logits(net, image(*size))).max() > 0.01  # the removed filters did something
+    assert np.abs(expected - logits(net, image(*size))).max() > 0.01  # the removed filters had an effect
 
 
 def test_kept_filters_have_the_largest_norms(net, half):
@@ -143,7 +138,7 @@ def test_criteria_by_hand(criterion, kept):
     assert group.kept == kept and plan.criterion == criterion
 
 
-def test_chance_is_a_control_that_repeats(analysis):
+def test_random_ranking_is_reproducible(analysis):
     one, same, other = (analysis.plan(0.5, criterion="random", seed=seed) for seed in (1, 1, 2))
     assert one == same and one.groups[0].kept != other.groups[0].kept
     l1 = analysis.plan(0.5)
@@ -151,7 +146,7 @@ def test_chance_is_a_control_that_repeats(analysis):
 
 
 def test_unknown_criterion_and_layer(analysis):
-    with pytest.raises(CourseError, match="'taylor'.*l1, l2, fpgm, random"):
+    with pytest.raises(CourseError, match="Unknown criterion 'taylor'.*l1, l2, fpgm, random"):
         analysis.plan(0.5, criterion="taylor")
     with pytest.raises(CourseError, match="no prunable layer 'classifier.conv'"):
         analysis.plan({"classifier.conv": 0.5})
@@ -167,20 +162,20 @@ def test_cut_is_reached_within_half_a_percent(analysis, cut, align):
     assert all(len(group.kept) % align == 0 for group in plan.groups)
 
 
-def test_uniform_plan_takes_the_same_share_from_every_group(analysis):
+def test_uniform_plan_removes_the_same_share_from_every_group(analysis):
     plan = analysis.plan_for(0.51)
     shares = [len(group.kept) / group.channels for group in plan.groups]
     assert max(shares) - min(shares) <= 1 / 32 + 1e-9  # the smallest group has 32 channels
 
 
-def test_published_size_halves_as_published(net):
+def test_macs_at_published_size(net):
     plan = Analysis(net, (1024, 2048)).plan_for(0.51)
     assert plan.macs_before / 1e9 == pytest.approx(7.247, abs=5e-4)
-    # Published for its predecessor of 7.21 GMAC: 3.54.
+    # Published for an earlier version with 7.21 GMACs: 3.54.
     assert plan.macs_after / 1e9 == pytest.approx(3.53, abs=0.025)
 
 
-def test_multiply_accumulates_by_running_the_pruned_network(half):
+def test_macs_counted_while_the_pruned_network_runs(half):
     pruned, plan = half
     counted = 0
 
@@ -200,7 +195,7 @@ def test_multiply_accumulates_by_running_the_pruned_network(half):
     assert counted == plan.macs_after == cost(pruned, SIZE).macs
 
 
-def test_classifier_and_auxiliary_filters_stay(net, half):
+def test_classifier_and_auxiliary_filters_are_kept(net, half):
     pruned, plan = half
     assert "classifier.conv" in plan.left_alone
     assert pruned.classifier.conv.weight.shape[0] == 19
@@ -211,7 +206,7 @@ def test_classifier_and_auxiliary_filters_stay(net, half):
     assert [output.shape for output in pruned(paddle.to_tensor(image(64, 64, batch=2)))] == [[2, 19, 64, 64]] * 2
 
 
-def test_pruning_leaves_the_network_as_it_was(net):
+def test_pruning_does_not_change_the_original(net):
     net.train()
     before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
     prune(net, 0.3, SIZE)
@@ -227,7 +222,7 @@ def test_same_network_same_plan(net, analysis):
     assert analysis.plan_for(0.4) == Analysis(copy.deepcopy(net), SIZE).plan_for(0.4)
 
 
-def test_layers_describe_their_new_shape(half):
+def test_layers_report_their_new_shape(half):
     pruned, plan = half
     conv = pruned.learning_to_downsample.dsconv_bn_relu1.depthwise_conv
     kept = len(plan.groups[0].kept)
@@ -259,11 +254,11 @@ def test_plan_survives_saving(half, tmp_path):
     assert Plan.load(tmp_path / "plan.json") == half[1]
 
 
-ELSEWHERE = """
+OTHER_PROCESS = """
 import sys, helpers, numpy as np, paddle
 from helpers.models import build
 from helpers.pruning import load_pruned
-build("hrnet_w18_small_v1")  # Paddle's counters move on: names differ from those in the other process
+build("hrnet_w18_small_v1")  # advances Paddle's counters, so that names differ from the other process
 net = load_pruned(sys.argv[1])
 assert net.learning_to_downsample.conv_bn_relu._conv.weight.name != "conv2d_0.w_0"
 np.save(sys.argv[3], net(paddle.to_tensor(np.load(sys.argv[2])))[0].numpy())
@@ -276,19 +271,21 @@ def test_pruned_weights_load_in_another_process(half, tmp_path):
     x = image(64, 96)
     np.save(tmp_path / "x.npy", x)
     paths = [str(tmp_path / name) for name in ("pruned", "x.npy", "y.npy")]
-    subprocess.run([sys.executable, "-c", ELSEWHERE, *paths], check=True)
-    here = logits(pruned, x)
-    np.testing.assert_allclose(np.load(paths[2]), here, atol=1e-5 * np.abs(here).max())
+    subprocess.run([sys.executable, "-c", OTHER_PROCESS, *paths], check=True)
+    expected = logits(pruned, x)
+    np.testing.assert_allclose(np.load(paths[2]), expected, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("cut", [0, 1, -0.2, 1.5, float("nan")])
-def test_a_cut_is_a_share(analysis, cut):
+def test_cut_outside_0_to_1(analysis, cut):
     with pytest.raises(CourseError, match=r"must lie between 0 and 1 .* not"):
         analysis.plan_for(cut)
 
 
 def test_unreachable_cut(analysis):
-    with pytest.raises(CourseError, match=r"99\.9% is out of reach for fastscnn: .* \d+\.\d% are gone; ask for less"):
+    with pytest.raises(
+        CourseError, match=r"99\.9% is out of reach for fastscnn: .* cuts \d+\.\d%; choose a smaller cut"
+    ):
         analysis.plan_for(0.999)
 
 
@@ -300,7 +297,7 @@ def test_plan_for_another_network(half):
         apply_plan(copy.deepcopy(pruned), plan)
 
 
-def test_files_that_are_not_there_or_not_plans(half, tmp_path):
+def test_missing_files_and_files_that_are_not_plans(half, tmp_path):
     pruned, plan = half
     with pytest.raises(CourseError, match="no pruning plan at"):
         load_pruned(tmp_path)

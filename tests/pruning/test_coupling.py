@@ -1,4 +1,4 @@
-"""Which channels belong together, against PaddleSlim's own walk and against networks whose filters are set to zero."""
+"""Coupled channels, against PaddleSlim's own traversal and against networks with filters set to zero."""
 
 import copy
 
@@ -7,6 +7,7 @@ import paddle
 import pytest
 from paddle import nn
 from paddleseg.models import UNet
+from zeroed import with_filters_at_zero
 
 from helpers import paddle_compat
 from helpers.models import build, cost
@@ -15,7 +16,7 @@ from helpers.pruning.coupling import Member, coupled_channels
 
 
 class Joined(nn.Layer):
-    """Two convolutions, concatenated, with a residual addition on top, read by a classifier."""
+    """Two concatenated convolutions, followed by a residual addition and a classifier."""
 
     def __init__(self):
         super().__init__()
@@ -30,7 +31,7 @@ class Joined(nn.Layer):
 
 
 class Averaged(nn.Layer):
-    """Averages that overlap, so that each channel enters two of them: none can go."""
+    """Overlapping averages: each channel enters two of them, so none can be removed."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +46,7 @@ class Averaged(nn.Layer):
 
 
 class Grouped(nn.Layer):
-    """A convolution in two groups: removing a channel of one group would leave unequal groups."""
+    """Convolution in two groups: removing a channel would make the groups unequal."""
 
     def __init__(self):
         super().__init__()
@@ -71,7 +72,7 @@ def test_concatenated_and_added_channels_by_hand():
 
 
 @pytest.mark.parametrize(("network", "masters"), [(Averaged, ["free"]), (Grouped, ["after"])])
-def test_what_the_structure_forbids_is_left_alone(network, masters):
+def test_channels_fixed_by_the_structure_are_left_alone(network, masters):
     net = network()
     assert [group.master for group in coupled_channels(net)] == masters
     plan = Analysis(net, (16, 16), "small").plan(0.5)
@@ -82,8 +83,8 @@ def test_same_groups_as_paddleslim_where_paddleslim_finds_any():
     net = build("fastscnn")
     for layer in net.sublayers():
         if isinstance(layer, nn.Dropout):
-            layer.p = 0  # PaddleSlim takes dropout's mask for an output of the network
-    names = {parameter.name: place for place, parameter in net.named_parameters()}
+            layer.p = 0  # PaddleSlim mistakes the mask of dropout for an output of the network
+    names = {parameter.name: path for path, parameter in net.named_parameters()}
     with paddle_compat.slim_guard():
         from paddleslim.dygraph.prune import L1NormFilterPruner
 
@@ -97,7 +98,7 @@ def test_same_groups_as_paddleslim_where_paddleslim_finds_any():
     assert len(theirs) > 10
     for master, members in theirs.items():
         assert ours[master] == members, master
-    assert sorted(set(ours) - set(theirs)) == [  # what is concatenated
+    assert sorted(set(ours) - set(theirs)) == [  # concatenated channels
         "global_feature_extractor.bottleneck3.0.block.2._conv",
         *(f"global_feature_extractor.ppm.stages.{stage}.1._conv" for stage in range(4)),
     ]
@@ -125,15 +126,7 @@ def test_pruned_networks_equal_networks_with_those_filters_at_zero(name):
     plan = Analysis(net, (64, 96), name).plan(0.4)
     assert plan.cut > 0.3
 
-    zeroed = copy.deepcopy(net)
-    tensors = dict(zeroed.named_parameters())
-    for group in plan.groups:
-        gone = np.setdiff1d(np.arange(group.channels), group.kept)
-        for member in group.members:
-            if member.axis == 0 and not member.tensor.endswith(("_mean", "_variance")):
-                values = tensors[member.tensor].numpy()
-                values[member.positions(gone)] = 0
-                tensors[member.tensor].set_value(values)
+    zeroed = with_filters_at_zero(net, plan)
     pruned = apply_plan(copy.deepcopy(net), plan)
     assert cost(pruned, (64, 96)).macs == plan.macs_after
     x = paddle.to_tensor(rng.normal(size=(1, 3, 64, 96)).astype(np.float32))
@@ -144,14 +137,14 @@ def test_pruned_networks_equal_networks_with_those_filters_at_zero(name):
 
 
 @pytest.mark.parametrize("name", ["fastscnn", "hrnet_w18_small_v2", "unet"])
-def test_all_filters_but_the_classifiers_can_go(name):
+def test_all_filters_but_those_of_the_classifier_are_prunable(name):
     net = NETWORKS[name]()
     plan = Analysis(net, (64, 96), name).plan(0.0)
     assert plan.left_alone == (cost(net, (64, 96)).layers[-1].name,)
 
 
-def test_averaged_neighbours_go_together():
-    """U-HRNet halves channels by averaging pairs: a channel behind the average stands for two before it, or four."""
+def test_averaged_neighbours_are_coupled():
+    """U-HRNet halves channels by averaging pairs, so one channel after the average couples two or four before it."""
     net = NETWORKS["uhrnet_w18_small"]()
     analysis = Analysis(net, (64, 96), "uhrnet_w18_small")
     widths = {member.width for group in analysis.coupled for member in group.members}

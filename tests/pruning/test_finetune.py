@@ -1,3 +1,5 @@
+"""Fine-tuning: rewound schedules, distillation by hand, batch norm statistics."""
+
 import copy
 from dataclasses import replace
 
@@ -35,7 +37,7 @@ def test_rewound_schedule_is_the_end_of_the_original():
 
 
 def test_distillation_loss_by_hand(frames, recipe):
-    """One class in two is right for the teacher everywhere: the loss is the cross-entropy of the two softmaxes."""
+    """Constant logits: the loss is the cross-entropy of two known softmaxes."""
 
     class Constant(nn.Layer):
         def __init__(self, logits):
@@ -52,13 +54,13 @@ def test_distillation_loss_by_hand(frames, recipe):
     with distilled(student, teacher, frames, recipe, share=1.0) as loss_fn:
         assert loss_fn(student(image), label).item() == pytest.approx(np.log(2), abs=1e-5)
     with distilled(student, teacher, frames, recipe, share=0.25) as loss_fn:
-        assert loss_fn(student(image), label).item() == pytest.approx(np.log(2), abs=1e-5)  # both losses are ln 2 here
+        assert loss_fn(student(image), label).item() == pytest.approx(np.log(2), abs=1e-5)  # both terms are ln 2
     with distilled(student, student, frames, recipe, share=1.0, temperature=2.0) as loss_fn:
         assert loss_fn(student(image), label).item() == pytest.approx(4 * np.log(2), abs=1e-4)  # entropy times 2 ** 2
     assert not student._forward_pre_hooks
 
 
-def test_distillation_trains_the_student_and_leaves_the_teacher(frames, recipe, tmp_path):
+def test_distillation_trains_the_student_only(frames, recipe, tmp_path):
     net = build("fastscnn", seed=1)
     pruned, _ = prune(net, 0.5, (64, 128))
     before = {name: value.numpy().copy() for name, value in net.state_dict().items()}
@@ -72,7 +74,7 @@ def test_distillation_trains_the_student_and_leaves_the_teacher(frames, recipe, 
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])
-def test_a_share_is_a_share(frames, recipe, share):
+def test_share_outside_0_to_1(frames, recipe, share):
     net = build("fastscnn")
     with pytest.raises(CourseError, match="between 0 and 1"), distilled(net, net, frames, recipe, share=share):
         pass
@@ -100,7 +102,7 @@ def test_refreshed_statistics_are_those_of_the_crops(frames, recipe):
     np.testing.assert_array_equal(net.norm.weight.numpy(), weight)
 
 
-def test_a_copy_is_not_bound_to_the_original(frames, recipe):
+def test_hook_is_on_the_student_only(frames, recipe):
     net = build("fastscnn")
     other = copy.deepcopy(net)
     with distilled(other, net, frames, recipe):

@@ -1,3 +1,5 @@
+"""The latency model: fits by hand, plans for a latency, saving, and error messages."""
+
 import numpy as np
 import pytest
 
@@ -17,10 +19,10 @@ def plans(analysis):
     return [None, *(analysis.plan_for(cut, align=align) for cut in (0.3, 0.51, 0.7) for align in (1, 16))]
 
 
-def test_an_engine_that_pays_for_whole_blocks_is_recognised(analysis, plans):
+def test_block_size_of_an_engine_is_recovered(analysis, plans):
     truth = LatencyModel("made up", 16, (20.0, 12.0, 30.0, 40.0), 0.0)
-    whole = analysis.plan(0.0)
-    measured = [(plan, truth.predict(analysis, plan or whole)) for plan in plans]
+    unpruned = analysis.plan(0.0)
+    measured = [(plan, truth.predict(analysis, plan or unpruned)) for plan in plans]
     fitted = fit_latency(analysis, measured, "made up")
     assert fitted.block == 16 and fitted.error < 1e-6
     unseen = analysis.plan_for(0.42)
@@ -28,7 +30,7 @@ def test_an_engine_that_pays_for_whole_blocks_is_recognised(analysis, plans):
 
 
 def test_one_layer_by_hand():
-    """A classifier and one 1x1 convolution before it, on 4 x 8 pixels, in blocks of 4."""
+    """A 1x1 convolution and a classifier on 4 x 8 pixels, in blocks of 4."""
     from paddle import nn
 
     chain = nn.Sequential(nn.Conv2D(3, 6, 1), nn.Conv2D(6, 2, 1))
@@ -56,10 +58,10 @@ def test_model_survives_saving(tmp_path):
     model = LatencyModel("oneDNN", 8, (1.0, 2.0, 3.0, 4.0), 0.05)
     model.save(tmp_path / "latency.json")
     assert LatencyModel.load(tmp_path / "latency.json") == model
-    with pytest.raises(CourseError, match="no latency model"):
+    with pytest.raises(CourseError, match="No latency model"):
         LatencyModel.load(tmp_path / "other.json")
 
 
 def test_too_few_networks(analysis, plans):
-    with pytest.raises(CourseError, match="at least three measured networks, not 2"):
+    with pytest.raises(CourseError, match="at least three measured networks, got 2"):
         fit_latency(analysis, [(plan, 1.0) for plan in plans[:2]], "x")
