@@ -11,26 +11,14 @@ import numpy as np
 import paddle
 import pytest
 from tiny_cityscapes import write_set
-from tiny_network import TinyNet
+from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers import models, training
 from helpers.cityscapes import index
 from helpers.datasets import training_batches
-from helpers.profiles import load_profile
 
 TESTS = Path(__file__).resolve().parents[1]
-RECIPE = replace(
-    load_profile("smoke").pair,
-    crop_hw=(32, 64),
-    batch_size=2,
-    iterations=12,
-    warmup=2,
-    optimiser="sgd",
-    lr=0.05,
-    aux_weights=(1.0, 0.4),
-    class_balance=1.1,
-    validate_every=6,
-)
+RECIPE = replace(TINY_RECIPE, class_balance=1.1, validate_every=6)
 
 
 class WithoutDropout(TinyNet):

@@ -9,24 +9,13 @@ from pathlib import Path
 import paddle
 import pytest
 from tiny_cityscapes import write_set
-from tiny_network import TinyNet
+from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers.cityscapes import index
 from helpers.models import WEIGHTS
-from helpers.profiles import load_profile
 from helpers.training import BEST, HISTORY, checkpoint, load_history
 
-RECIPE = replace(
-    load_profile("smoke").pair,
-    crop_hw=(32, 64),
-    batch_size=2,
-    iterations=60,
-    warmup=2,
-    optimiser="sgd",
-    lr=0.05,
-    aux_weights=(1.0, 0.4),
-    validate_every=25,
-)
+RECIPE = replace(TINY_RECIPE, iterations=60, validate_every=25)
 KILLS = 4
 
 
