@@ -1,1 +1,1 @@
-"""Faster operators for CPUs: the layers of a training step, and what happens to pixels before and after a network."""
+"""Faster operators for CPUs: layers of a training step, pre- and postprocessing of pixels, counting."""

@@ -1,4 +1,4 @@
-"""What the operators that we compile with Numba have in common."""
+"""Shared by the operators that are compiled with Numba."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import paddle
 
 
 def as_array(tensor: paddle.Tensor) -> np.ndarray:
-    """The memory of a float32 CPU tensor as an array, valid as long as the tensor; `Tensor.numpy()` would copy it."""
+    """Return a view of a float32 CPU tensor, valid as long as the tensor; `Tensor.numpy()` would copy it.
+
+    Raises ValueError if the tensor is not contiguous.
+    """
     if not tensor.is_contiguous():
-        raise ValueError(f"expected a contiguous tensor, got strides {tensor.strides} for shape {tensor.shape}")
+        raise ValueError(f"Expected a contiguous tensor, got strides {tensor.strides} for shape {tensor.shape}")
     shape = tensor.shape
     memory = (ctypes.c_float * prod(shape)).from_address(tensor.data_ptr())
     return np.frombuffer(memory, np.float32).reshape(shape)
@@ -21,6 +24,6 @@ def as_array(tensor: paddle.Tensor) -> np.ndarray:
 
 @numba.njit(inline="always")
 def copy_line(source, target):
-    """Copy as many values as `target` has; numba takes four times as long for `target[:] = source`."""
+    """Copy `target.size` values; in Numba `target[:] = source` takes four times as long."""
     for k in range(target.size):
         target[k] = source[k]

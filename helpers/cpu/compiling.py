@@ -1,7 +1,7 @@
-"""Compile the operators of the course before anyone waits for them: `python -m helpers.cpu.compiling`, as set-up does.
+"""Compile the Numba operators of the course ahead of time: `python -m helpers.cpu.compiling`, part of the set-up.
 
-Numba compiles a function when it is first called, and keeps it beside the source for all later processes. Without this
-the first step of the first training would take the better part of a minute.
+Numba compiles a function at its first call and caches it next to the source for later processes. Otherwise the first
+step of the first training would take most of a minute.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from helpers.cpu.cross_entropy import cross_entropy
 
 
 def main() -> int:
-    """Call every compiled operator once with values of the types that it will meet, several at a time."""
+    """Compile each operator for the types that the course uses, in several processes; return the exit code."""
     names = list(_OPERATORS)
     return exit_code(lambda: _all(names))
 

@@ -1,4 +1,4 @@
-"""Count pairs of bytes: the loop of the confusion matrix."""
+"""Count pairs of bytes, the inner loop of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def words(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes as uint64 (P // 8,), eight at a time, and those that are left."""
+    """Return the bytes in groups of eight, uint64 (P // 8,), and the remaining ones, uint8 (P % 8,)."""
     flat = np.require(values, requirements="C").ravel()
     if flat.ctypes.data % 8:
         flat = flat.copy()
@@ -17,18 +17,18 @@ def words(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @numba.njit(nogil=True, cache=True)
 def count_pairs(label, label_rest, prediction, prediction_rest):  # uint64 (P // 8,), uint8 (P % 8,), twice
-    # int64 (256, 256). Counting all pairs of bytes needs no look at a value before it is counted, and tells afterwards
-    # whether one was out of range. Eight neighbours mostly have one label and one prediction, and are counted at once.
+    # Returns int64 (256, 256). Counting all pairs of bytes needs no check of the values; the caller finds those out of
+    # range in the counts. Most groups of eight have a single label and a single prediction and are counted at once.
     counts = np.zeros(1 << 16, dtype=np.int64)
     all_bytes, one_byte = np.uint64(0x0101010101010101), np.uint64(0xFF)
     for i in range(label.size):
-        true, said = label[i], prediction[i]
-        if true == (true & one_byte) * all_bytes and said == (said & one_byte) * all_bytes:
-            counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 8
+        true, predicted = label[i], prediction[i]
+        if true == (true & one_byte) * all_bytes and predicted == (predicted & one_byte) * all_bytes:
+            counts[((true & one_byte) << np.uint64(8)) | (predicted & one_byte)] += 8
         else:
             for _ in range(8):
-                counts[((true & one_byte) << np.uint64(8)) | (said & one_byte)] += 1
-                true, said = true >> np.uint64(8), said >> np.uint64(8)
+                counts[((true & one_byte) << np.uint64(8)) | (predicted & one_byte)] += 1
+                true, predicted = true >> np.uint64(8), predicted >> np.uint64(8)
     for i in range(label_rest.size):
         counts[(np.int64(label_rest[i]) << 8) | prediction_rest[i]] += 1
     return counts.reshape(256, 256)

@@ -1,4 +1,4 @@
-"""Cross-entropy and its gradient in one pass on all cores, for training on a CPU; equal to Paddle's up to rounding."""
+"""Cross-entropy and its gradient in one pass on all cores of a CPU, equal to Paddle's up to rounding."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _CHUNK = 4096  # pixels at a time: 19 float32 maps of them stay in the cache
 
 
 def cross_entropy(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
-    """Mean cross-entropy of logits (N, C, H, W) to train ids (N, H, W) int64, each pixel weighted by its class.
+    """Return the mean cross-entropy of logits (N, C, H, W) and train ids (N, H, W) int64, weighted by class.
 
-    `weights` float32 (C,). Pixels of the value `ignore` take no part; without any other the loss is zero.
+    `weights` float32 (C,) has a weight for each class. Pixels labelled `ignore` do not count; if all are, the loss is
+    zero.
     """
     if logits.place.is_cpu_place() and logits.dtype == paddle.float32:
         return _CrossEntropy.apply(logits, label, weights, ignore)
@@ -23,7 +24,7 @@ def cross_entropy(logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.T
 
 
 class _CrossEntropy(paddle.autograd.PyLayer):
-    # Paddle's kernel runs on one thread and has another one for the gradient; this finds both in one pass on all cores.
+    # Paddle's kernel runs on one thread and leaves the gradient to a second one; this computes both in one pass.
     @staticmethod
     def forward(ctx, logits: paddle.Tensor, label: paddle.Tensor, weights: paddle.Tensor, ignore: int) -> paddle.Tensor:
         n, classes, height, width = logits.shape
@@ -44,7 +45,7 @@ class _CrossEntropy(paddle.autograd.PyLayer):
         factor = float(upstream)
         if factor == 1:
             return ctx.gradient
-        return paddle.scale(ctx.gradient, factor)  # a product with a tensor of one value takes far longer
+        return paddle.scale(ctx.gradient, factor)  # multiplying by a scalar tensor takes far longer
 
 
 @numba.njit(parallel=True, cache=True)
@@ -89,10 +90,10 @@ def _cross_entropy(logits, label, weights, ignore, gradient):  # (N, C, P), (N, 
 
 @numba.njit(cache=True)
 def exp_to(x, top, power, out):
-    """Write exp(x - top) to `out`, all float32 (P,) with x <= top; `power` is int32 (P,) to work in.
+    """Write exp(x - top) to `out`, all float32 (P,) with x <= top; `power` int32 (P,) is scratch memory.
 
-    exp(d) = 2^k exp(r) with |r| <= ln(2) / 2, and exp(r) by its Taylor series to the seventh power: to 2e-7 of the
-    value. Unlike a call of exp for each value, this is compiled to vector instructions.
+    exp(d) = 2^k exp(r) with |r| <= ln(2) / 2, and exp(r) by its Taylor series to the seventh power: relative error
+    2e-7. Unlike a call of exp for each value, this compiles to vector instructions.
     """
     for i in range(x.size):
         d = max(x[i] - top[i], np.float32(-87))  # below that, float32 has no normal numbers

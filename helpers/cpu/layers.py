@@ -1,9 +1,10 @@
-"""Replacements that make training on a CPU faster and leave its results equal up to rounding.
+"""Faster layers for training on a CPU, equal to Paddle's up to rounding.
 
-Measured with `paddle.profiler` on a step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2): of 1350 ms, the gradient of
-bilinear upsampling took 300, cross-entropy 210, and adding biases in front of batch norm with its gradient 200; all run
-on one thread. Convolutions are the other half, and in the HRNets most of it (`helpers.cpu.onednn`). A static graph
-was tried as well (2x3x256x512): 0.9 s a step, with oneDNN 2.1 s, where this takes 0.3 s. On a GPU none of it matters.
+Of a training step of Fast-SCNN (4x3x256x256, 2 cores, Paddle 3.2.2), `paddle.profiler` measured 1350 ms: 300 for the
+gradient of bilinear upsampling, 210 for cross-entropy, 200 for adding biases in front of batch norm and their gradient,
+all on one thread. Convolutions are the other half, and most of a step of an HRNet (`helpers.cpu.onednn`). A static
+graph is no alternative (2x3x256x512): 0.9 s per step, 2.1 s with oneDNN, against 0.3 s here. None of this matters on a
+GPU.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from helpers.cpu import onednn
 
 @contextmanager
 def fast_training(net: nn.Layer) -> Iterator[None]:
-    """Inside, `net` trains faster on the current device if that is a CPU; nothing changes on a GPU."""
+    """Speed up the training of `net` within the block if the current device is a CPU; do nothing on a GPU.
+
+    Biases in front of batch norm are zero afterwards, and the running means lower by them: the outputs are the same.
+    """
     if not paddle.get_device().startswith("cpu"):
         yield
         return
@@ -33,23 +37,23 @@ def fast_training(net: nn.Layer) -> Iterator[None]:
 
 @contextmanager
 def fast_prediction(net: nn.Layer) -> Iterator[None]:
-    """Inside, `net` predicts faster on the current device if that is a CPU; its weights stay what they are."""
+    """Speed up the forward pass of `net` within the block if the current device is a CPU; its weights do not change."""
     if not paddle.get_device().startswith("cpu"):
         yield
         return
     fitting = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]
     with (
-        _in_place_of("interpolate", _interpolate),
-        _in_place_of("avg_pool3d", _avg_pool3d),
-        _forwards({layer: partial(_convolve, layer) for layer in fitting}),
+        _patched("interpolate", _interpolate),
+        _patched("avg_pool3d", _avg_pool3d),
+        _with_forwards({layer: partial(_convolve, layer) for layer in fitting}),
     ):
         yield
 
 
 @contextmanager
 def _quiet_collector() -> Iterator[None]:
-    # A step makes thousands of small objects, and each full search for cycles goes over all that Paddle, numba and
-    # pandas have loaded: 40 of the 600 ms of a step of U-HRNet. What is there already is left out of it.
+    # A step creates thousands of small objects, and each full garbage collection visits all objects of Paddle, numba
+    # and pandas: 40 of the 600 ms of a step of U-HRNet. Freezing excludes the objects that already exist.
     gc.collect()
     gc.freeze()
     try:
@@ -59,8 +63,8 @@ def _quiet_collector() -> Iterator[None]:
 
 
 @contextmanager
-def _in_place_of(name: str, ours: Callable) -> Iterator[None]:
-    # Inside, `ours` stands for a function of paddle.nn.functional, which it takes as its first argument.
+def _patched(name: str, ours: Callable) -> Iterator[None]:
+    # Replace a function of paddle.nn.functional by `ours`, which receives the original as its first argument.
     original = getattr(F, name)
     setattr(F, name, partial(ours, original))
     try:
@@ -79,7 +83,8 @@ def _interpolate(
 
 
 def _avg_pool3d(original, x, kernel_size, stride=None, *args, **kwargs):
-    # U-HRNet halves its channels so: (N, 1, C, H, W), the mean of two at a time. As a product it takes a tenth.
+    # U-HRNet halves its channels by averaging neighbours: (N, 1, C, H, W). A product of matrices takes a tenth of the
+    # time.
     depth, *rest = tuple(kernel_size) if isinstance(kernel_size, (list, tuple)) else (0,)
     fits = rest == [1, 1] and tuple(kernel_size) == tuple(stride or ()) and x.shape[2] % depth == 0
     if not fits or args or kwargs:
@@ -91,19 +96,19 @@ def _avg_pool3d(original, x, kernel_size, stride=None, *args, **kwargs):
 
 
 def bilinear(x: paddle.Tensor, size_hw: list[int], align_corners: bool = False) -> paddle.Tensor:
-    """Bilinear interpolation of (N, C, h, w) to (N, C, H, W) as two matrix products: columns, then rows.
+    """Interpolate x (N, C, h, w) bilinearly to (N, C, H, W) with two matrix products: columns, then rows.
 
-    Equals `paddle.nn.functional.interpolate`; its gradient is again two matrix products.
+    Equals `paddle.nn.functional.interpolate`, and its gradient takes two matrix products, too.
     """
     rows = paddle.to_tensor(_weights(x.shape[2], size_hw[0], align_corners), x.dtype)  # (H, h)
     columns = paddle.to_tensor(_weights(x.shape[3], size_hw[1], align_corners).T, x.dtype)  # (w, W)
-    return paddle.matmul(rows, paddle.matmul(x, columns))  # the other way round is more work for a wide picture
+    return paddle.matmul(rows, paddle.matmul(x, columns))  # the opposite order is more work for wide images
 
 
 @lru_cache(maxsize=256)
 def _weights(old: int, new: int, align_corners: bool) -> np.ndarray:
-    """float64 (new, old): the share of each old sample in each new one, at most two in a row."""
-    ratio = ((old - 1) / (new - 1) if align_corners else old / new) if new > 1 else 0.0  # Paddle's rule for one sample
+    """Return the weight of each old sample in each new one: float64 (new, old), at most two per row."""
+    ratio = ((old - 1) / (new - 1) if align_corners else old / new) if new > 1 else 0.0  # as Paddle does for one sample
     position = np.arange(new) * ratio if align_corners else np.clip((np.arange(new) + 0.5) * ratio - 0.5, 0, None)
     low = np.minimum(np.floor(position).astype(int), old - 1)
     high = np.minimum(low + 1, old - 1)
@@ -116,23 +121,23 @@ def _weights(old: int, new: int, align_corners: bool) -> np.ndarray:
 
 @contextmanager
 def _without_biases(net: nn.Layer) -> Iterator[None]:
-    # PaddleSeg gives the convolutions of its ConvBN layers a bias, which batch norm subtracts again together with the
-    # mean. So the bias moves into the running mean, and as zero it need not be added while training: its gradient is
-    # zero too.
+    # The convolutions of PaddleSeg's ConvBN layers have a bias, which batch norm subtracts with the mean. Subtract it
+    # from the running mean and do not add it while training: its gradient is zero, too.
     without_bias = {}
     for block in net.sublayers(include_self=True):
         convolution, norm = getattr(block, "_conv", None), getattr(block, "_batch_norm", None)
-        if isinstance(convolution, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D) and convolution.bias is not None:
+        is_pair = isinstance(convolution, nn.Conv2D) and isinstance(norm, nn.BatchNorm2D)
+        if is_pair and convolution.bias is not None and convolution._padding_mode == "zeros":
             norm._mean.set_value(norm._mean - convolution.bias)
             convolution.bias.set_value(paddle.zeros_like(convolution.bias))
             without_bias[convolution] = partial(_convolve, convolution, with_bias=False)
-    with _forwards(without_bias):
+    with _with_forwards(without_bias):
         yield
 
 
 @contextmanager
-def _forwards(replacements: dict[nn.Layer, Callable]) -> Iterator[None]:
-    # What stood in for a layer before does so again afterwards: a network is also evaluated in the middle of training.
+def _with_forwards(replacements: dict[nn.Layer, Callable]) -> Iterator[None]:
+    # Restore an earlier replacement afterwards: `fast_prediction` runs inside `fast_training` at each validation.
     before = {layer: layer.__dict__.get("forward") for layer in replacements}
     for layer, forward in replacements.items():
         layer.forward = forward
@@ -150,6 +155,6 @@ def _convolve(layer: nn.Conv2D, x: paddle.Tensor, with_bias: bool = True) -> pad
     bias = layer.bias if with_bias else None
     geometry = layer._stride, layer._padding, layer._dilation, layer._groups
     if x.dtype != paddle.float32 or not onednn.fits(layer):
-        return F.conv2d(x, layer.weight, bias, *geometry)
+        return F.conv2d(x, layer.weight, bias, *geometry, layer._data_format)
     y = onednn.conv2d(x, layer.weight, *geometry)
     return y if bias is None else y + bias.reshape([1, -1, 1, 1])

@@ -1,8 +1,8 @@
-"""What happens to pixels before and after the network: normalising them, and choosing a class for each.
+"""Pre- and postprocessing of pixels: normalise frames, and find the class of each pixel.
 
-A network's logits leave it at an eighth or a quarter of the frame's height. Enlarging 19 maps to 1024 x 2048 writes
-159 MB, as much work as Fast-SCNN itself, only to keep the index of the largest. `labels_of` enlarges one line at a time
-and keeps the index at once.
+The logits of a network have an eighth or a quarter of the frame's height. Enlarging 19 maps to 1024 x 2048 writes
+159 MB, as much work as Fast-SCNN itself, although only the index of the largest is needed. `labels_of` enlarges one
+line at a time and keeps only the index.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _CHUNK = 512  # pixels at a time: their largest logits and classes stay in the f
 
 
 class Workers:
-    """A number of threads that share the lines of an image. Without the GIL, so clones of a Predictor do not wait."""
+    """A pool of threads that share the lines of an image. Kernels release the GIL, so Predictor clones run at once."""
 
     def __init__(self, threads: int):
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads - 1, "pixels") if threads > 1 else None
 
     def share(self, kernel: Callable[..., None], lines: int, *arguments: Any) -> None:
-        """Call `kernel(*arguments, start, stop)` for parts that cover 0 to `lines`; the caller takes the first one."""
+        """Call `kernel(*arguments, start, stop)` for parts of 0 to `lines`; the calling thread runs the first one."""
         stops = [lines * (part + 1) // self.threads for part in range(self.threads)]
         others = [
             self._pool.submit(kernel, *arguments, start, stop) for start, stop in zip(stops, stops[1:], strict=False)
@@ -39,13 +39,13 @@ class Workers:
             other.result()
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         if self._pool:
             self._pool.shutdown()
 
 
 def network_input(frames: np.ndarray, workers: Workers) -> np.ndarray:
-    """uint8 RGB (N, H, W, 3) to float32 (N, 3, H, W), with the values of `helpers.datasets.normalise`."""
+    """Normalise RGB frames uint8 (N, H, W, 3) like `helpers.datasets.normalise`; return float32 (N, 3, H, W)."""
     n, height, width, _ = frames.shape
     x = np.empty((n, 3, height, width), np.float32)
     workers.share(_normalise_lines, n * height, np.ascontiguousarray(frames), _table(), x)
@@ -53,7 +53,7 @@ def network_input(frames: np.ndarray, workers: Workers) -> np.ndarray:
 
 
 def labels_of(logits: np.ndarray, size_hw: tuple[int, int], align_corners: bool, workers: Workers) -> np.ndarray:
-    """Train ids uint8 (N, H, W) of logits float32 (N, C, h, w), enlarged to (H, W) bilinearly.
+    """Enlarge logits float32 (N, C, h, w) bilinearly to (H, W) and return their train ids, uint8 (N, H, W).
 
     Equals the first largest class of `paddle.nn.functional.interpolate(logits, size_hw, mode="bilinear")`. Each value
     is `p + (q - p) s` of two that are `a + (b - a) t`, in float32, columns first; Paddle multiplies both weights into
@@ -71,14 +71,14 @@ def labels_of(logits: np.ndarray, size_hw: tuple[int, int], align_corners: bool,
 
 @lru_cache
 def _table() -> np.ndarray:
-    # float32 (3, 256): what becomes of each of the 256 values in each channel, by the one definition there is
+    # float32 (3, 256): the normalised value of each byte in each channel
     values = np.arange(256, dtype=np.uint8).reshape(1, 256, 1).repeat(3, axis=2)
     return np.ascontiguousarray(normalise(values)[:, 0])
 
 
 @lru_cache(maxsize=64)
 def _neighbours(old: int, new: int, align_corners: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each new sample the old one before it, the one after it, and the share of the latter: Paddle's rule.
+    """Return for each new sample the old ones before and after it, and the weight of the latter.
 
     In float32, as in Paddle's `phi/kernels/cpu/interpolate_kernel.cc` (align_mode 0).
     """
@@ -105,8 +105,8 @@ def _normalise_lines(frames, table, x, start, stop):
 def _label_lines(logits, top, bottom, down, left, right, across, factor, labels, start, stop):
     classes, old_height = logits.shape[1:3]
     height, width = labels.shape[1:]
-    # Of the two lines of logits between which the current one lies: the upper one, stretched to the new width, and the
-    # way from it to the lower one.
+    # The current line lies between two lines of logits: keep the upper one, stretched to the new width, and the
+    # difference to the lower one.
     above, way = np.empty((classes, width), np.float32), np.empty((classes, width), np.float32)
     highest, first = np.empty(_CHUNK, np.float32), np.empty(_CHUNK, np.int32)
     held = -1
@@ -138,7 +138,7 @@ def _stretch(line, left, right, across, factor, stretched):
     edge = len(stretched)
     if factor == 8 or factor == 4:
         edge = factor // 2
-        # The same weights between each two neighbours. A constant number of steps is what LLVM makes one instruction.
+        # All pairs of neighbours have the same weights. LLVM vectorises a loop with a constant number of steps.
         for i in range(len(line) - 1):
             near, way = line[i], line[i + 1] - line[i]
             if factor == 8:
@@ -155,7 +155,7 @@ def _stretch(line, left, right, across, factor, stretched):
         stretched[column] = near + (line[right[column]] - near) * across[column]
 
 
-# Functions of their own, so that LLVM sees arrays that do not overlap and works on eight pixels at a time.
+# Separate functions let LLVM see that arrays do not overlap, so that it processes eight pixels at a time.
 @numba.njit(nogil=True, cache=True)
 def _subtract(values, others):
     for column in range(len(values)):

@@ -1,4 +1,4 @@
-"""What set-up compiles is all that training and labelling call."""
+"""Set-up compiles all operators that training and labelling call."""
 
 import subprocess
 import sys
@@ -35,12 +35,12 @@ print([name for name, count in compiled().items() if count != before[name]])
 
 
 def test_nothing_is_left_to_compile():
-    told = subprocess.run([sys.executable, "-c", CODE], cwd=PROJECT, capture_output=True, text=True)
-    assert told.stdout.splitlines()[-1:] == ["[]"], told.stdout + told.stderr
+    done = subprocess.run([sys.executable, "-c", CODE], cwd=PROJECT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
 
 
-def test_the_command(tmp_path):
-    # The operators are in the cache from the tests before; set-up has an empty one.
+def test_command():
+    # Earlier tests have filled the cache; at set-up it is empty.
     command = [sys.executable, "-m", "helpers.cpu.compiling"]
-    told = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

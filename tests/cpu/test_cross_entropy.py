@@ -1,4 +1,4 @@
-"""Our cross-entropy: same values and gradients as Paddle's, whatever the number of threads."""
+"""Cross-entropy has the values and gradients of Paddle's for any number of threads."""
 
 import numba
 import numpy as np
@@ -16,7 +16,7 @@ from helpers.cpu.cross_entropy import cross_entropy, exp_to
 def test_cross_entropy_equals_paddles(n, classes, size, seed):
     rng = np.random.default_rng(seed)
     label = paddle.to_tensor(rng.choice([*range(classes), 255], (n, *size)))
-    label[0, 0, 0] = 0  # at least one counts
+    label[0, 0, 0] = 0  # at least one pixel counts
     weights = paddle.to_tensor(rng.uniform(0.2, 5, classes).astype("float32"))
     values = rng.normal(0, 5, (n, classes, *size)).astype("float32")
     results = []
@@ -29,7 +29,7 @@ def test_cross_entropy_equals_paddles(n, classes, size, seed):
         (3 * loss).backward()
         results.append((loss.item(), x.grad.numpy()))
     (ours, our_gradient), (theirs, their_gradient) = results
-    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)  # a loss near 0 is what is left of numbers near 1
+    assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)  # a loss near 0 is a difference of numbers near 1
     np.testing.assert_allclose(our_gradient, their_gradient, atol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Convolutions by oneDNN against Paddle's own, and against values worked by hand."""
+"""Convolutions by oneDNN against Paddle's, and against values computed by hand."""
 
 import threading
 
@@ -6,11 +6,13 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from paddle import nn
 
 from helpers.cpu import onednn
 
-pytestmark = pytest.mark.skipif(not onednn.available(), reason="this Paddle brings no oneDNN")
+pytestmark = pytest.mark.skipif(not onednn.available(), reason="this Paddle ships no oneDNN")
 
 
 def run(convolve, x, weight):
@@ -32,7 +34,7 @@ def compare(x_shape, weight_shape, *geometry):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-5 * np.abs(two).max())
 
 
-@pytest.mark.parametrize("channels", [(5, 7), (16, 32), (48, 16)])  # as they are, and in blocks of 16
+@pytest.mark.parametrize("channels", [(5, 7), (16, 32), (48, 16)])  # channels last, and in blocks of 16
 @pytest.mark.parametrize("padding", [1, "same"])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 7), (6, 1), (8, 16), (9, 11), (10, 5), (40, 70)])
@@ -44,7 +46,7 @@ def test_equals_paddles(size_hw, stride, padding, channels):
 @pytest.mark.parametrize("channels", [5, 32])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 7), (8, 16), (9, 11), (10, 5)])
-def test_one_filter_a_channel(size_hw, stride, channels):
+def test_depthwise_equals_paddles(size_hw, stride, channels):
     compare((2, channels, *size_hw), (channels, 1, 3, 3), stride, 1, 1, channels)
 
 
@@ -64,6 +66,30 @@ def test_other_geometries(x_shape, weight_shape, geometry):
     compare(x_shape, weight_shape, *geometry)
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_any_geometry_equals_paddles(data):
+    """Odd and prime channel counts, 1 included, maps down to 1x1, groups up to one per channel."""
+    draw = data.draw
+    groups = draw(st.sampled_from([1, 1, 2, 3, 7, 16]))
+    inputs, filters = (groups * draw(st.integers(1, 37 if groups == 1 else 4)) for _ in range(2))
+    kernel, size = ([draw(st.sampled_from(values)) for _ in range(2)] for values in ([1, 3, 5, 7], range(1, 20)))
+    stride, dilation = ([draw(st.integers(1, 3)) for _ in range(2)] for _ in range(2))
+    same = dilation == [1, 1] and draw(st.booleans())
+    padding = "same" if same else [draw(st.integers(0, 4)) for _ in range(2)]
+    if not same:
+        extents = zip(size, kernel, padding, dilation, strict=True)
+        assume(all(length + 2 * pad > (k - 1) * d for length, k, pad, d in extents))
+    batch = draw(st.integers(1, 3))
+    compare((batch, inputs, *size), (filters, inputs // groups, *kernel), stride, padding, dilation, groups)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 70), st.sampled_from([1, 3, 5]), st.integers(1, 2), st.tuples(*[st.integers(1, 12)] * 2))
+def test_any_depthwise_convolution_equals_paddles(channels, kernel, stride, size_hw):
+    compare((2, channels, *size_hw), (channels, 1, kernel, kernel), stride, kernel // 2, 1, channels)
+
+
 def test_by_hand():
     x = paddle.to_tensor(np.arange(9, dtype="float32").reshape(1, 1, 3, 3))
     ones = paddle.ones([1, 1, 3, 3])
@@ -72,7 +98,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("frozen", ["x", "weight"])
-def test_what_is_frozen_has_no_gradient(frozen):
+def test_frozen_tensors_have_no_gradient(frozen):
     tensors = {"x": paddle.randn([2, 5, 8, 9]), "weight": paddle.randn([4, 5, 3, 3])}
     for name, tensor in tensors.items():
         tensor.stop_gradient = name == frozen
@@ -88,7 +114,7 @@ def test_what_is_frozen_has_no_gradient(frozen):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_the_same_bits_each_time():
+def test_results_are_reproducible_bit_by_bit():
     rng = np.random.default_rng(0)
     x, weight = rng.normal(size=(2, 18, 32, 64)).astype("float32"), rng.normal(size=(18, 18, 3, 3)).astype("float32")
     first = run(lambda x, w: onednn.conv2d(x, w, 1, 1), x, weight)
@@ -97,7 +123,7 @@ def test_the_same_bits_each_time():
             np.testing.assert_array_equal(one, two)
 
 
-def test_several_threads_at_once():
+def test_threads_may_share_a_convolution():
     inputs = [paddle.full([1, 16, 20, 30], float(value)) for value in range(4)]
     weight = paddle.ones([16, 16, 3, 3])
     wrong = []
@@ -115,7 +141,7 @@ def test_several_threads_at_once():
     assert wrong == []
 
 
-def test_refused_shapes_are_told():
+def test_rejected_shapes_raise():
     with pytest.raises(RuntimeError, match="oneDNN"):
         onednn.conv2d(paddle.ones([1, 3, 8, 8]), paddle.ones([4, 5, 3, 3]), 1, 1)
 
@@ -137,5 +163,5 @@ def test_refused_shapes_are_told():
         (lambda: nn.ReLU(), False),
     ],
 )
-def test_where_it_is_used(layer, expected):
+def test_which_layers_fit(layer, expected):
     assert onednn.fits(layer()) is expected

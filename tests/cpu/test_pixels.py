@@ -1,4 +1,4 @@
-"""Normalising and choosing classes, against Paddle's own operators and values worked by hand."""
+"""Normalised frames and classes of pixels against Paddle's operators and values computed by hand."""
 
 import numpy as np
 import paddle
@@ -33,7 +33,7 @@ def test_two_pixels_by_hand():
 
 @pytest.mark.parametrize("factor", [1, 2, 4, 8])
 @pytest.mark.parametrize("size", [(9, 12), (3, 3), (2, 2), (1, 5)])
-def test_ties_go_to_the_first_class_as_in_paddle(factor, size):
+def test_ties_choose_the_first_class_as_in_paddle(factor, size):
     # Whole numbers and weights that are sixteenths: no rounding anywhere, and ties in every map.
     logits = np.random.default_rng(factor).integers(0, 2, (2, 19, *size)).astype(np.float32)
     size_hw = size[0] * factor, size[1] * factor
@@ -43,7 +43,7 @@ def test_ties_go_to_the_first_class_as_in_paddle(factor, size):
 
 
 def in_float32(logits: np.ndarray, size_hw: tuple[int, int]) -> np.ndarray:
-    """The documented formula with NumPy, whole maps at once: float32 (N, C, H, W)."""
+    """The documented formula in NumPy: float32 (N, C, H, W)."""
     for axis, new in ((3, size_hw[1]), (2, size_hw[0])):
         old = logits.shape[axis]
         at = np.float32(old / new) * (np.arange(new, dtype=np.float32) + np.float32(0.5)) - np.float32(0.5)
@@ -69,7 +69,7 @@ def test_any_size_equals_the_formula(size, data):
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("size_hw", [(97, 131), (64, 64), (104, 136), (5, 7)])
-def test_rounding_alone_may_differ_from_paddle(align_corners, size_hw):
+def test_classes_differ_from_paddle_only_by_rounding(align_corners, size_hw):
     logits = np.random.default_rng(3).normal(size=(1, 19, 13, 17)).astype(np.float32)
     labels = labels_of(logits, size_hw, align_corners, Workers(2))
     expected = paddle_labels(logits, size_hw, align_corners)
@@ -82,7 +82,7 @@ def test_rounding_alone_may_differ_from_paddle(align_corners, size_hw):
     assert differs.mean() < 1e-3
 
 
-def test_the_number_of_threads_changes_nothing():
+def test_result_does_not_depend_on_the_number_of_threads():
     logits = np.random.default_rng(1).normal(size=(3, 19, 6, 10)).astype(np.float32)
     one = labels_of(logits, (48, 80), False, Workers(1))
     for threads in (2, 3, 200):
