@@ -1,3 +1,5 @@
+"""The choice of a device."""
+
 import paddle
 import pytest
 
@@ -5,11 +7,11 @@ from helpers.common.errors import CourseError
 from helpers.devices import use_device
 
 
-def test_cpu_and_auto_are_always_there():
+def test_cpu_and_auto_are_always_available():
     assert use_device("cpu") == "cpu"
     assert use_device("auto") == paddle.get_device()
 
 
-def test_device_that_is_not_there():
+def test_missing_device_raises():
     with pytest.raises(CourseError, match="'gpu:99'.*cpu"):
         use_device("gpu:99")

@@ -1,3 +1,5 @@
+"""Exit codes and messages of commands."""
+
 import pytest
 
 from helpers.common.command_line import exit_code
@@ -12,7 +14,7 @@ def raises(error):
 
 
 @pytest.mark.parametrize(
-    "command, code, said",
+    ("command", "code", "message"),
     [
         (lambda: None, 0, ""),
         (lambda: 1, 1, ""),
@@ -20,11 +22,11 @@ def raises(error):
         (raises(KeyboardInterrupt()), 130, "interrupted: go on\n"),
     ],
 )
-def test_codes(command, code, said, capsys):
+def test_codes(command, code, message, capsys):
     assert exit_code(command, "interrupted: go on") == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
 
 
-def test_other_errors_are_not_hidden():
+def test_other_exceptions_propagate():
     with pytest.raises(ZeroDivisionError):
         exit_code(lambda: 1 / 0)

@@ -1,11 +1,11 @@
-"""Files are whole or not there."""
+"""Files are written atomically."""
 
 import pytest
 
 from helpers.common.files import atomic_path, read_json, write_json
 
 
-def test_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(RuntimeError), atomic_path(path) as temporary:
@@ -18,14 +18,14 @@ def test_block_that_raises_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_file_appears_only_at_the_end(tmp_path):
     path = tmp_path / "new" / "a.png"
     with atomic_path(path) as temporary:
-        temporary.write_text("whole")
+        temporary.write_text("complete")
         assert temporary.suffix == ".png"
         assert not path.exists()
-    assert path.read_text() == "whole"
+    assert path.read_text() == "complete"
     assert [p.name for p in path.parent.iterdir()] == ["a.png"]
 
 
-def test_folder(tmp_path):
+def test_folder_is_renamed_at_the_end(tmp_path):
     with atomic_path(tmp_path / "set") as temporary:
         temporary.mkdir()
         (temporary / "x").write_text("1")

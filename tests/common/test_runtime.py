@@ -1,4 +1,4 @@
-"""The environment that `import helpers` settles, seen from fresh processes."""
+"""The settings that `import helpers` applies, as new processes see them."""
 
 import json
 import os
@@ -21,11 +21,11 @@ def fresh_environment(names, **extra):
     return json.loads(out.stdout)
 
 
-def test_import_sets_what_settings_names():
+def test_import_sets_the_environment():
     assert fresh_environment(list(runtime.settings())) == runtime.settings()
 
 
-def test_what_the_user_set_stays():
+def test_variables_of_the_user_are_kept():
     seen = fresh_environment(["OMP_NUM_THREADS"], OMP_NUM_THREADS="1")
     assert seen == {"OMP_NUM_THREADS": "1"}
 
@@ -52,8 +52,8 @@ def test_import_does_not_load_paddle():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_paddle_starts_without_a_word():
-    """Paddle objects to every thread count but 1; here the count is meant. An import error still gets through."""
+def test_paddle_imports_silently():
+    """Paddle's message about the thread count is dropped, but an import error is shown."""
     run = subprocess.run([sys.executable, "-c", "import helpers, paddle"], capture_output=True, text=True)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
     broken = subprocess.run(
