@@ -43,8 +43,8 @@ def region_widths(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def width_spans(labels: Iterable[np.ndarray], shares: tuple[float, ...] = (0.1, 0.5, 0.9)) -> np.ndarray:
     """Width in pixels of the region that holds each share of a class's pixels: float64 (19, len(shares)).
 
-    Regions are ordered by width and weighted by area: with 0.5, half of the pixels of the class lie in narrower regions.
-    NaN for a class without pixels.
+    Regions are ordered by width and weighted by area: half of the pixels of a class lie in regions narrower than its
+    value for 0.5. NaN for a class without pixels.
     """
     found = [region_widths(label) for label in labels]
     classes, widths, areas = (np.concatenate(column) for column in zip(*found, strict=True))

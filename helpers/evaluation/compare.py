@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from helpers.cityscapes import IGNORE, NUM_CLASSES
+from helpers.cityscapes.widths import widest
 from helpers.common.errors import CourseError
 from helpers.evaluation.evaluating import Evaluation
 
@@ -122,9 +123,7 @@ def region_overlaps(prediction: np.ndarray, label: np.ndarray, smallest: int = 1
         labelled, predicted = ((each[box] == class_id).astype(np.uint8) for each in (label, evaluated))
         regions, region_of, stats, _ = cv2.connectedComponentsWithStats(labelled, connectivity=8)
         pieces, piece_of = cv2.connectedComponents(predicted, connectivity=8)
-        distance = cv2.distanceTransform(np.pad(labelled, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-        radius = np.zeros(regions)
-        np.maximum.at(radius, region_of[labelled > 0], distance[labelled > 0])
+        widths = widest(labelled, region_of, regions)
         # Pixels of each predicted piece in each labelled region; column 0 is outside of the labelled class.
         shared = np.bincount(piece_of.ravel() * regions + region_of.ravel(), minlength=pieces * regions)
         shared = shared.reshape(pieces, regions)[1:]  # (predicted pieces, labelled regions)
@@ -134,7 +133,7 @@ def region_overlaps(prediction: np.ndarray, label: np.ndarray, smallest: int = 1
                 continue
             touching = shared[:, region] > 0
             intersection, outside = int(shared[:, region].sum()), int(shared[touching, 0].sum())
-            yield RegionOverlap(int(class_id), area, float(2 * radius[region] - 1), intersection / (area + outside))
+            yield RegionOverlap(int(class_id), area, float(widths[region]), intersection / (area + outside))
 
 
 def mean_iou_by(values: np.ndarray, ious: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
