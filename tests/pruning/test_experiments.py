@@ -63,16 +63,17 @@ def test_fine_tuning_treats_the_control_the_same_way(tmp_path):
         {"a": net, "b": net},
         frames,
         recipe,
-        lambda network, name: float(network.head.weight.sum()),
+        lambda network, name: float(network.head.weight.abs().sum()),
         tmp_path,
         seeds=(1, 2),
         device="cpu",
     )
     assert np.array_equal(net.head.weight.numpy(), start)
-    assert tuned.scores["a"] == pytest.approx(tuned.scores["b"])  # the same network, crops and steps
+    # The same network, crops and steps; threads may add in another order.
+    assert tuned.scores["a"] == pytest.approx(tuned.scores["b"], rel=1e-4)
     assert tuned.scores["a"][0] != tuned.scores["a"][1]  # another seed
-    assert tuned.difference("a", "b") == pytest.approx([0, 0])
-    assert float(tuned.networks["a"].head.weight.sum()) == tuned.scores["a"][0]  # the first seed's
+    assert tuned.difference("a", "b") == pytest.approx([0, 0], abs=1e-2)
+    assert float(tuned.networks["a"].head.weight.abs().sum()) == pytest.approx(tuned.scores["a"][0])  # the first seed's
     with pytest.raises(CourseError, match="at least one seed"):
         pruning.fine_tune({"a": net}, frames, recipe, None, tmp_path, seeds=())
 
