@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from paddle import nn
 
 from helpers.cpu import onednn
+from helpers.cpu.onednn import convolution, library
 
 pytestmark = pytest.mark.skipif(not onednn.available(), reason="this Paddle ships no oneDNN")
 
@@ -165,3 +166,16 @@ def test_rejected_shapes_raise():
 )
 def test_which_layers_fit(layer, expected):
     assert onednn.fits(layer()) is expected
+
+
+def test_no_convolution_runs_on_reference_code():
+    """Of U-HRNet's deepest maps, whose gradient took 100 times as long channels last on a processor with AVX2 only."""
+    found = convolution._compiled((2, 288, 2, 4), (288, 288, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    assert found is None or not found.is_reference
+
+
+def test_a_convolution_without_fast_code_is_left_to_paddle(monkeypatch):
+    monkeypatch.setattr(library, "is_reference", lambda descriptor: True)
+    x, weight = paddle.randn([1, 3, 7, 9]), paddle.randn([5, 3, 3, 3])  # shapes that no other test compiles
+    assert convolution._compiled((1, 3, 7, 9), (5, 3, 3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 1) is None
+    np.testing.assert_array_equal(onednn.conv2d(x, weight, 1, 1).numpy(), F.conv2d(x, weight, None, 1, 1).numpy())

@@ -8,9 +8,11 @@ Data Representation).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 import paddle
+import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cpu.onednn import library
@@ -77,7 +79,10 @@ def conv2d(
         pads = tuple(_same(*axis) for axis in axes)
     else:
         pads = tuple((length, length) for length in _pair(padding))
-    return _Conv2D.apply(x, weight, _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups))
+    convolution = _compiled(tuple(x.shape), tuple(weight.shape), stride, pads, dilation, groups)
+    if convolution is None:
+        return F.conv2d(x, weight, None, stride, padding, dilation, groups)
+    return _Conv2D.apply(x, weight, convolution)
 
 
 def _pair(value: int | list[int]) -> tuple:
@@ -112,13 +117,36 @@ class _Conv2D(paddle.autograd.PyLayer):
 
 
 @lru_cache(maxsize=1024)
-def _compiled(*geometry) -> Convolution:
+def _compiled(x_shape, weight_shape, stride, pads, dilation, groups) -> Convolution | None:
+    """Return the convolution in the first format for which all its primitives are fast; None if there is none.
+
+    Which formats that are depends on the processor: with AVX2 but no AVX-512, the gradient of the filters on maps of
+    2x4 pixels is 100 times slower channels last than in blocks.
+    """
     with library.lock:
-        return Convolution(*geometry)
+        for maps in _formats(x_shape[1], weight_shape, stride, pads, groups):
+            convolution = Convolution(x_shape, weight_shape, stride, pads, dilation, groups, maps)
+            if not convolution.is_reference:
+                return convolution
+    return None
+
+
+def _formats(channels, weight_shape, stride, pads, groups) -> list[Callable]:
+    """The formats of the feature maps, the most promising first."""
+    filters, _, *kernel = weight_shape
+    if groups == 1 and tuple(kernel) == stride == (1, 1) and pads == ((0, 0), (0, 0)):
+        first = library.plain  # a product of matrices needs no reorder
+    elif groups == 1 and (channels % 16 or filters % 16):
+        first = library.channels_last  # blocks of 16 channels would be filled up with zeros
+    else:
+        first = library.any_format
+    return [first, *(each for each in (library.any_format, library.channels_last, library.plain) if each is not first)]
 
 
 class Convolution:
     """The three primitives of a convolution of given shapes; those of the gradients are compiled at their first use.
+
+    `is_reference`: whether oneDNN has only slow reference code for one of them.
 
     `reorder_src` and `reorder_dst` bring a tensor of the input's and of the output's shape into oneDNN's format.
     """
@@ -131,6 +159,7 @@ class Convolution:
         pads: tuple[tuple[int, int], ...],
         dilation: tuple[int, int],
         groups: int,
+        maps: Callable,
     ):
         """Compile the forward primitive.
 
@@ -144,6 +173,8 @@ class Convolution:
             Lines of zeros at (top, bottom) and (left, right).
         groups : int
             Number of groups of channels.
+        maps : callable
+            Format of the feature maps, a function of `library` such as `channels_last`.
         """
         n, channels, *size = x_shape
         filters, _, *kernel = weight_shape
@@ -159,12 +190,6 @@ class Convolution:
             library.dims(before for before, _ in pads),
             library.dims(after for _, after in pads),
         )
-        if groups == 1 and tuple(kernel) == stride == (1, 1) and pads == ((0, 0), (0, 0)):
-            maps = library.plain  # a product of matrices needs no reorder
-        elif groups == 1 and (channels % 16 or filters % 16):
-            maps = library.channels_last  # blocks of 16 channels would be filled up with zeros
-        else:
-            maps = library.any_format
         self._hint = library.primitive_descriptor(
             "convolution_forward", _FORWARD_TRAINING, _DIRECT, maps(x_shape), library.any_format(self._weight_dims),
             None, maps(y_shape), *self._geometry, None,
@@ -177,28 +202,29 @@ class Convolution:
         self._y = Output(self._dst, y_shape)
         self.reorder_src = Reorder(library.plain(x_shape), self._src)
         self.reorder_dst = Reorder(library.plain(y_shape), self._dst)
+        self._data = library.primitive_descriptor(
+            "convolution_backward_data", _DIRECT, self._src, library.any_format(self._weight_dims), self._dst,
+            *self._geometry, self._hint, None,
+        )  # fmt: skip
+        self._weights = library.primitive_descriptor(
+            "convolution_backward_weights", _DIRECT, self._src, library.any_format(self._weight_dims), None, self._dst,
+            *self._geometry, self._hint, None,
+        )  # fmt: skip
+        self.is_reference = any(map(library.is_reference, (self._hint, self._data, self._weights)))
 
     def _weights_to(self, descriptor: MemoryDescriptor) -> Reorder:
         return Reorder(library.plain(self._weight_dims), descriptor)
 
     @cached_property
     def _backward_data(self) -> tuple[Primitive, Reorder, Output]:
-        descriptor = library.primitive_descriptor(
-            "convolution_backward_data", _DIRECT, self._src, library.any_format(self._weight_dims), self._dst,
-            *self._geometry, self._hint, None,
-        )  # fmt: skip
-        weights = library.query(descriptor, "weights")
-        primitive = Primitive(descriptor, {"diff_dst": self._dst, "weights": weights, "diff_src": self._src})
+        weights = library.query(self._data, "weights")
+        primitive = Primitive(self._data, {"diff_dst": self._dst, "weights": weights, "diff_src": self._src})
         return primitive, self._weights_to(weights), Output(self._src, self._x_shape)
 
     @cached_property
     def _backward_weights(self) -> tuple[Primitive, Output]:
-        descriptor = library.primitive_descriptor(
-            "convolution_backward_weights", _DIRECT, self._src, library.any_format(self._weight_dims), None, self._dst,
-            *self._geometry, self._hint, None,
-        )  # fmt: skip
-        weights = library.query(descriptor, "diff_weights")
-        primitive = Primitive(descriptor, {"src": self._src, "diff_dst": self._dst, "diff_weights": weights})
+        weights = library.query(self._weights, "diff_weights")
+        primitive = Primitive(self._weights, {"src": self._src, "diff_dst": self._dst, "diff_weights": weights})
         return primitive, Output(weights, self._weight_shape, self._weight_dims)
 
     def forward(self, src: Array, weight: paddle.Tensor) -> paddle.Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Iterable
-from ctypes import byref, c_int, c_int64, c_size_t, c_void_p
+from ctypes import byref, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from functools import lru_cache
 from pathlib import Path
 
@@ -22,6 +22,7 @@ _CPU, _IN_ORDER, _FLOAT32 = 1, 1, 3  # dnnl_engine_kind_t, dnnl_stream_flags_t, 
 _ANY, _PLAIN, _CHANNELS_LAST = 1, {4: 5, 5: 6}, 22  # dnnl_format_tag_t: any; abcd and abcde; acdb
 _MAX_RANK = 12  # DNNL_MAX_NDIMS
 _ARGUMENT = {"src": 1, "dst": 17, "weights": 33, "diff_src": 129, "diff_dst": 145, "diff_weights": 161}  # DNNL_ARG_*
+_IMPLEMENTATION = 8  # dnnl_query_impl_info_str
 _QUERY = {"src": 129, "weights": 131, "diff_weights": 132, "dst": 133}  # dnnl_query_t
 
 _CACHE_LINE = 64  # bytes
@@ -171,6 +172,13 @@ def primitive_descriptor(operation: str, *arguments) -> c_void_p:
     descriptor = c_void_p()
     _call(f"dnnl_{operation}_primitive_desc_create", byref(descriptor), _engine(), *arguments)
     return descriptor
+
+
+def is_reference(descriptor: c_void_p) -> bool:
+    """Return whether oneDNN has only its reference implementation for a primitive, plain loops that are far slower."""
+    name = c_char_p()
+    _call("dnnl_primitive_desc_query", descriptor, _IMPLEMENTATION, 0, byref(name))
+    return b"ref" in name.value.split(b":")  # such as "ref:any"; others are "jit:avx2", "brgconv:avx512_core"
 
 
 def query(descriptor: c_void_p, argument: str) -> MemoryDescriptor:
