@@ -97,6 +97,13 @@ def test_ends_with_recap_next_steps_and_sources(notebook):
     assert "https://" in text.split("Sources")[-1] or "doi" in text.split("Sources")[-1]
 
 
+def test_helpers_are_imported_before_paddle(notebook):
+    """Importing helpers sets the environment that Paddle reads when it is imported."""
+    source = "\n".join(cell.source for cell in code(notebook))
+    ours, paddle = (re.search(rf"^(?:import|from) {name}", source, re.MULTILINE) for name in ("helpers", "paddle"))
+    assert paddle is None or ours.start() < paddle.start()
+
+
 def test_records_once(notebook):
     calls = [
         node
