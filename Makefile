@@ -1,5 +1,5 @@
 # The commands of the course. Every target that needs the environment in .venv creates it if it is missing.
-#   make run                        all five notebooks, profile mini
+#   make run                        all notebooks, profile mini
 #   make run PROFILE=smoke ONLY=04  one notebook, or some: ONLY=02,03 or ONLY=02-04
 PROFILE ?= mini
 ONLY ?=
@@ -42,7 +42,7 @@ play: $(READY) ## label streets in JupyterLab with the trained networks, before 
 lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are passed to it
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
 
-test: $(READY) lint ## lint, unit tests, and all five notebooks headless at smoke
+test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke
 	@$(PY) -m pytest
 
 bench: $(READY) ## measure speed and write outputs/bench.json: ONLY=deploy,eval for some parts
