@@ -13,21 +13,33 @@ PYTHON ?=
 UPGRADE ?=
 export PYTHON UPGRADE
 
+# In a conda environment instead of .venv: make conda, then make run CONDA=street-scenes DEVICE=gpu:0
+CONDA ?=
+ifeq ($(CONDA),)
 PY := .venv/bin/python
 READY := .venv/.ready
+else
+PY := conda run --no-capture-output -n $(CONDA) python
+READY :=
+endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reference play lab test bench lite lint format clean-notebooks lock clean
+.PHONY: help setup conda run reference play lab test ci bench lite lint format clean-notebooks lock clean
 
 help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r name text; do \
 		printf '  %-16s %s\n' "$$name" "$$text"; done
 
+ifneq ($(READY),)
 $(READY): requirements.lock
 	@scripts/setup.sh
+endif
 
 setup: $(READY) ## create the environment, as every other target does if it is missing
+
+conda: ## create or update the conda environment of environment.yml, for NVIDIA GPUs (never run)
+	@scripts/conda.sh
 
 run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
@@ -44,6 +56,9 @@ lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-brows
 
 test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke
 	@$(PY) -m pytest
+
+ci: ## install missing system packages with apt, then make test
+	@.ci/run
 
 bench: $(READY) ## measure speed and write outputs/bench.json: ONLY=deploy,eval for some parts
 	@$(PY) -m helpers.benchmarks $(if $(ONLY),--only "$(ONLY)")

@@ -90,11 +90,12 @@ def test_lock_has_a_hash_for_every_pin_and_no_local_paths():
 
 @pytest.fixture(scope="module")
 def conda() -> dict[str, str]:
-    """Packages and versions of the pip section, and of the command at the top of the file."""
+    """Packages and versions of the pip section, and of the second step in scripts/conda.sh."""
     text = (PROJECT / "environment.yml").read_text()
     lines = next(item["pip"] for item in yaml.safe_load(text)["dependencies"] if isinstance(item, dict))
     lines = [line for line in lines if not line.startswith("--")]
-    lines += re.search(r"pip install --no-deps (.*==.*)$", text, re.MULTILINE)[1].split()
+    script = (PROJECT / "scripts" / "conda.sh").read_text()
+    lines += re.search(r"pip install --no-deps (.*==.*)$", script, re.MULTILINE)[1].split()
     named = [Requirement(line) for line in lines]
     return {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in named}
 
