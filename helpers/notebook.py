@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers import miniscapes
-from helpers.cityscapes import Frame, find_root, index
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, read_json, write_json
+from helpers.datasets import Classes, Dataset, Frame, find_dataset, open_dataset
 from helpers.profiles import load_profile
 
 NOTEBOOKS = {
@@ -40,7 +40,7 @@ class Notebook:
     device : str, default "auto"
         Device of the networks: auto, cpu or gpu:0.
     data_root : str, optional
-        Folder with leftImg8bit and gtFine; by default the data set of the profile.
+        Folder with a `dataset.toml`, or in the layout of Cityscapes; by default the data set of the profile.
     output_dir : str, optional
         Folder of all outputs; by default outputs/<profile>.
 
@@ -62,15 +62,15 @@ class Notebook:
         self.seed = seed
         self.device = device
         self.output_dir = Path(output_dir or PROJECT / "outputs" / self.profile.name).expanduser().resolve()
-        self.data_root = self._find_data(data_root)
+        self.dataset = self._find_data(data_root)
         self.output_dir.mkdir(parents=True, exist_ok=True)
 
-    def _find_data(self, data_root: str) -> Path:
+    def _find_data(self, data_root: str) -> Dataset:
         name, spec = self.profile.name, self.profile.data
         if self.number == "00":  # a few frames, so that a newcomer need not wait for the whole set
             name, spec = "play", replace(spec, **PLAY)
         if spec.kind == "miniscapes" and not data_root:
-            return miniscapes.generate(
+            root = miniscapes.generate(
                 # The generator's version is part of the name, so an update does not mix two versions of the set.
                 PROJECT / "data" / "miniscapes" / f"{name}-v{miniscapes.VERSION}",
                 train=spec.train,
@@ -79,14 +79,25 @@ class Notebook:
                 size_hw=spec.size_hw,
                 seed=spec.seed,
             )
-        return find_root(data_root, default=PROJECT / "data" / "cityscapes").resolve()
+            return open_dataset(root)
+        data = find_dataset(data_root, default=PROJECT / "data" / "cityscapes")
+        name = "Cityscapes" if spec.kind == "cityscapes" else data.name
+        return replace(data, root=data.root.resolve(), name=name)
+
+    @property
+    def data_root(self) -> Path:
+        """Folder of the data set."""
+        return self.dataset.root
 
     @property
     def data_name(self) -> str:
-        """Name of the data set in captions: MiniScapes, Cityscapes, or the name of the folder."""
-        if (self.data_root / "miniscapes.json").is_file():
-            return "MiniScapes"
-        return "Cityscapes" if self.profile.data.kind == "cityscapes" else self.data_root.name
+        """Name of the data set in captions."""
+        return self.dataset.name
+
+    @property
+    def classes(self) -> Classes:
+        """The classes of the data set."""
+        return self.dataset.classes
 
     @property
     def caption(self) -> str:
@@ -94,8 +105,8 @@ class Notebook:
         return f"{self.data_name}, profile {self.profile.name}, seed {self.seed}"
 
     def frames(self, split: str) -> list[Frame]:
-        """Return the frames of a split: train, val or test."""
-        return index(self.data_root, split)
+        """Return the frames of a split: train, val or test. Raise CourseError if there are none."""
+        return self.dataset.frames(split)
 
     def path(self, name: str) -> Path:
         """Return the path of `name` in the output folder."""

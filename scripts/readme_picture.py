@@ -10,8 +10,8 @@ import argparse
 import matplotlib
 
 from helpers import evaluation, models, plotting
-from helpers.cityscapes import read_image, read_label
 from helpers.common.files import PROJECT, atomic_path
+from helpers.datasets import read_image, read_label
 from helpers.notebook import Notebook
 
 matplotlib.use("agg")
@@ -27,11 +27,15 @@ def main() -> None:
     name, card = max(models.cards().items(), key=lambda item: item[1].scores.miou)
     prediction = evaluation.predict(models.load_shipped(name), image)
     figure = plotting.frame_grid(
-        [image, plotting.overlay(image, label, 0.75), plotting.overlay(image, prediction, 0.75)],
+        [
+            image,
+            plotting.overlay(image, label, nb.classes, 0.75),
+            plotting.overlay(image, prediction, nb.classes, 0.75),
+        ],
         [frame.stem, "label", f"prediction of {card.title}"],
         columns=3,
         caption=nb.caption,
-        legend=plotting.present_classes(label),
+        legend=plotting.class_colours(nb.classes, label),
     )
     with atomic_path(PROJECT / "docs" / "frame.png") as temporary:
         figure.savefig(temporary, dpi=90)

@@ -20,7 +20,7 @@ def notebook(tmp_path, own_data, number="02"):
 
 def test_own_data_is_found_and_named_in_captions(tmp_path, own_data):
     nb = notebook(tmp_path, own_data)
-    assert [frame.city for frame in nb.frames("train")] == ["aachen"] * 3 + ["bochum"] * 2
+    assert [frame.group for frame in nb.frames("train")] == ["aachen"] * 3 + ["bochum"] * 2
     assert nb.data_name == "streets"
     assert nb.caption == "streets, profile smoke, seed 0"
 

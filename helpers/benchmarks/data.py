@@ -23,11 +23,12 @@ import psutil
 
 from helpers import miniscapes
 from helpers.benchmarks.timing import paired_ratio, seconds
-from helpers.cityscapes import Frame, index, png
-from helpers.cityscapes.frames import read_bytes
-from helpers.cityscapes.scan import scan
+from helpers.cityscapes import index
 from helpers.common.parallel import in_processes
 from helpers.common.runtime import usable_cores
+from helpers.datasets import Frame, png
+from helpers.datasets.frames import read_bytes
+from helpers.datasets.scan import scan
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ from paddle import nn
 from helpers import miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.benchmarks.timing import seconds, spread
-from helpers.cityscapes import index, read_image
 from helpers.common.runtime import usable_cores
 from helpers.cpu import pixels
+from helpers.datasets import open_dataset, read_image
 from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, available, export, machine, measure
 from helpers.profiles import load_profile
 from helpers.pruning import prune
@@ -103,7 +103,7 @@ def _measure(net: nn.Layer, calls: dict[str, Callable], folder: Path, size: Size
     weights = folder / models.WEIGHTS
     models.save_weights(net, weights)
     root = miniscapes.generate(folder / "miniscapes", train=1, val=1, test=1, size_hw=size.size_hw)
-    pair = index(root, "val")[0]
+    pair = open_dataset(root).frames("val")[0]
     milliseconds = []
     with plain_evaluation(weights, [pair]) as plain:
 

@@ -31,10 +31,8 @@ from PIL import Image
 from helpers import deployment, evaluation, miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.benchmarks.timing import paired_ratio, seconds
-from helpers.cityscapes import index, read_image, read_label
 from helpers.cityscapes.annotations import to_label_ids
-from helpers.cityscapes.frames import Frame
-from helpers.datasets import normalise
+from helpers.datasets import Frame, normalise, open_dataset, read_image, read_label
 from helpers.evaluation.opening import Segmenter
 
 PAUSE_S = 0.25  # OpenMP's threads spin for 0.2 s after their work and would take a core from the next measurement
@@ -56,7 +54,7 @@ TINY = Size(size_hw=(64, 128), frames=1, rounds=1)
 def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     """Generate MiniScapes and export the network in `folder`, then measure all ways in interleaved rounds."""
     root = miniscapes.generate(folder / "miniscapes", train=1, val=size.frames, test=1, size_hw=size.size_hw)
-    pairs = index(root, "val")
+    pairs = open_dataset(root).frames("val")
     net = _network(pairs[0])
     weights = folder / "fastscnn" / models.WEIGHTS
     models.save_weights(net, weights)

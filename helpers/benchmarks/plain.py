@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.cityscapes.frames import Frame
 from helpers.common import runtime
 from helpers.common.files import PROJECT
+from helpers.datasets import Frame
 
 PLAIN = PROJECT / "scripts" / "plain_evaluation.py"
 PlainEvaluation = Callable[[], tuple[dict[str, float], np.ndarray]]

@@ -24,10 +24,10 @@ import numpy as np
 
 from helpers import miniscapes, models, training
 from helpers.benchmarks.timing import spread
-from helpers.cityscapes import index
 from helpers.common.files import PROJECT
 from helpers.common.runtime import settings
-from helpers.datasets import training_batches
+from helpers.datasets import open_dataset
+from helpers.datasets.samples import training_batches
 from helpers.profiles import Recipe, load_profile
 
 # name: PaddleSeg's class, the size of a crop, and the weights of the losses of its outputs
@@ -157,7 +157,7 @@ def _run_child(*arguments: object) -> None:
 def prepare(name: str, root: Path, folder: Path, shrink: int) -> None:
     """Write the weights and batches that both sides start from."""
     models.save_weights(models.build(name, seed=0), folder / "weights.pdparams")
-    batches = training_batches(index(root, "train"), replace(recipe(name, shrink), iterations=4), seed=0)
+    batches = training_batches(open_dataset(root).frames("train"), replace(recipe(name, shrink), iterations=4), seed=0)
     images, labels = zip(*((image.numpy(), label.numpy()) for image, label in batches), strict=True)
     np.savez(folder / "batches.npz", images=np.stack(images), labels=np.stack(labels))
 
@@ -165,7 +165,7 @@ def prepare(name: str, root: Path, folder: Path, shrink: int) -> None:
 def train(name: str, root: Path, folder: Path, shrink: int) -> None:
     """Train as many steps as each line of standard input says, timed from one computation of the loss to the next."""
     net = models.load_weights(models.build(name), folder / "weights.pdparams")
-    frames, both_sides = index(root, "train"), recipe(name, shrink)
+    frames, both_sides = open_dataset(root).frames("train"), recipe(name, shrink)
     for line in sys.stdin:
         ticks = []
 

@@ -1,48 +1,29 @@
-"""Read, prepare, verify and count Cityscapes data, without Paddle.
+"""Prepare and verify Cityscapes data, without Paddle.
 
 Label definitions come from cityscapesScripts (`cityscapesscripts.helpers.labels`). The folder layout is the official
 one: `leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png` and `gtFine/<split>/<city>/<stem>_gtFine_*`.
 Command line: `python -m helpers.cityscapes prepare|verify|statistics`.
 """
 
-from helpers.cityscapes.frames import (
-    ANNOTATIONS,
-    SPLITS,
-    Frame,
-    class_pixels,
-    find_root,
-    index,
-    read_image,
-    read_label,
-    splits,
-)
-from helpers.cityscapes.labels import (
-    CLASSES,
-    IGNORE,
-    INSTANCE_CLASSES,
-    LABELS,
-    NUM_CLASSES,
-    PALETTE,
-    colorize,
-    id_to_train_id,
-)
+from helpers.cityscapes.frames import ANNOTATIONS
+from helpers.cityscapes.labels import CITYSCAPES, LABELS, id_to_train_id
 
-__all__ = [
-    "ANNOTATIONS",
-    "CLASSES",
-    "IGNORE",
-    "INSTANCE_CLASSES",
-    "LABELS",
-    "NUM_CLASSES",
-    "PALETTE",
-    "SPLITS",
-    "Frame",
-    "class_pixels",
-    "colorize",
-    "find_root",
-    "id_to_train_id",
-    "index",
-    "read_image",
-    "read_label",
-    "splits",
-]
+# In transition: use `Dataset.classes`.
+from helpers.datasets import find_dataset, open_dataset
+
+CLASSES, PALETTE, NUM_CLASSES, colorize = CITYSCAPES.names, CITYSCAPES.palette, len(CITYSCAPES), CITYSCAPES.colorize
+
+
+def index(root, split):
+    return open_dataset(root).frames(split)
+
+
+def find_root(data_root, default):
+    return find_dataset(data_root, default).root
+
+
+def splits(root):
+    return open_dataset(root).existing_splits()
+
+
+__all__ = ["ANNOTATIONS", "CITYSCAPES", "LABELS", "id_to_train_id"]

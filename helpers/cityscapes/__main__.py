@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.cityscapes.frames import find_root, index
-from helpers.cityscapes.labels import CLASSES
 from helpers.cityscapes.prepare import prepare
-from helpers.cityscapes.scan import CACHE, scan
-from helpers.cityscapes.statistics import Statistics
 from helpers.cityscapes.verify import Report, verify
 from helpers.common.command_line import exit_code
 from helpers.common.files import write_json
+from helpers.datasets import Classes, open_dataset
+from helpers.datasets.scan import CACHE, scan
+from helpers.datasets.statistics import Statistics
 
 SHOWN = 20  # problems printed without --all
 
@@ -87,32 +86,32 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _statistics(options: argparse.Namespace) -> int:
-    root = find_root(options.root, options.root)
-    frames = [frame for split in options.split for frame in index(root, split)]
+    data = open_dataset(options.root)
+    frames = [frame for split in options.split for frame in data.frames(split)]
     result = scan(frames, workers=options.workers, cache=None if options.no_cache else options.cache)
     if options.json:
         write_json(options.json, result.to_json())
-    print(describe_statistics(result))
+    print(describe_statistics(result, data.classes))
     return 0
 
 
-def describe_statistics(result: Statistics) -> str:
+def describe_statistics(result: Statistics, classes: Classes) -> str:
     """Format the statistics as text: a table of the classes, then cities, sizes and colours."""
     table = pd.DataFrame(
         {
             "pixels %": 100 * result.class_share,
             "frames %": 100 * result.frame_share,
             "instances/frame": result.instances_per_frame,
-            "typical region, px": [result.typical_region(i) for i in range(len(CLASSES))],
+            "typical region, px": [result.typical_region(i) for i in range(len(classes))],
         },
-        index=pd.Index(CLASSES, name="class"),
+        index=pd.Index(classes.names, name="class"),
     )
     mean, std = (", ".join(f"{value:.4f}" for value in values) for values in (result.image_mean, result.image_std))
     return "\n".join(
         [
             table.to_string(float_format=lambda number: f"{number:.4g}"),
             "",
-            "Frames per city: " + ", ".join(f"{city} ({count})" for city, count in sorted(result.cities.items())),
+            "Frames per group: " + ", ".join(f"{group} ({count})" for group, count in sorted(result.groups.items())),
             "Frames per size: " + ", ".join(f"{size} ({count})" for size, count in result.sizes.most_common()),
             f"RGB mean: {mean}",
             f"RGB standard deviation: {std}",

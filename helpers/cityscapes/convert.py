@@ -10,10 +10,11 @@ import numpy as np
 from cityscapesscripts.helpers.labels import name2label
 from cityscapesscripts.preparation.json2labelImg import json2labelImg
 
-from helpers.cityscapes import png
-from helpers.cityscapes.frames import Frame, name_file, read_label, read_png
 from helpers.cityscapes.labels import INSTANCE_IDS_ALLOWED, LABEL_IDS_ALLOWED, id_to_train_id
 from helpers.common.errors import CourseError
+from helpers.datasets import Frame, png, read_label
+from helpers.datasets.frames import name_file, read_png
+from helpers.datasets.pictures import encode_picture
 
 # Valid PNG types of each annotation. Versions of the converters write color with or without alpha.
 KINDS = {
@@ -89,7 +90,7 @@ def make_train_ids(frame: Frame, image: png.Header, temporary: Path) -> None:
         return
     source = frame.annotation("labelIds")
     check_annotation(frame, "labelIds", image)
-    cv2.imwrite(str(temporary), id_to_train_id()[read_label_ids(source)])
+    temporary.write_bytes(encode_picture(id_to_train_id()[read_label_ids(source)]))
 
 
 def read_label_ids(path: Path) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from helpers.cityscapes.frames import Frame, list_frames
+from helpers.cityscapes.frames import list_frames
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
+from helpers.datasets import Frame
 
 # File name: (splits, whether each line includes the label). `infer.list` names the images to predict.
 LISTS = {
@@ -26,7 +27,7 @@ def write_lists(root: str | Path) -> list[Path]:
     root = Path(root)
     frames = {split: list_frames(root, split) for split in ("train", "val", "test")}
     for frame in (frame for split in frames.values() for frame in split):
-        if any(character.isspace() for character in frame.city + frame.stem):
+        if any(character.isspace() for character in frame.group + frame.stem):
             raise CourseError(
                 f"{frame.image} has a space in its name, which PaddleSeg's lists do not allow: rename city and file."
             )
@@ -38,4 +39,4 @@ def write_lists(root: str | Path) -> list[Path]:
 
 def _line(frame: Frame, labelled: bool) -> str:
     paths = [frame.image, frame.label] if labelled else [frame.image]
-    return " ".join(path.relative_to(frame.root).as_posix() for path in paths)
+    return " ".join(path.relative_to(frame.dataset.root).as_posix() for path in paths)

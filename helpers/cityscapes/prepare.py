@@ -1,14 +1,15 @@
 """Prepare a data set for training: unpack the official archives, create train ids, write the file lists.
 
 Files are written under a temporary name and renamed, so an existing file is complete, and a second run does only the
-remaining work. During the work and after an interruption the root contains the folder `.prepare-unfinished`, and
-`index` and `find_root` reject the data set.
+remaining work. During the work and after an interruption the root contains the folder `.unfinished`, and
+`open_dataset` rejects the data set.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 import tarfile
 import zipfile
@@ -20,11 +21,13 @@ from pathlib import Path
 
 from helpers.cityscapes.archives import BROKEN, OFFICIAL, Entry, Source, open_source
 from helpers.cityscapes.convert import check_annotation, check_camera_image, check_train_ids, make_train_ids
-from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END, SPLITS, UNFINISHED, Frame, empty_cities, list_frames
+from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END, empty_cities, list_frames
 from helpers.cityscapes.lists import write_lists
 from helpers.common.errors import CourseError
 from helpers.common.parallel import in_processes
 from helpers.common.progress import progress
+from helpers.datasets import SPLITS, Frame
+from helpers.datasets.dataset import COMMAND, UNFINISHED
 
 _SPARE_BYTES = 64 << 20  # disk space for the train ids and to spare
 
@@ -59,6 +62,8 @@ def prepare(sources: Sequence[str | Path], to: str | Path | None = None, *, work
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)
+        command = shlex.join(["python", "-m", "helpers.cityscapes", "prepare", *map(str, sources), "--to", str(root)])
+        (staging / COMMAND).write_text(command + "\n", encoding="utf-8")
         for source, entries in pending.items():
             _unpack(source, entries, root, workers)
         frames = {split: list_frames(root, split) for split in SPLITS}
@@ -247,7 +252,7 @@ def _complete_frames(frames: Sequence[Frame]) -> int:
         if "labelTrainIds" in existing:
             check_train_ids(frame, image)
         elif existing:
-            with _staged(frame.root, frame.label) as temporary:
+            with _staged(frame.dataset.root, frame.label) as temporary:
                 make_train_ids(frame, image, temporary)
             created += 1
     return created
@@ -258,9 +263,10 @@ def _clean_up(staging: Path) -> None:
     if not staging.is_dir():
         return
     for temporary in staging.iterdir():
-        temporary.unlink()
+        if temporary.name != COMMAND:
+            temporary.unlink()
     if list(staging.parent.iterdir()) == [staging]:
-        staging.rmdir()
+        shutil.rmtree(staging)
         staging.parent.rmdir()
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.cityscapes import png
 from helpers.cityscapes.convert import (
     check_annotation,
     check_camera_image,
@@ -22,22 +21,12 @@ from helpers.cityscapes.convert import (
     read_label_ids,
     read_polygons,
 )
-from helpers.cityscapes.frames import (
-    ANNOTATIONS,
-    IMAGE_END,
-    SPLITS,
-    UNFINISHED,
-    Frame,
-    check_layout,
-    empty_cities,
-    list_frames,
-    name_file,
-    read_bytes,
-    read_label,
-    read_png,
-)
+from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END, check_layout, empty_cities, list_frames
 from helpers.common.errors import CourseError
 from helpers.common.parallel import in_processes
+from helpers.datasets import SPLITS, Frame, png, read_label
+from helpers.datasets.dataset import UNFINISHED
+from helpers.datasets.frames import name_file, read_bytes, read_png
 
 OFFICIAL_COUNTS = {"train": 2975, "val": 500, "test": 1525}
 
@@ -89,7 +78,7 @@ def verify(root: str | Path, *, fast: bool = False, expect: str = "auto", worker
             "split": split,
             "frames": len(frames[split]),
             "expected": expected.get(split, "any"),
-            "cities": len({frame.city for frame in frames[split]}),
+            "cities": len({frame.group for frame in frames[split]}),
             "labelled": sum(frame.label.is_file() for frame in frames[split]),
             "problems": sum(each.split == split for each in problems),
         }
@@ -135,7 +124,7 @@ def _check_folders(root: Path, frames: dict[str, list[Frame]], expected: dict[st
             if other is not frame:
                 text = f"same stem as {other.image.relative_to(root)}: rename or remove one, stems must be unique"
                 problems.append(Problem(split, frame.image, text))
-        stems = {(frame.city, frame.stem) for frame in frames[split]}
+        stems = {(frame.group, frame.stem) for frame in frames[split]}
         for path in sorted((root / "gtFine" / split).glob("*/*")):
             stem, mark, _ = path.name.rpartition("_gtFine_")
             if mark and not path.name.startswith(".") and (path.parent.name, stem) not in stems:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.datasets.samples import seeded
 
@@ -27,7 +26,7 @@ def apply(transform: Callable[[dict], dict], image: np.ndarray, label: np.ndarra
     return np.clip(np.rint(data["img"]), 0, 255).astype(np.uint8), np.asarray(data["label"], dtype=np.uint8)
 
 
-def invented(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
+def invented(before: np.ndarray, after: np.ndarray, num_classes: int) -> tuple[int, int]:
     """Count pixels of the label `after` with values that `before` lacks: (other classes, values that are no class).
 
     Padding with 255 does not count.
@@ -35,5 +34,5 @@ def invented(before: np.ndarray, after: np.ndarray) -> tuple[int, int]:
     counts = np.bincount(after.ravel(), minlength=256)
     new = np.ones(256, dtype=bool)
     new[np.unique(before)] = new[255] = False
-    classes = np.arange(256) < NUM_CLASSES
+    classes = np.arange(256) < num_classes
     return int(counts[new & classes].sum()), int(counts[new & ~classes].sum())

@@ -5,14 +5,18 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import paddle
 from paddleseg import transforms as T
 
-from helpers.cityscapes import IGNORE, Frame, read_image, read_label
 from helpers.common.errors import CourseError
+from helpers.datasets.classes import IGNORE
+from helpers.datasets.dataset import Frame
+from helpers.datasets.frames import read_pair
+from helpers.datasets.loading import ahead, worker_processes
 from helpers.datasets.normalising import normalise
 from helpers.profiles import Recipe
 
@@ -54,7 +58,7 @@ def training_transforms(recipe: Recipe) -> T.Compose:
     )
 
 
-class TrainingSamples(paddle.io.Dataset):
+class TrainingSamples:
     """An endless, shuffled, augmented sequence of samples; sample n depends on (seed, n) only.
 
     A run is therefore reproducible with any number of loading threads or processes and resumes at any iteration
@@ -63,7 +67,6 @@ class TrainingSamples(paddle.io.Dataset):
     """
 
     def __init__(self, frames: list[Frame], recipe: Recipe, seed: int):
-        super().__init__()
         if not frames:
             raise CourseError("Expected at least one training frame, got an empty list: check `data_root`.")
         self.frames = frames
@@ -76,44 +79,44 @@ class TrainingSamples(paddle.io.Dataset):
         order = np.random.default_rng((self.seed, 1, epoch)).permutation(len(self.frames))
         return self.frames[order[position]]
 
+    def pixels(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return sample `n` before normalising: image uint8 (crop H, crop W, 3), train ids uint8 (crop H, crop W).
+
+        Raise CourseError, with the file, if the frame cannot be read or transformed.
+        """
+        frame = self.frame(n)
+        entropy = np.random.SeedSequence((self.seed, 2, n)).generate_state(2)
+        try:
+            image, label = read_pair(frame)
+            sample = {"img": image, "label": label, "gt_fields": ["label"]}
+            with seeded(int(entropy[0]), int(entropy[1])):
+                sample = self.transforms(sample)
+        except CourseError:
+            raise
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise CourseError(f"{frame.image} or {frame.label} cannot be loaded ({problem}): check them.") from error
+        # The last transform, jitter of the colours, rounds to whole numbers.
+        return sample["img"].transpose(1, 2, 0).astype(np.uint8), sample["label"].astype(np.uint8)
+
     def __getitem__(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return sample `n`: image float32 (3, crop H, crop W), train ids int64 (crop H, crop W)."""
-        frame = self.frame(n)
-        sample = {"img": read_image(frame), "label": read_label(frame), "gt_fields": ["label"]}
-        entropy = np.random.SeedSequence((self.seed, 2, n)).generate_state(2)
-        with seeded(int(entropy[0]), int(entropy[1])):
-            sample = self.transforms(sample)
-        return normalise(sample["img"].transpose(1, 2, 0)), sample["label"].astype(np.int64)
+        image, label = self.pixels(n)
+        return normalise(image), label.astype(np.int64)
 
-    def __len__(self) -> int:
-        # Paddle requires a length; the sequence is endless, an epoch has this length.
-        return len(self.frames)
-
-
-class _SampleIndices:
-    """Batch sampler: sample indices of the iterations `start` to `stop` for process `rank` of `world`.
-
-    Has no base class, since Paddle's BatchSampler would shuffle and shard by itself.
-    """
-
-    def __init__(self, batch_size: int, start: int, stop: int, rank: int, world: int):
-        self.batch_size, self.start, self.stop, self.rank, self.world = batch_size, start, stop, rank, world
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for iteration in range(self.start, self.stop):
-            first = (iteration * self.world + self.rank) * self.batch_size
-            yield list(range(first, first + self.batch_size))
-
-    def __len__(self) -> int:
-        return self.stop - self.start
+    def batch(self, indices: range) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return several samples before normalising, which is an eighth of the bytes to send from a process."""
+        return [self.pixels(n) for n in indices]
 
 
 def training_batches(
     frames: list[Frame], recipe: Recipe, seed: int, start: int = 0, rank: int = 0, world: int = 1, workers: int = 0
-) -> paddle.io.DataLoader:
-    """Load the batches of the iterations `start` to `recipe.iterations`.
+) -> Iterator[tuple[paddle.Tensor, paddle.Tensor]]:
+    """Load the batches of the iterations `start` to `recipe.iterations`; `recipe.accumulate` of them per iteration.
 
-    Yields images, float32 (N, 3, H, W), and train ids, int64 (N, H, W).
+    Yields images, float32 (N, 3, H, W), and train ids, int64 (N, H, W), of `recipe.batch_size` samples. Close the
+    iterator to end its thread and processes early. Raises CourseError if a frame cannot be read, or if a process was
+    killed.
 
     Parameters
     ----------
@@ -128,11 +131,24 @@ def training_batches(
     rank, world : int, default 0 and 1
         Index of this training process and number of processes.
     workers : int, default 0
-        Loading processes. With 0 a thread prefetches batches, enough for small frames on a CPU.
+        Loading processes. With 0 a thread loads batches, enough for small frames on a CPU.
     """
-    return paddle.io.DataLoader(
-        TrainingSamples(frames, recipe, seed),
-        batch_sampler=_SampleIndices(recipe.batch_size, start, recipe.iterations, rank, world),
-        num_workers=workers,
-        return_list=True,
-    )
+    size, samples = recipe.batch_size, TrainingSamples(frames, recipe, seed)
+    steps = range(start * recipe.accumulate, recipe.iterations * recipe.accumulate)
+    firsts = ((step * world + rank) * size for step in steps)
+    indices = (range(first, first + size) for first in firsts)
+    return _load(samples, indices, workers)
+
+
+def _load(samples: TrainingSamples, indices: Iterator[range], workers: int) -> Iterator:
+    with (
+        worker_processes(samples.batch, workers) if workers else nullcontext(partial(map, samples.batch)) as load,
+        closing(ahead(map(_stack, load(indices)))) as batches,
+    ):
+        for image, label in batches:
+            yield paddle.to_tensor(image), paddle.to_tensor(label)
+
+
+def _stack(batch: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    images, labels = zip(*batch, strict=True)
+    return np.stack([normalise(image) for image in images]), np.stack(labels).astype(np.int64)

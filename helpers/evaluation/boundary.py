@@ -13,15 +13,15 @@ from math import hypot
 import cv2
 import numpy as np
 
-from helpers.cityscapes import IGNORE, NUM_CLASSES
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
 
 # Share of the image diagonal that the authors use for Cityscapes: 11 pixels at 1024 x 2048.
 DISTANCE = 0.005
 
 
 def boundary_counts(
-    prediction: np.ndarray, label: np.ndarray, num_classes: int = NUM_CLASSES, distance: float = DISTANCE
+    prediction: np.ndarray, label: np.ndarray, num_classes: int, distance: float = DISTANCE
 ) -> np.ndarray:
     """Count the boundary pixels of one frame: int64 (2, num_classes), intersection and union of each class.
 

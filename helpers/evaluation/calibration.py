@@ -13,11 +13,12 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from helpers.cityscapes import NUM_CLASSES, Frame, read_image, read_label
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
 from helpers.cpu.layers import fast_prediction
-from helpers.datasets import normalise
+from helpers.datasets import IGNORE, Frame, normalise, read_pair
+from helpers.evaluation.opening import require_classes
+from helpers.models.modes import evaluation_mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,26 +45,24 @@ def reliability(net: nn.Layer, frames: Sequence[Frame], bins: int = 10, desc: st
     """Compare the confidence of `net` in its prediction with how often it is right, over all labelled pixels.
 
     Confidence is the largest softmax probability of the first output at the frame's size. The mode of `net` is left as
-    it was. Raises CourseError without frames.
+    it was. Raises CourseError without frames, and if `net` has another number of classes than the data.
     """
     if not frames:
         raise CourseError("Expected at least one frame to measure calibration on, got none.")
+    data = frames[0].dataset
     confidences, right, pixels = np.zeros(bins), np.zeros(bins), np.zeros(bins, dtype=np.int64)
-    was_training = net.training
-    net.eval()
-    with paddle.no_grad(), fast_prediction(net):
+    with paddle.no_grad(), evaluation_mode(net), fast_prediction(net):
         for frame in progress(frames, desc=desc, unit="frame"):
-            logits = net(paddle.to_tensor(normalise(read_image(frame))[np.newaxis]))[0]  # (1, 19, H, W)
+            image, truth = read_pair(frame)
+            logits = net(paddle.to_tensor(normalise(image)[np.newaxis]))[0]  # (1, classes, H, W)
+            require_classes(logits.shape[1], data)
             probability = F.softmax(logits, axis=1).numpy()[0]
-            truth = read_label(frame)
-            labelled = truth < NUM_CLASSES
+            labelled = truth != IGNORE
             confidence = probability.max(axis=0)[labelled]
             correct = probability.argmax(axis=0)[labelled] == truth[labelled]
             place = np.minimum((confidence * bins).astype(int), bins - 1)
             confidences += np.bincount(place, confidence, bins)
             right += np.bincount(place, correct, bins)
             pixels += np.bincount(place, minlength=bins)
-    if was_training:
-        net.train()
     with np.errstate(invalid="ignore"):
         return Reliability(pixels, confidences / pixels, right / pixels)

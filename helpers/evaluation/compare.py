@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from helpers.cityscapes import IGNORE, NUM_CLASSES
-from helpers.cityscapes.widths import widest
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
+from helpers.datasets.widths import widest
 from helpers.evaluation.evaluating import Evaluation
 
 # Values of `error_map`.
@@ -21,7 +21,7 @@ BOTH_RIGHT, ONLY_FIRST, ONLY_SECOND, BOTH_WRONG = range(4)
 class Difference:
     """A difference of IoU, second minus first, with the interval that holds `level` of the resampled differences.
 
-    `miou`: (difference, low, high); `class_iou`: the same for each class, float64 (3, 19), NaN for a class without a
+    `miou`: (difference, low, high); `class_iou`: the same for each class, float64 (3, classes), NaN for a class without a
     score; `samples`: resampled differences of mIoU, float64 (B,).
     """
 
@@ -39,12 +39,17 @@ def paired_bootstrap(
     Draws as many frames as there are, with replacement, `samples` times, and scores both networks on the same drawn
     frames, so the difficulty of a frame cancels out (Efron and Tibshirani 1993, chapter 13, percentile interval). A
     draw without a class leaves that class out for both networks. Frames of one drive resemble each other, so the
-    interval tends to be too narrow. Raises CourseError unless both evaluations are of the same frames.
+    interval tends to be too narrow. Raises CourseError unless both evaluations are of the same frames and classes.
     """
     if first.stems != second.stems:
         raise CourseError(
             f"Expected two evaluations of the same frames, got different lists of {len(first.stems)} and "
             f"{len(second.stems)} frames: evaluate both networks on one list."
+        )
+    if first.frame_matrices.shape != second.frame_matrices.shape:
+        raise CourseError(
+            f"Expected two evaluations of the same classes, got {first.frame_matrices.shape[1]} and "
+            f"{second.frame_matrices.shape[1]}: evaluate both networks again on this data."
         )
     if samples < 1 or not 0 < level < 1:
         raise CourseError(
@@ -58,7 +63,7 @@ def paired_bootstrap(
     means = _mean_difference(first, second, drawn)
     low, high = np.quantile(means, tails)
     with np.errstate(invalid="ignore"):
-        bounds = np.full((2, NUM_CLASSES), np.nan)
+        bounds = np.full((2, whole.shape[1]), np.nan)
         scored = ~np.isnan(apart).all(axis=0)
         bounds[:, scored] = np.nanquantile(apart[:, scored], tails, axis=0)
     difference = float(_mean_difference(first, second, everything)[0])
@@ -66,9 +71,9 @@ def paired_bootstrap(
 
 
 def _class_iou(evaluation: Evaluation, times: np.ndarray) -> np.ndarray:
-    """Return the IoU, float64 (B, 19), if frame f counts `times[b, f]` times."""
+    """Return the IoU, float64 (B, classes), if frame f counts `times[b, f]` times."""
     matrices = evaluation.frame_matrices.astype(np.float64)
-    right = times @ matrices.diagonal(axis1=1, axis2=2)  # (B, 19)
+    right = times @ matrices.diagonal(axis1=1, axis2=2)  # (B, classes)
     union = times @ (matrices.sum(axis=1) + matrices.sum(axis=2)) - right
     with np.errstate(invalid="ignore"):
         return right / union
@@ -116,7 +121,7 @@ def region_overlaps(prediction: np.ndarray, label: np.ndarray, smallest: int = 1
     the confusion matrix for false positives.
     """
     evaluated = np.where(label == IGNORE, IGNORE, prediction)
-    for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:NUM_CLASSES]):
+    for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:IGNORE]):
         # Work on the bounding box of the class, labelled or predicted.
         left, top, width, height = cv2.boundingRect(((label == class_id) | (evaluated == class_id)).astype(np.uint8))
         box = np.s_[top : top + height, left : left + width]

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 import cv2
 import numpy as np
 
-from helpers.cityscapes import Frame, read_image, read_label
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
+from helpers.datasets import Frame, read_pair
 from helpers.evaluation.opening import PredictFn
 from helpers.evaluation.scores import confusion_matrix, scores
 
@@ -85,19 +85,20 @@ def robustness(networks: Mapping[str, PredictFn], frames: Sequence[Frame], seed:
     """
     if not frames:
         raise CourseError("Expected at least one frame to corrupt, got none.")
+    count = len(frames[0].dataset.classes)
     clean = dict.fromkeys(networks, 0)
     corrupted = {(kind, name, level): 0 for kind in KINDS for name in networks for level in STRENGTHS}
     with progress(total=len(frames) * (1 + len(KINDS) * len(STRENGTHS)), desc="corrupting", unit="image") as bar:
         for index, frame in enumerate(frames):
-            image, label = read_image(frame), read_label(frame)
+            image, label = read_pair(frame)
             for name, network in networks.items():
-                clean[name] += confusion_matrix(network(image), label)
+                clean[name] += confusion_matrix(network(image), label, count)
             bar.update()
             for kind in KINDS:
                 for level in STRENGTHS:
                     seen = corrupt(image, kind, level, seed + index)
                     for name, network in networks.items():
-                        corrupted[kind, name, level] += confusion_matrix(network(seen), label)
+                        corrupted[kind, name, level] += confusion_matrix(network(seen), label, count)
                     bar.update()
     return {
         kind: {

@@ -17,15 +17,15 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.cityscapes import Frame, png, read_image, read_label
-from helpers.cityscapes.frames import read_bytes
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
 from helpers.common.parallel import in_processes
 from helpers.common.progress import progress
+from helpers.datasets import Frame, png, read_image, read_label
+from helpers.datasets.frames import read_bytes
+from helpers.datasets.pictures import write_picture
 from helpers.devices import use_device
 from helpers.evaluation.opening import WHOLE, PredictFn, Segmenter, open_network, require_rgb
-from helpers.evaluation.pictures import write_picture
 from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 

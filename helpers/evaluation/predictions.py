@@ -12,8 +12,8 @@ import numpy as np
 from helpers.cityscapes import colorize
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
+from helpers.datasets.pictures import SUFFIXES, UNREADABLE, read_picture, write_picture
 from helpers.evaluation.opening import PredictFn
-from helpers.evaluation.pictures import SUFFIXES, read_picture, write_picture
 from helpers.plotting.base import overlay
 
 # The largest input of a network: one frame of Cityscapes, for which Fast-SCNN needs 1 GB.
@@ -43,7 +43,9 @@ def pictures_in(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+            # `read_picture` refuses UNREADABLE and says why, where skipping them would lose photos silently.
+            images = [each for each in path.rglob("*") if each.suffix.lower() in (*SUFFIXES, *UNREADABLE)]
+            inside = sorted(each for each in images if each.is_file() and not each.name.startswith("."))
             if not inside:
                 raise CourseError(f"Found no image in {path}: expected files such as street.png or street.jpg.")
             found += inside

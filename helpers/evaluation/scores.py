@@ -6,20 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from helpers.cityscapes import IGNORE, LABELS, NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.cpu.confusion import count_pairs, words
-
-# Categories of the classes in cityscapesScripts' label table: flat, construction, object, ...
-CATEGORIES: tuple[str, ...] = tuple(dict.fromkeys(label.category for label in LABELS if 0 <= label.trainId < IGNORE))
-CATEGORY_OF_CLASS: tuple[int, ...] = tuple(
-    CATEGORIES.index(label.category)
-    for label in sorted(LABELS, key=lambda label: label.trainId)
-    if 0 <= label.trainId < IGNORE
-)
+from helpers.datasets import IGNORE, Classes
 
 
-def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int = NUM_CLASSES) -> np.ndarray:
+def confusion_matrix(prediction: np.ndarray, label: np.ndarray, num_classes: int) -> np.ndarray:
     """Count pixels by (true class, predicted class): int64 (num_classes, num_classes), rows are the labels.
 
     Both are integer arrays of the same shape. Pixels whose label is IGNORE are not counted, whatever the prediction.
@@ -53,7 +45,7 @@ def _count_any_pairs(label: np.ndarray, prediction: np.ndarray, num_classes: int
 def _refuse_others(name: str, counts: np.ndarray, num_classes: int) -> None:
     others = num_classes + np.flatnonzero(counts[num_classes:])
     if others.size:
-        # Row 255 of the labels was removed before; in a prediction, 255 is as wrong as 19.
+        # Row 255 of the labels was removed before; in a prediction, 255 is as wrong as any other.
         _refuse(name, int(others[-1]), num_classes)
 
 
@@ -70,7 +62,8 @@ class Scores:
 
     Defined as in cityscapesScripts (`evalPixelLevelSemanticLabeling.getIouScoreForLabel`): a class that is neither
     labelled nor predicted has no IoU, and means are over the classes with a score. Counting absent classes as 1 or 0
-    instead would bias the scores of subsets up or down.
+    instead would bias the scores of subsets up or down. `category_iou` has a score for each of
+    `Classes.category_names`; it is empty if the classes have no categories.
     """
 
     miou: float
@@ -95,25 +88,31 @@ class Scores:
 
     @property
     def category_miou(self) -> float:
-        """Mean IoU of the categories, "IoU category" of the Cityscapes benchmark."""
+        """Mean IoU of the categories, "IoU category" of the Cityscapes benchmark; NaN without categories."""
         return _mean(self.category_iou)
 
 
-def scores(matrix: np.ndarray) -> Scores:
+def scores(matrix: np.ndarray, classes: Classes | None = None) -> Scores:
     """Compute the scores of a confusion matrix (rows are labels, columns are predictions), or of an Evaluation.
 
     With TP the diagonal, FN the rest of its row and FP the rest of its column: IoU = TP / (TP + FP + FN),
     class accuracy (recall) = TP / (TP + FN), precision = TP / (TP + FP), Dice = 2 TP / (2 TP + FP + FN),
     accuracy = sum TP / all, frequency-weighted IoU = sum (TP + FN) / all * IoU, and Cohen's kappa
     = (acc - p) / (1 - p), where p is the agreement that two independent raters with these row and column sums would
-    reach by chance. Category IoU is the IoU after merging the classes of each of CATEGORIES, NaN unless the matrix has
-    the 19 Cityscapes classes. Raises CourseError if the matrix is not square or has negative entries.
+    reach by chance. Category IoU is the IoU after merging the classes of each category of `classes`.
+    Raises CourseError if the matrix is not square, has negative entries, or is of another size than `classes`.
     """
+    classes = getattr(matrix, "classes", None) if classes is None else classes
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.all(matrix >= 0):
         raise CourseError(
             f"Expected a confusion matrix, square and without negative entries, got shape {matrix.shape} with the "
             f"smallest entry {matrix.min(initial=0):g}."
+        )
+    if classes is not None and len(matrix) != len(classes):
+        raise CourseError(
+            f"Expected a confusion matrix of the {len(classes)} classes, got one of {len(matrix)}: count it with "
+            f"num_classes={len(classes)}."
         )
     true_positive = np.diag(matrix)
     labelled, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
@@ -131,7 +130,7 @@ def scores(matrix: np.ndarray) -> Scores:
             class_precision=true_positive / predicted,
             class_dice=2 * true_positive / (labelled + predicted),
             fw_iou=float(np.nansum(labelled * class_iou) / total),
-            category_iou=_iou(_by_category(matrix)) if len(matrix) == NUM_CLASSES else np.full(len(CATEGORIES), np.nan),
+            category_iou=_iou(_by_category(matrix, classes)) if classes and classes.categories else np.empty(0),
         )
 
 
@@ -141,8 +140,9 @@ def _iou(matrix: np.ndarray) -> np.ndarray:
         return true_positive / (matrix.sum(axis=0) + matrix.sum(axis=1) - true_positive)
 
 
-def _by_category(matrix: np.ndarray) -> np.ndarray:
-    merge = np.eye(len(CATEGORIES))[list(CATEGORY_OF_CLASS)]  # (19, 7)
+def _by_category(matrix: np.ndarray, classes: Classes) -> np.ndarray:
+    names = classes.category_names
+    merge = np.eye(len(names))[[names.index(category) for category in classes.categories]]  # (classes, categories)
     return merge.T @ matrix @ merge
 
 

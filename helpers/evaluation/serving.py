@@ -67,7 +67,8 @@ def compare_engines(
         for key, predictor in predictors.items():
             memory = machine.extra_megabytes(lambda predictor=predictor: predictor(images[0]))
             found = [predictor(image) for image in images]
-            matrix = sum(confusion_matrix(one, two) for one, two in zip(found, labels, strict=True))
+            classes = len(predictor.classes)
+            matrix = sum(confusion_matrix(one, two, classes) for one, two in zip(found, labels, strict=True))
             same = [agreement(one, two) for one, two in zip(found, expected[key[0]], strict=True)]
             rows[key] = {
                 "MB in use": memory,

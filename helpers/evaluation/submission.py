@@ -8,14 +8,14 @@ from pathlib import Path
 
 from paddle import nn
 
-from helpers.cityscapes import Frame, read_image
 from helpers.cityscapes.annotations import to_label_ids
-from helpers.cityscapes.png import read_header
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
 from helpers.common.progress import progress
+from helpers.datasets import Frame, read_image
+from helpers.datasets.pictures import write_picture
+from helpers.datasets.png import read_header
 from helpers.evaluation.opening import PredictFn, Segmenter, open_network
-from helpers.evaluation.pictures import write_picture
 
 # The server and cityscapesScripts' evaluator find "<city>_<sequence>_<frame>*.png" in any folder.
 NAME_END = "_pred_labelIds.png"

@@ -20,6 +20,7 @@ from helpers.common.runtime import usable_cores
 from helpers.cpu.layers import fast_prediction
 from helpers.cpu.pixels import Workers, labels_of
 from helpers.deployment.graphs import Resize, last_resize, without_resize
+from helpers.models.sizes import padded_hw, stride_of, uncropped
 
 _RESIZES: WeakKeyDictionary[nn.Layer, Resize | None] = WeakKeyDictionary()
 
@@ -35,9 +36,11 @@ def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
     if net not in _RESIZES:
         _RESIZES[net] = last_resize(net)
     resize = _RESIZES[net]
-    with _without_auxiliary_output(net), fast_prediction(net), without_resize(resize):
+    with _without_auxiliary_output(net), fast_prediction(net), without_resize(resize), uncropped():
         logits = net(x)[0].numpy()  # (1, C, h, w)
-    return labels_of(logits, (x.shape[2], x.shape[3]), bool(resize and resize.align_corners), _workers())[0]
+    height, width = x.shape[2:]
+    padded = padded_hw((height, width), stride_of(net))
+    return labels_of(logits, padded, bool(resize and resize.align_corners), _workers())[0, :height, :width]
 
 
 @lru_cache(maxsize=1)

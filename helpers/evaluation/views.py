@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import paddle
 import paddle.nn.functional as F
 
 from helpers.common.errors import CourseError
 
-# Maps normalised images, float32 (1, 3, H, W), to logits (1, 19, H, W).
+# Maps normalised images, float32 (1, 3, H, W), to logits (1, classes, H, W).
 LogitsFn = Callable[[paddle.Tensor], paddle.Tensor]
 
 
@@ -30,7 +31,7 @@ class Views:
     stride_hw: tuple[int, int] | None = None
 
     def __post_init__(self):
-        if not self.scales or min(self.scales) <= 0:
+        if not self.scales or not all(0 < scale < inf for scale in self.scales):
             raise CourseError(f"Expected at least one scale, all positive, such as (0.75, 1), got {self.scales}.")
         if self.stride_hw is not None and self.window_hw is None:
             raise CourseError(f"A stride of {self.stride_hw} needs a window: set window_hw, too.")
@@ -54,7 +55,7 @@ class Views:
         return sum(scale**2 for scale in self.scales) * (1 + self.flip)
 
     def logits(self, network: LogitsFn, image: paddle.Tensor) -> paddle.Tensor:
-        """Return the averaged logits (1, 19, H, W) of a normalised image, float32 (1, 3, H, W)."""
+        """Return the averaged logits (1, classes, H, W) of a normalised image, float32 (1, 3, H, W)."""
         size_hw = [image.shape[2], image.shape[3]]
         total = None
         for scale in self.scales:

@@ -7,37 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from helpers.cityscapes import CLASSES, IGNORE, NUM_CLASSES, id_to_train_id
+from helpers.cityscapes import CITYSCAPES, id_to_train_id
+from helpers.datasets import IGNORE, Classes
 from helpers.exercises.checking import Case, Result, check, equals
 
-_ROAD, _SIGN, _CAR = (CLASSES.index(name) for name in ("road", "traffic sign", "car"))
+_ROAD, _CAR = CITYSCAPES.index("road"), CITYSCAPES.index("car")
 
 
-def check_class_share(function: Callable) -> Result:
-    """Check `function(label)`: train ids, uint8 (H, W), to each class's share of the labelled pixels, float (19,)."""
+def check_class_share(function: Callable, classes: Classes) -> Result:
+    """Check `function(label)`: train ids, uint8 (H, W), to each class's share of the labelled pixels, float (C,)."""
+    count, first, last = len(classes), 0, len(classes) - 1
+    one, other = classes.names[first], classes.names[last]
 
-    def shares(**given: float) -> np.ndarray:
-        return np.array([given.get(name, 0.0) for name in CLASSES])
+    def shares(share: float) -> np.ndarray:
+        return np.array([share, *[0.0] * (count - 2), 1 - share])
 
     return check(
         function,
         [
             Case(
-                "a map with 3 pixels of road and 1 of car",
-                (np.uint8([[_ROAD, _ROAD], [_ROAD, _CAR]]),),
-                equals(shares(road=0.75, car=0.25)),
-                "np.bincount(..., minlength=19) counts each value of a flat array.",
+                f"a map with 3 pixels of {one} and 1 of {other}",
+                (np.uint8([[first, first], [first, last]]),),
+                equals(shares(0.75)),
+                f"np.bincount(..., minlength={count}) counts each value of a flat array.",
             ),
             Case(
-                "a map with 1 pixel of road, 1 of car and 2 ignored ones",
-                (np.uint8([[_ROAD, IGNORE], [IGNORE, _CAR]]),),
-                equals(shares(road=0.5, car=0.5)),
+                f"a map with only {one}",
+                (np.uint8([[first, first]]),),
+                equals(shares(1.0)),
+                f"The result has {count} values for every map: see minlength of np.bincount.",
+            ),
+            Case(
+                f"a map with 1 pixel of {one}, 1 of {other} and 2 ignored ones",
+                (np.uint8([[first, IGNORE], [IGNORE, last]]),),
+                equals(shares(0.5)),
                 "Pixels with the value 255 belong to no class: exclude them from the sum, too.",
             ),
             Case(
                 "a map in which every pixel is ignored",
                 (np.full((2, 3), IGNORE, np.uint8),),
-                equals(np.zeros(NUM_CLASSES)),
+                equals(np.zeros(count)),
                 "Without labelled pixels, return zeros; do not divide by zero.",
             ),
         ],
@@ -53,7 +62,7 @@ def check_to_train_ids(function: Callable) -> Result:
             Case(
                 "road (7), car (26) and bicycle (33)",
                 (np.uint8([[7, 26, 33]]),),
-                equals(np.int64([[_ROAD, _CAR, NUM_CLASSES - 1]])),
+                equals(np.int64([[_ROAD, _CAR, CITYSCAPES.index("bicycle")]])),
                 "Each label in cityscapes.LABELS has an id and a trainId.",
             ),
             Case(
@@ -105,7 +114,7 @@ def _shrunk(label: np.ndarray, size_hw: tuple[int, int]) -> Callable[[Any], str 
         new = np.setdiff1d(got, label)
         if new.size:
             value = new[0].item()
-            name = CLASSES[int(value)] if 0 <= value < NUM_CLASSES else "not a class"
+            name = CITYSCAPES.names[int(value)] if 0 <= value < len(CITYSCAPES) else "not a class"
             return (
                 f"the result contains {value:g} ({name}), but the label only road and car: the average of two class "
                 "ids is another class id"

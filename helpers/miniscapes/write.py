@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,11 +12,12 @@ from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import createLabelImage
 
-from helpers.cityscapes.frames import Frame
+from helpers.cityscapes.frames import layout, new_frame
 from helpers.cityscapes.lists import write_lists
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path, read_json, write_json
 from helpers.common.parallel import in_processes
+from helpers.datasets.dataset import DESCRIPTION
 from helpers.miniscapes.cities import FramePlan, plan
 from helpers.miniscapes.light import WEATHERS
 from helpers.miniscapes.render import render
@@ -32,7 +34,7 @@ def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
     have only an image, as in the official download.
     """
     frame, size_hw, folder = job
-    files = Frame(Path(folder), frame.split, frame.city.name, frame.stem)
+    files = new_frame(folder, frame.split, frame.city.name, frame.stem)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -140,6 +142,8 @@ def generate(root: str | Path, *, train: int = 96, val: int = 24, test: int = 8,
     if weathers:
         spec["weathers"] = list(weathers)
     if _exists(root, spec):
+        if not (root / DESCRIPTION).is_file():  # a set of the time before descriptions
+            _describe(root)
         return root
     frames = [frame for split, count in counts.items() for frame in plan(split, count, seed, tuple(weathers))]
     try:
@@ -149,13 +153,16 @@ def generate(root: str | Path, *, train: int = 96, val: int = 24, test: int = 8,
             for _ in in_processes(_write_frames, jobs, workers=workers, chunk=1, desc=desc):
                 pass
             write_lists(folder)
+            _describe(folder)
             write_json(folder / MARKER, spec)
-    except OSError as error:
-        if _same(root, spec):  # another process finished the same data set first
-            return root
-        raise CourseError(f"Cannot write MiniScapes to {root} ({error.strerror or error}), partial files were removed: "
-                          "free some space or choose another folder.") from error
+    except CourseError:
+        if not _same(root, spec):  # else another process finished the same data set first
+            raise
     return root
+
+
+def _describe(root: Path) -> None:
+    replace(layout(root), name="MiniScapes").save()
 
 
 def _same(root: Path, spec: dict) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.patches import Patch
 
-from helpers.cityscapes import CLASSES, IGNORE, PALETTE, colorize
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE, Classes
+from helpers.plotting.names import drawable, plain
 
 PANEL_WIDTH = 4.2  # inches, one image of a grid
+TALLEST = 3.0  # height of the panel of an image, relative to its width
+LARGEST = 30.0  # inches, of a figure that grows with the number of classes
 _CAPTION = {"fontsize": 8, "color": "0.35"}
+_LEGEND_SIZE = 8  # points
 
 
 def new_axes(ax: Axes | None = None, size: tuple[float, float] = (8.0, 4.5)) -> Axes:
@@ -31,11 +36,11 @@ def show_image(image: np.ndarray, ax: Axes | None = None, title: str | None = No
     ax.imshow(image, cmap="gray" if image.ndim == 2 else None, interpolation="antialiased")
     ax.set_axis_off()
     if title:
-        ax.set_title(title, fontsize=10)
+        ax.set_title(plain(title), fontsize=10)
     return ax
 
 
-def overlay(image: np.ndarray, train_ids: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+def overlay(image: np.ndarray, train_ids: np.ndarray, classes: Classes, opacity: float = 0.5) -> np.ndarray:
     """Blend the class colours into an image; ignored pixels show the image only.
 
     `image` is uint8 (H, W, 3), `train_ids` integer (H, W), `opacity` from 0 (image) to 1 (colours). Returns uint8
@@ -49,28 +54,47 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, opacity: float = 0.5) -> n
     if not 0.0 <= opacity <= 1.0:
         raise CourseError(f"Expected an opacity from 0 to 1, got {opacity}.")
     weight = np.where(train_ids == IGNORE, 0, round(256 * opacity)).astype(np.uint16)[..., None]
-    mixed = image.astype(np.uint16) * (256 - weight) + colorize(train_ids).astype(np.uint16) * weight
+    mixed = image.astype(np.uint16) * (256 - weight) + classes.colorize(train_ids).astype(np.uint16) * weight
     return (mixed >> 8).astype(np.uint8)
 
 
-def class_legend(where: Axes | Figure, classes: Iterable[int | str] = CLASSES, columns: int | None = None) -> Legend:
-    """Add a legend of class colours to the right of axes or below a figure; `classes` are names or train ids."""
-    ids = [CLASSES.index(each) if isinstance(each, str) else int(each) for each in classes]
-    patches = [Patch(facecolor=PALETTE[i] / 255, edgecolor="0.4", linewidth=0.5, label=CLASSES[i]) for i in ids]
-    if isinstance(where, Figure):
-        columns = columns or min(len(ids), max(2, int(where.get_figwidth() / 1.25)))
-        return where.legend(handles=patches, loc="outside lower center", ncols=columns, fontsize=8, frameon=False)
-    return where.legend(
-        handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns or 1, fontsize=8, frameon=False
-    )
+def class_colours(classes: Classes, *label_maps: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the colours, uint8 (3,), of the classes in any of the label maps by name, or of all classes without one.
 
-
-def present_classes(*label_maps: np.ndarray) -> list[int]:
-    """Return the sorted train ids that occur in any of the label maps."""
-    found = np.zeros(256, dtype=bool)
+    A label map holds integer train ids; its shape does not matter.
+    """
+    present = np.zeros(256, dtype=bool)
     for label_map in label_maps:
-        found[np.unique(label_map)] = True
-    return [int(i) for i in np.flatnonzero(found[: len(CLASSES)])]
+        present[np.unique(label_map)] = True
+    return {name: classes.palette[i] for i, name in enumerate(classes.names) if present[i] or not label_maps}
+
+
+def class_legend(where: Axes | Figure, colours: Mapping[str, np.ndarray], columns: int | None = None) -> Legend:
+    """Add a legend of class colours, see `class_colours`, to the right of axes or below a figure."""
+    patches = [Patch(facecolor=colour / 255, edgecolor="0.4", linewidth=0.5) for colour in colours.values()]
+    style = {"labels": drawable(colours), "fontsize": _LEGEND_SIZE, "frameon": False}
+    if isinstance(where, Figure):
+        columns = columns or _legend_columns(colours, where.get_figwidth())
+        return where.legend(handles=patches, loc="outside lower center", ncols=columns, **style)
+    columns = columns or -(-len(patches) // 30)
+    return where.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), ncols=columns, **style)
+
+
+def _legend_columns(names: Mapping[str, np.ndarray], inches: float) -> int:
+    """Return how many columns of a legend fit: one needs 1.25 inches, more if names are long."""
+    longest = max(map(len, drawable(names)), default=0)
+    return max(1, min(len(names), int(inches / max(1.25, 0.4 + 0.065 * longest))))
+
+
+def class_ticks(axis: Axis, names: Sequence[str], size: float = 10, **style) -> None:
+    """Label the positions 0 to N - 1 of an axis with class names, smaller from 40 names on."""
+    size = max(3.5, size * min(1.0, 40 / max(1, len(names))))
+    axis.set_ticks(range(len(names)), drawable(names), fontsize=size, **style)
+
+
+def extent(count: int, each: float, rest: float, least: float = 0.0) -> float:
+    """Return the inches of a figure with `count` rows or columns of `each` inch and `rest` inches around them."""
+    return min(LARGEST, max(least, each * count + rest))
 
 
 def frame_grid(
@@ -78,7 +102,7 @@ def frame_grid(
     titles: Sequence[str] | None = None,
     columns: int = 3,
     caption: str | None = None,
-    legend: Iterable[int | str] | None = None,
+    legend: Mapping[str, np.ndarray] | None = None,
     panel_width: float = PANEL_WIDTH,
 ) -> Figure:
     """Draw images in a grid, with titles, a class legend and a caption.
@@ -93,8 +117,8 @@ def frame_grid(
         Images per row.
     caption : str, optional
         Text below the figure.
-    legend : iterable of int or str, optional
-        Classes to list in the legend: train ids or names.
+    legend : mapping of str to ndarray, optional
+        Colours of the classes in the legend, see `class_colours`.
     panel_width : float, default 4.2
         Width of one image, in inches.
 
@@ -106,14 +130,18 @@ def frame_grid(
         raise CourseError(f"Expected one title per image, got {len(titles)} titles for {len(images)} images.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    aspect = max(image.shape[0] / image.shape[1] for image in images)
-    height = rows * (panel_width * aspect + (0.28 if titles else 0.06)) + (0.3 if caption else 0)
+    aspects = [min(TALLEST, image.shape[0] / image.shape[1]) for image in images]
+    aspects = [max(aspects[row * columns : (row + 1) * columns]) for row in range(rows)]
+    height = panel_width * sum(aspects) + rows * (0.28 if titles else 0.06) + (0.3 if caption else 0)
+    if legend:
+        height += 0.21 + 0.17 * -(-len(legend) // _legend_columns(legend, columns * panel_width))
     figure, axes = plt.subplots(
         rows,
         columns,
-        figsize=(columns * panel_width, height + (0.55 if legend else 0)),
+        figsize=(columns * panel_width, height),
         squeeze=False,
         layout="constrained",
+        height_ratios=aspects,
     )
     for i, ax in enumerate(axes.flat):
         if i < len(images):
@@ -123,13 +151,13 @@ def frame_grid(
     if legend:
         below = class_legend(figure, legend)
         if caption:  # both would occupy the space below the figure, so the caption becomes the legend's title
-            below.set_title(caption, {"size": _CAPTION["fontsize"]})
+            below.set_title(plain(caption), {"size": _CAPTION["fontsize"]})
             below.get_title().set_color(_CAPTION["color"])
     elif caption:
-        figure.supxlabel(caption, **_CAPTION)
+        figure.supxlabel(plain(caption), **_CAPTION)
     return figure
 
 
 def caption(figure: Figure, text: str) -> None:
     """Write a small caption below a figure with constrained layout: the data, the profile."""
-    figure.supxlabel(text, **_CAPTION)
+    figure.supxlabel(plain(text), **_CAPTION)

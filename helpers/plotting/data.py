@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from helpers.cityscapes import CLASSES, IGNORE, LABELS, PALETTE
-from helpers.cityscapes.statistics import HEIGHT_BANDS, Statistics
+from helpers.cityscapes import LABELS
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE, SPLITS, Classes
+from helpers.datasets.statistics import HEIGHT_BANDS, Statistics
 from helpers.plotting import base
-from helpers.plotting.base import new_axes, show_image
+from helpers.plotting.base import class_ticks, extent, new_axes, show_image
 
-_COLOURS = PALETTE / 255
 _BY_ID = {label.id: label for label in LABELS}
 _MARKERS = ("D", "o", "s", "^")
 
@@ -26,8 +26,9 @@ _MARKERS = ("D", "o", "s", "^")
 def class_bars(
     series: Mapping[str, Sequence[float]],
     ylabel: str,
+    classes: Classes,
     markers: Mapping[str, Mapping[str, float]] | None = None,
-    classes: Sequence[str] = CLASSES,
+    shown: Sequence[str] | None = None,
     log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
@@ -36,37 +37,40 @@ def class_bars(
     Parameters
     ----------
     series : mapping of str to sequence of float
-        For each name one value per class. Every second series is hatched.
+        For each name one value per shown class. Every second series is hatched.
     ylabel : str
         Label of the y axis.
+    classes : Classes
+        Their names and colours.
     markers : mapping of str to mapping, optional
         For each name {class: value}, drawn as markers over the bars, such as published numbers.
-    classes : sequence of str, default all 19
-        Names of the classes.
+    shown : sequence of str, optional
+        Names of the classes to draw, by default all.
     log : bool, default False
         Use a logarithmic y axis; zeros are not drawn.
     ax : Axes, optional
         Axes to draw on.
 
-    Raises CourseError if a series does not have one value per class.
+    Raises CourseError if a series does not have one value per shown class.
     """
-    ax = new_axes(ax, (11.0, 3.8))
-    at = np.arange(len(classes))
+    shown = classes.names if shown is None else shown
+    ax = new_axes(ax, (extent(len(shown), 0.5, 1.5, least=6.0), 3.8))
+    at = np.arange(len(shown))
     width = 0.8 / len(series)
-    colours = [_COLOURS[CLASSES.index(name)] for name in classes]
+    colours = [classes.palette[classes.index(name)] / 255 for name in shown]
     for i, (name, values) in enumerate(series.items()):
-        if len(values) != len(classes):
-            raise CourseError(f"Expected one value per class in {name}, got {len(values)} for {len(classes)}.")
+        if len(values) != len(shown):
+            raise CourseError(f"Expected one value per class in {name}, got {len(values)} for {len(shown)}.")
         offset = (i - (len(series) - 1) / 2) * width
         ax.bar(at + offset, values, width, color=colours, edgecolor="0.25", linewidth=0.6, hatch="////" * (i % 2))
         ax.bar(0, 0, color="0.75", edgecolor="0.25", hatch="////" * (i % 2), label=name)  # for the legend
     for shape, (name, values) in zip(_MARKERS, (markers or {}).items(), strict=False):
-        drawn = [values.get(each, np.nan) for each in classes]
+        drawn = [values.get(each, np.nan) for each in shown]
         ax.plot(at, drawn, shape, color="black", markerfacecolor="white", markersize=6, label=name)
     if log:
         ax.set_yscale("log")
-    ax.set_xticks(at, classes, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_xlim(-0.6, len(classes) - 0.4)
+    class_ticks(ax.xaxis, shown, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_xlim(-0.6, len(shown) - 0.4)
     ax.set_ylabel(ylabel)
     ax.legend(fontsize=8)
     ax.grid(axis="y", alpha=0.3)
@@ -74,87 +78,103 @@ def class_bars(
     return ax
 
 
-def height_stack(statistics: Statistics, ax: Axes | None = None) -> Axes:
+def height_stack(statistics: Statistics, classes: Classes, ax: Axes | None = None) -> Axes:
     """Stack the class shares of the labelled pixels at each height of the image."""
     ax = new_axes(ax, (5.0, 4.6))
     counts = statistics.heights / np.maximum(1, statistics.heights.sum(axis=1, keepdims=True))
     height = np.linspace(0, 1, HEIGHT_BANDS)
     edge = np.zeros(HEIGHT_BANDS)
     for i in np.argsort(-statistics.pixels, kind="stable"):
-        ax.fill_betweenx(height, edge, edge + counts[:, i], color=_COLOURS[i], linewidth=0)
+        ax.fill_betweenx(height, edge, edge + counts[:, i], color=classes.palette[i] / 255, linewidth=0)
         edge = edge + counts[:, i]
     ax.set(xlim=(0, 1), ylim=(1, 0), xlabel="share of the labelled pixels", ylabel="height in the image (0 = top)")
     return ax
 
 
-def height_map(statistics: Statistics, ax: Axes | None = None) -> Axes:
+def height_map(statistics: Statistics, classes: Classes, ax: Axes | None = None) -> Axes:
     """Draw the distribution of each class over the height of the image, one column per class, dark where dense."""
-    ax = new_axes(ax, (7.0, 4.6))
+    ax = new_axes(ax, (extent(len(classes), 0.3, 1.3, least=4.0), 4.6))
     per_class = statistics.heights / np.maximum(1, statistics.heights.max(axis=0, keepdims=True))
-    ax.imshow(per_class, aspect="auto", cmap="Greys", extent=(-0.5, len(CLASSES) - 0.5, 1, 0), interpolation="nearest")
-    ax.set_xticks(range(len(CLASSES)), CLASSES, rotation=40, ha="right", rotation_mode="anchor")
+    ax.imshow(per_class, aspect="auto", cmap="Greys", extent=(-0.5, len(classes) - 0.5, 1, 0), interpolation="nearest")
+    class_ticks(ax.xaxis, classes.names, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_ylabel("height in the image (0 = top)")
     return ax
 
 
-def width_spans(spans: np.ndarray, cells: Sequence[int] = (4, 8), ax: Axes | None = None) -> Axes:
-    """How wide the regions of each class are: a line over the middle of its pixels, a dot at their median.
+def width_spans(spans: np.ndarray, classes: Classes, cells: Sequence[int] = (4, 8), ax: Axes | None = None) -> Axes:
+    """Draw how wide the regions of each class are: a line over the middle of its pixels, a dot at their median.
 
-    `spans` in pixels, float64 (19, 3), from `helpers.cityscapes.widths.width_spans`: low end, median, high end; a class
-    of NaN is left out. `cells`: sides in pixels of the feature cells of a network, drawn as vertical lines. The
+    `spans` in pixels, float64 (classes, 3), from `helpers.datasets.widths.width_spans`: low end, median, high end; a
+    class of NaN is left out. `cells`: sides in pixels of the feature cells of a network, drawn as vertical lines. The
     narrowest class is on top.
     """
-    ax = new_axes(ax, (8.0, 5.0))
-    present = sorted((i for i in range(len(CLASSES)) if not np.isnan(spans[i, 1])), key=lambda i: -spans[i, 1])
+    present = sorted((i for i in range(len(classes)) if not np.isnan(spans[i, 1])), key=lambda i: -spans[i, 1])
+    ax = new_axes(ax, (8.0, extent(len(present), 0.21, 1.0, least=2.0)))
     for row, i in enumerate(present):
         low, median, high = spans[i]
-        ax.plot([low, high], [row, row], color=_COLOURS[i], linewidth=5, solid_capstyle="round")
-        ax.plot(median, row, "o", color=_COLOURS[i], markeredgecolor="black", markersize=8)
+        colour = classes.palette[i] / 255
+        ax.plot([low, high], [row, row], color=colour, linewidth=5, solid_capstyle="round")
+        ax.plot(median, row, "o", color=colour, markeredgecolor="black", markersize=8)
     for cell in cells:
         ax.axvline(cell, color="0.3", linewidth=1, linestyle=":")
         ax.text(cell, len(present) - 0.3, f" 1/{cell} of the resolution", fontsize=8, color="0.3", va="center")
     ax.set_xscale("log")
     ax.set_ylim(-0.6, len(present) + 0.1)
-    ax.set_yticks(range(len(present)), [CLASSES[i] for i in present])
+    class_ticks(ax.yaxis, [classes.names[i] for i in present])
     ax.set_xlabel("width of the connected region in which a pixel of the class lies (pixels)")
     ax.grid(axis="x", alpha=0.3)
     return ax
 
 
-def city_bars(cities: Mapping[str, int], ax: Axes | None = None) -> Axes:
-    """Draw the number of frames of each "<split>/<city>", one bar per city, coloured by split."""
-    names = sorted(cities, key=lambda name: (("train", "val", "test").index(name.split("/")[0]), name))
-    ax = new_axes(ax, (max(5.0, 0.38 * len(names)), 2.9))
+def group_bars(groups: Mapping[str, int], ax: Axes | None = None) -> Axes:
+    """Draw the number of frames of each "<split>/<group>", one bar per group, coloured by split.
+
+    The bar of a data set without groups is named after its split.
+    """
+    names = sorted(groups, key=lambda name: (SPLITS.index(name.split("/")[0]), name))
+    ax = new_axes(ax, (extent(len(names), 0.38, 0.0, least=5.0), 2.9))
     colours = {"train": "#4c72b0", "val": "#dd8452", "test": "#8c8c8c"}
     for split, colour in colours.items():
         at = [i for i, name in enumerate(names) if name.startswith(f"{split}/")]
         if at:
-            ax.bar(at, [cities[names[i]] for i in at], color=colour, label=split)
-    ax.set_xticks(range(len(names)), [name.split("/")[1] for name in names], rotation=45, ha="right")
+            ax.bar(at, [groups[names[i]] for i in at], color=colour, label=split)
+    class_ticks(ax.xaxis, [name.split("/", 1)[1] or name.strip("/") for name in names], rotation=45, ha="right")
     ax.set_ylabel("frames")
     ax.legend(fontsize=8)
     return ax
 
 
-def polygon_picture(image: np.ndarray, polygons: Mapping, count: int, opacity: float = 0.6) -> np.ndarray:
+def polygon_picture(
+    image: np.ndarray, polygons: Mapping, count: int, classes: Classes, opacity: float = 0.6
+) -> np.ndarray:
     """Draw the first `count` polygons of an annotation over an image and outline the last one.
 
     `image` is uint8 (H, W, 3), `polygons` the content of a gtFine_polygons.json, in drawing order: a polygon covers
-    those before it. Returns uint8 (H, W, 3). Raises CourseError if the annotation has fewer polygons.
+    those before it. Labels of Cityscapes that are not among `classes` have their colour there; others are only
+    outlined. Returns uint8 (H, W, 3). Raises CourseError if the annotation has fewer polygons.
     """
     drawn = image.copy()
     objects = [each for each in polygons["objects"] if not each.get("deleted")]
     if not 0 <= count <= len(objects):
         raise CourseError(f"Expected a count from 0 to {len(objects)} objects, got {count}.")
     for each in objects[:count]:
-        label = name2label[each["label"] if each["label"] in name2label else each["label"].removesuffix("group")]
-        if label.id >= 0:
-            cv2.fillPoly(drawn, [np.rint(each["polygon"]).astype(np.int32)], label.color)
+        colour = _label_colour(each["label"], classes)
+        if colour is not None:
+            cv2.fillPoly(drawn, [np.rint(each["polygon"]).astype(np.int32)], colour)
     mixed = cv2.addWeighted(image, 1 - opacity, drawn, opacity, 0)
     if count:
         points = np.rint(objects[count - 1]["polygon"]).astype(np.int32)
         cv2.polylines(mixed, [points], True, (255, 235, 0), max(1, image.shape[1] // 400), cv2.LINE_AA)
     return mixed
+
+
+def _label_colour(name: str, classes: Classes) -> tuple[int, int, int] | None:
+    for each in (name, name.removesuffix("group")):  # "cargroup" outlines several cars
+        if each in classes.names:
+            return classes.colours[classes.index(each)]
+        if each in name2label:
+            return name2label[each].color if name2label[each].id >= 0 else None
+    return None
 
 
 def ignored_areas(image: np.ndarray, label_ids: np.ndarray, ax: Axes | None = None) -> Axes:

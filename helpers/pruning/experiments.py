@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from paddle import nn
 
-from helpers.cityscapes import Frame
 from helpers.common.errors import CourseError
+from helpers.datasets import Frame
 from helpers.deployment import Latency
 from helpers.models.pruned import Plan, apply_plan
 from helpers.profiles import Recipe

@@ -13,10 +13,10 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from helpers.cityscapes import Frame
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
-from helpers.datasets import training_batches
+from helpers.datasets import Frame
+from helpers.datasets.samples import training_batches
 from helpers.profiles import Recipe
 from helpers.training import class_weights, learning_rate, segmentation_loss
 from helpers.training.loop import LossFn

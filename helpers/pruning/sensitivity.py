@@ -9,10 +9,10 @@ from pathlib import Path
 
 from paddle import nn
 
-from helpers.cityscapes import Frame, read_image, read_label
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
 from helpers.common.progress import progress
+from helpers.datasets import Frame, read_image, read_label
 from helpers.evaluation import confusion_matrix, predict, scores
 from helpers.models import AUXILIARY_PREFIXES
 from helpers.models.pruned import apply_plan

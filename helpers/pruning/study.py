@@ -22,10 +22,10 @@ from statistics import mean
 from paddle import nn
 
 from helpers import evaluation, models, training
-from helpers.cityscapes import Frame
 from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
+from helpers.datasets import Frame
 from helpers.models.pruned import Plan, apply_plan
 from helpers.notebook import Notebook
 from helpers.profiles import Profile, Recipe

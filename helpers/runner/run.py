@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from helpers.cityscapes import find_root
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
+from helpers.common.locks import locked
+from helpers.datasets import find_dataset
 from helpers.profiles import load_profile
 from helpers.runner import report
 from helpers.runner.headless import check_parameters, execute
@@ -47,7 +45,7 @@ def run(
     device : str, default "auto"
         Device of the networks: auto, cpu or gpu:0.
     data_root : str, optional
-        Folder with leftImg8bit and gtFine; by default the data set of the profile.
+        Folder with a `dataset.toml`, or in the layout of Cityscapes; by default the data set of the profile.
     output_dir : str, optional
         Folder of the executed notebooks and their outputs; by default outputs/<profile>.
     notebooks : str or Path, optional
@@ -64,7 +62,9 @@ def run(
     if device != "auto":
         parameters["DEVICE"] = device
     if data_root or settings.data.kind == "cityscapes":
-        found = find_root(data_root, default=PROJECT / "data" / "cityscapes")  # fail now, not after half an hour
+        found = find_dataset(
+            data_root, default=PROJECT / "data" / "cityscapes"
+        ).root  # fail now, not after half an hour
         parameters["DATA_ROOT"] = str(found.resolve())  # the notebooks run in another working directory
     folder = PROJECT / "outputs" / profile
     if output_dir:
@@ -73,7 +73,7 @@ def run(
     for source in sources:
         check_parameters(source, parameters)
 
-    with _locked(folder):
+    with locked(folder, "choose another OUTPUT_DIR"):
         started = time.monotonic()
         for source in sources:
             execute(source, folder / source.name, parameters, cell_timeout_s=settings.cell_timeout_s)
@@ -101,15 +101,3 @@ def select(folder: Path, only: str) -> list[Path]:
         if number not in available:
             raise CourseError(f"Notebook {number} of ONLY={only} does not exist: choose from {', '.join(available)}.")
     return [available[number] for number in sorted(selected)]
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lock `folder` for this run: two runs in one folder would mix their checkpoints and metrics."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CourseError(f"Another run writes to {folder}: wait for it or choose another OUTPUT_DIR.") from None
-        yield

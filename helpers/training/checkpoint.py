@@ -15,9 +15,9 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.cityscapes import Frame
 from helpers.common.files import atomic_path
-from helpers.datasets import GENERATORS
+from helpers.datasets import Frame
+from helpers.datasets.samples import GENERATORS
 from helpers.profiles import Recipe
 from helpers.training.history import History
 

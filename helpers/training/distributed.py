@@ -20,8 +20,9 @@ from paddle import nn
 from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
 
 from helpers import evaluation
-from helpers.cityscapes import NUM_CLASSES, Frame
+from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
+from helpers.datasets import Frame
 from helpers.devices import use_device
 
 SHOW_FROM = 50  # show a progress bar for validation above this number of frames

@@ -14,11 +14,11 @@ import paddle
 from paddle import nn
 from PIL import Image
 
-from helpers.cityscapes import Frame
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
 from helpers.cpu.layers import fast_training
-from helpers.datasets import GENERATORS, training_batches
+from helpers.datasets import Frame
+from helpers.datasets.samples import GENERATORS, training_batches
 from helpers.evaluation import scores
 from helpers.models.weights import WEIGHTS, save_weights
 from helpers.profiles import Recipe

@@ -10,9 +10,10 @@ import paddle.nn.functional as F
 from paddleseg.models import losses as upstream
 
 from helpers import paddle_compat
-from helpers.cityscapes import IGNORE, NUM_CLASSES, Frame, class_pixels
+from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.cpu.cross_entropy import cross_entropy
+from helpers.datasets import IGNORE, Frame, class_pixels
 
 paddle_compat.apply()  # OHEM fails on Paddle 3 without it
 

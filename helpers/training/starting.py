@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paddle import nn
 
-from helpers.cityscapes import Frame
+from helpers.datasets import Frame
 from helpers.models import WEIGHTS, build, load_trained
 from helpers.profiles import Profile
 from helpers.training.loop import fit

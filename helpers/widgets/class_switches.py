@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from helpers.cityscapes import CLASSES, IGNORE, PALETTE
+from helpers.datasets import IGNORE, Classes
 from helpers.widgets.quiet import Quiet
 
 
 class ClassSwitches(Quiet, widgets.VBox):
-    """Controls: `boxes` (one per class), `all_on`, `all_off`. The trait `on` holds the names of enabled classes."""
+    """Switches for `classes`; many classes scroll.
+
+    Controls: `boxes` (one per class), `all_on`, `all_off`. The trait `on` holds the names of enabled classes.
+    """
 
     on = traitlets.Tuple()
 
-    def __init__(self):
+    def __init__(self, classes: Classes):
+        self._names = classes.names
         self.boxes = [
             widgets.Checkbox(
                 value=True,
                 indent=False,
-                description=f'<span style="color:rgb{tuple(map(int, PALETTE[i]))}">■</span> {name}',
+                description=f'<span style="color:rgb{colour}">■</span> {escape(name)}',
                 description_allow_html=True,
                 layout=widgets.Layout(width="auto"),
             )
-            for i, name in enumerate(CLASSES)
+            for name, colour in zip(classes.names, classes.colours, strict=True)
         ]
         self.all_on = widgets.Button(description="all classes", layout=widgets.Layout(width="auto"))
         self.all_off = widgets.Button(description="none", layout=widgets.Layout(width="auto"))
         self._listen(self._read, *self.boxes)
         self.all_on.on_click(lambda _: self._set_all(True))
         self.all_off.on_click(lambda _: self._set_all(False))
+        column = min(24, max(9, 2 + 0.5 * max(map(len, classes.names))))  # em
         grid = widgets.GridBox(
-            self.boxes, layout=widgets.Layout(grid_template_columns="repeat(auto-fill, 9em)", width="100%")
+            self.boxes,
+            layout=widgets.Layout(
+                grid_template_columns=f"repeat(auto-fill, {column:g}em)",
+                width="100%",
+                max_height="20em",
+                overflow="auto",
+            ),
         )
         super().__init__([widgets.HBox([self.all_on, self.all_off]), grid])
         self._read()
@@ -46,7 +59,7 @@ class ClassSwitches(Quiet, widgets.VBox):
         return table[train_ids]
 
     def _read(self) -> None:
-        self.on = tuple(name for name, box in zip(CLASSES, self.boxes, strict=True) if box.value)
+        self.on = tuple(name for name, box in zip(self._names, self.boxes, strict=True) if box.value)
 
     def _set_all(self, value: bool) -> None:
         with self._quietly():

@@ -1,7 +1,8 @@
-"""Browse a data set by split, city and frame, as image, overlay or labels, with the class at the pointer."""
+"""Browse a data set by split, group and frame, as image, overlay or labels, with the class at the pointer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import cv2
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.cityscapes import IGNORE, LABELS, Frame, colorize, index, read_image, splits
-from helpers.cityscapes.annotations import read_annotations
+from helpers.cityscapes import LABELS
+from helpers.cityscapes.convert import read_label_ids
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE, Dataset, Frame, read_image, read_label
+from helpers.datasets.frames import read_png
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.picture import Picture, pixel_at
@@ -22,22 +25,24 @@ _BY_ID = {label.id: label for label in LABELS}
 
 
 class DatasetBrowser(Quiet, widgets.VBox):
-    """Browse the frames in `root`; offers every split that has frames. Raises CourseError if there is no frame.
+    """Browse the frames of a data set; offers every split that has frames. Raises CourseError if there is no frame.
 
-    Controls: `split`, `city`, `number` (index of the frame in its city), `view`, `opacity`, `switches` (ClassSwitches).
-    Outputs: `picture`, `stem`, `under` (label at the pointer). `frame` is the current frame.
+    Controls: `split`, `group` (hidden if there is only one), `number` (index of the frame in its group), `view`,
+    `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `stem` (name of the frame, or why it cannot be read),
+    `under` (label at the pointer). `frame` is the current frame.
     """
 
-    def __init__(self, root: str | Path):
-        self._frames = {split: index(root, split) for split in splits(root)}
+    def __init__(self, dataset: Dataset):
+        self._classes = dataset.classes
+        self._frames = {split: dataset.frames(split) for split in dataset.existing_splits()}
         if not self._frames:
-            raise CourseError(f"Found no frame in {root}: pass the folder that contains leftImg8bit/ and gtFine/.")
+            raise CourseError(f"Found no frame in {dataset.root}: expected images like {dataset.images}.")
         self.split = widgets.ToggleButtons(options=list(self._frames), description="split")
-        self.city = widgets.Dropdown(description="city")
+        self.group = widgets.Dropdown(description="group")
         self.number = widgets.IntSlider(min=0, max=0, description="frame")
         self.view = widgets.ToggleButtons(options=["image", "overlay", "labels"], value="overlay", description="view")
         self.opacity = widgets.FloatSlider(0.5, min=0, max=1, step=0.05, description="opacity")
-        self.switches = ClassSwitches()
+        self.switches = ClassSwitches(dataset.classes)
         self.picture = Picture()
         self.stem = widgets.HTML()
         self.under = widgets.HTML(_HINT)
@@ -45,7 +50,7 @@ class DatasetBrowser(Quiet, widgets.VBox):
         self._choose_split()
         super().__init__(
             [
-                widgets.HBox([self.split, self.city]),
+                widgets.HBox([self.split, self.group]),
                 widgets.HBox([self.number, self.stem]),
                 widgets.HBox([self.view, self.opacity]),
                 self.picture,
@@ -57,23 +62,31 @@ class DatasetBrowser(Quiet, widgets.VBox):
     @property
     def frame(self) -> Frame:
         """The current frame."""
-        return self._in_city[self.number.value]
+        return self._in_group[self.number.value]
 
     def class_at(self, x: float, y: float) -> str:
-        """Describe the label at (x, y), fractions of width and height: "car, train id 13, label id 26, ..."."""
-        if self._ids is None:
-            return "the labels of the test split are not public"
-        row, column = pixel_at(x, y, self._ids.shape)
-        label = _BY_ID[int(self._ids[row, column])]
-        kind = "ignored" if label.trainId in (IGNORE, -1) else f"train id {label.trainId}"
-        parts = [label.name, kind, f"label id {label.id}", label.category]
-        if self._instances[row, column] >= 1000:
-            parts.append(f"instance {self._instances[row, column]}")
+        """Describe the label at (x, y), fractions of width and height: "car, train id 13, label id 26, ...".
+
+        Label ids and instances are part of it where the data set has these annotations.
+        """
+        if self._train_ids is None:
+            return "this frame has no label"
+        at = pixel_at(x, y, self._train_ids.shape)
+        train_id = int(self._train_ids[at])
+        known = train_id != IGNORE
+        parts = [self._classes.names[train_id], f"train id {train_id}"] if known else ["ignored"]
+        if self._label_ids is not None:
+            label = _BY_ID[int(self._label_ids[at])]
+            parts = [label.name, parts[-1], f"label id {label.id}", label.category]
+        elif known and self._classes.categories:
+            parts.append(self._classes.categories[train_id])
+        if self._instances is not None and self._instances[at] >= 1000:
+            parts.append(f"instance {self._instances[at]}")
         return ", ".join(parts)
 
     def _connect(self) -> None:
         self._listen(self._choose_split, self.split)
-        self._listen(self._choose_city, self.city)
+        self._listen(self._choose_group, self.group)
         self._listen(self._load, self.number)
         self._listen(self._draw, self.view, self.opacity)
         self._listen(self._draw, self.switches, names="on")
@@ -81,26 +94,33 @@ class DatasetBrowser(Quiet, widgets.VBox):
 
     def _choose_split(self) -> None:
         with self._quietly():
-            self.city.options = sorted({frame.city for frame in self._frames[self.split.value]})
-            self.city.index = 0
-        self._choose_city()
+            self.group.options = sorted({frame.group for frame in self._frames[self.split.value]})
+            self.group.index = 0
+            self.group.layout.display = "none" if len(self.group.options) == 1 else None
+        self._choose_group()
 
-    def _choose_city(self) -> None:
-        self._in_city = [frame for frame in self._frames[self.split.value] if frame.city == self.city.value]
+    def _choose_group(self) -> None:
+        self._in_group = [frame for frame in self._frames[self.split.value] if frame.group == self.group.value]
         with self._quietly():
             self.number.value = 0
-            self.number.max = len(self._in_city) - 1
+            self.number.max = len(self._in_group) - 1
         self._load()
 
     def _load(self) -> None:
         frame = self.frame
-        self._image = _shrink(read_image(frame), cv2.INTER_AREA)
-        self._labels = self._ids = self._instances = None
-        if frame.label.is_file():
-            read = read_annotations(frame)
-            self._labels = _shrink(read.train_ids, cv2.INTER_NEAREST)
-            self._ids, self._instances = read.label_ids, read.instance_ids
+        self._train_ids = self._label_ids = self._instances = self._labels = None
         self.stem.value = f"<code>{escape(frame.stem)}</code>"
+        try:
+            self._image = _shrink(read_image(frame), cv2.INTER_AREA)
+            if frame.label.is_file():
+                self._train_ids = read_label(frame)
+                self._labels = _shrink(self._train_ids, cv2.INTER_NEAREST)
+                self._label_ids = _read(frame, "labelIds", read_label_ids)
+                self._instances = _read(frame, "instanceIds", read_png)
+        except CourseError as error:
+            self._image = np.zeros((64, 128, 3), np.uint8)
+            self._labels = None
+            self.stem.value = f'<span style="color: #b00020">{escape(str(error))}</span>'
         with self._quietly():
             self.picture.clicked = []
         self._point()
@@ -112,9 +132,9 @@ class DatasetBrowser(Quiet, widgets.VBox):
             return
         labels = self.switches.keep(self._labels)
         if self.view.value == "labels":
-            self.picture.show(colorize(labels), "png")
+            self.picture.show(self._classes.colorize(labels), "png")
         else:
-            self.picture.show(overlay(self._image, labels, self.opacity.value))
+            self.picture.show(overlay(self._image, labels, self._classes, self.opacity.value))
 
     def _point(self) -> None:
         at = self.picture.position
@@ -124,8 +144,13 @@ class DatasetBrowser(Quiet, widgets.VBox):
 _HINT = "Point at the image or click on it to see the class."
 
 
+def _read(frame: Frame, kind: str, reader: Callable[[Path], np.ndarray]) -> np.ndarray | None:
+    path = frame.annotation(kind)
+    return reader(path) if path is not None and path.is_file() else None
+
+
 def _shrink(array: np.ndarray, interpolation: int) -> np.ndarray:
     height, width = array.shape[:2]
     if width <= WIDTH:
         return array
-    return cv2.resize(array, (WIDTH, round(height * WIDTH / width)), interpolation=interpolation)
+    return cv2.resize(array, (WIDTH, max(1, round(height * WIDTH / width))), interpolation=interpolation)

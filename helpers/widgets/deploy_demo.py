@@ -12,6 +12,7 @@ import numpy as np
 
 from helpers.common.errors import CourseError
 from helpers.common.runtime import usable_cores
+from helpers.datasets import Classes
 from helpers.deployment import ALL_ENGINES, Predictor, available
 from helpers.plotting.base import overlay
 from helpers.widgets.picture import Picture
@@ -35,6 +36,7 @@ class DeployDemo(widgets.VBox):
         self._folders, self._images = dict(folders), list(images)
         self._predictors: dict[tuple[str, str, int], Predictor] = {}
         self.labels: np.ndarray | None = None
+        self._classes: Classes | None = None  # of the network that predicted `labels`
         self.latency_ms = float("nan")
         wide = {"style": {"description_width": "5em"}}
         self.number = widgets.IntSlider(0, 0, len(images) - 1, description="frame", continuous_update=False, **wide)
@@ -75,6 +77,7 @@ class DeployDemo(widgets.VBox):
         except CourseError as error:
             self.status.value = f"<b>{escape(str(error))}</b>"
             return
+        self._classes = predictor.classes
         self.latency_ms = float(np.median(times))
         height, width = image.shape[:2]
         self.status.value = (
@@ -85,4 +88,5 @@ class DeployDemo(widgets.VBox):
 
     def _draw(self) -> None:
         if self.labels is not None:
-            self.picture.show(overlay(self._images[self.number.value], self.labels, self.opacity.value))
+            image = self._images[self.number.value]
+            self.picture.show(overlay(image, self.labels, self._classes, self.opacity.value))

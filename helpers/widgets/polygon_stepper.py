@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.cityscapes import Frame, read_image
 from helpers.cityscapes.annotations import read_annotations
+from helpers.datasets import Frame, read_image
 from helpers.plotting.data import polygon_picture
 from helpers.widgets.picture import Picture
 
@@ -19,6 +21,7 @@ class PolygonStepper(widgets.VBox):
     """
 
     def __init__(self, frame: Frame):
+        self._classes = frame.dataset.classes
         self._image: np.ndarray = read_image(frame)
         self._polygons = read_annotations(frame).polygons
         self._labels = [each["label"] for each in self._polygons["objects"] if not each.get("deleted")]
@@ -36,5 +39,5 @@ class PolygonStepper(widgets.VBox):
 
     def _draw(self) -> None:
         count = self.count.value
-        self.last.value = f"<b>{self._labels[count - 1]}</b>" if count else "no polygon yet"
-        self.picture.show(polygon_picture(self._image, self._polygons, count, self.opacity.value))
+        self.last.value = f"<b>{escape(self._labels[count - 1])}</b>" if count else "no polygon yet"
+        self.picture.show(polygon_picture(self._image, self._polygons, count, self._classes, self.opacity.value))

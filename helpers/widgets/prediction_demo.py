@@ -10,10 +10,10 @@ import cv2
 import ipywidgets as widgets
 import numpy as np
 
-from helpers.cityscapes import CLASSES, Frame, read_image, read_label
 from helpers.common.errors import CourseError
+from helpers.datasets import Classes, Frame, read_image, read_label
+from helpers.datasets.pictures import SUFFIXES, read_picture
 from helpers.evaluation.opening import PredictFn
-from helpers.evaluation.pictures import read_picture
 from helpers.evaluation.scores import confusion_matrix, scores
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
@@ -28,23 +28,31 @@ LABEL = "label"  # offered next to the networks if the frame has a label
 class PredictionDemo(Quiet, widgets.VBox):
     """Show predictions of `networks` ({name: prediction function}) for `frames` and uploaded pictures.
 
+    The networks predict `classes`, by default those of the frames; with others, the label is not shown.
+
     Controls: `number` (index of the frame), `upload`, `left` and `right` (a network or the label), `wipe` (share of the
     width that shows `left`), `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name, seconds, or the
     error of an upload), `under` (classes at the pointer). Each network predicts a picture once, when it is first shown;
     its first prediction runs twice, so that compilation is not timed. Raises CourseError without network or frame.
     """
 
-    def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame]):
+    def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame], classes: Classes | None = None):
         if not networks or not frames:
             raise CourseError(f"Expected at least one network and one frame, got {len(networks)} and {len(frames)}.")
         if LABEL in networks:
             raise CourseError(f"The network name {LABEL!r} names the label in this demo: rename the network.")
         self._networks, self._frames = dict(networks), list(frames)
+        own = frames[0].dataset.classes
+        self._classes = classes or own
+        self._labelled = self._classes.names == own.names
         self._warm: set[str] = set()
         names = list(networks)
         self.number = widgets.IntSlider(0, min=0, max=len(frames) - 1, description="frame", continuous_update=False)
         self.upload = widgets.FileUpload(
-            accept="image/*", multiple=False, description="your own picture", layout=widgets.Layout(width="14em")
+            accept=",".join(("image/*", *SUFFIXES)),
+            multiple=False,
+            description="your own picture",
+            layout=widgets.Layout(width="14em"),
         )
         self.left = widgets.Dropdown(options=names, value=names[0], description="left")
         self.right = widgets.Dropdown(options=names, value=names[-1], description="right")
@@ -52,7 +60,7 @@ class PredictionDemo(Quiet, widgets.VBox):
             0.5, min=0, max=1, step=0.01, description="wipe", layout=widgets.Layout(width="30em")
         )
         self.opacity = widgets.FloatSlider(0.6, min=0, max=1, step=0.05, description="opacity")
-        self.switches = ClassSwitches()
+        self.switches = ClassSwitches(self._classes)
         self.picture = Picture(alt="predictions over the picture")
         self.status = widgets.HTML()
         self.under = widgets.HTML(_HINT)
@@ -73,9 +81,13 @@ class PredictionDemo(Quiet, widgets.VBox):
     def at(self, x: float, y: float) -> dict[str, str]:
         """Return the classes at (x, y), fractions of width and height: {network or label: class name}."""
         row, column = pixel_at(x, y, self._image.shape[:2])
-        shown = dict.fromkeys((self.left.value, self.right.value, *([LABEL] if self._truth is not None else [])))
+        shown = dict.fromkeys((*self._sides(), *([LABEL] if self._truth is not None else [])))
         ids = {name: int(self._labels_of(name)[row, column]) for name in shown}
-        return {name: CLASSES[each] if each < len(CLASSES) else "not evaluated" for name, each in ids.items()}
+        names = self._classes.names
+        return {name: names[each] if each < len(names) else "not evaluated" for name, each in ids.items()}
+
+    def _sides(self) -> tuple[str, str]:
+        return self.left.value, self.right.value
 
     def _connect(self) -> None:
         self._listen(self._choose_frame, self.number)
@@ -88,7 +100,7 @@ class PredictionDemo(Quiet, widgets.VBox):
     def _choose_frame(self) -> None:
         frame = self._frames[self.number.value]
         try:
-            truth = read_label(frame) if frame.label.is_file() else None
+            truth = read_label(frame) if self._labelled and frame.label.is_file() else None
             self._take(frame.stem, read_image(frame), truth)
         except CourseError as error:
             self._show_error(error)
@@ -130,12 +142,12 @@ class PredictionDemo(Quiet, widgets.VBox):
     def _show(self) -> None:
         """Make missing predictions, then draw."""
         try:
-            for name in dict.fromkeys((self.left.value, self.right.value)):
+            for name in self._sides():
                 self._labels_of(name)
         except CourseError as error:
             self._show_error(error)
             return
-        shown = [name for name in dict.fromkeys((self.left.value, self.right.value)) if name in self._predicted]
+        shown = [name for name in dict.fromkeys(self._sides()) if name in self._predicted]
         results = " · ".join(map(self._result, shown))
         height, width = self._image.shape[:2]
         self.status.value = f"<code>{escape(self._name)}</code> {results} for {width} x {height} pixels"
@@ -148,7 +160,8 @@ class PredictionDemo(Quiet, widgets.VBox):
         text = f"{escape(name)} {seconds:.2f} s"
         if self._truth is None:
             return text
-        return f"{text}, mIoU {scores(confusion_matrix(labels, self._truth)).miou:.2f} on this frame"
+        matrix = confusion_matrix(labels, self._truth, len(self._classes))
+        return f"{text}, mIoU {scores(matrix).miou:.2f} on this frame"
 
     def _labels_of(self, name: str) -> np.ndarray:
         if name == LABEL:
@@ -164,12 +177,12 @@ class PredictionDemo(Quiet, widgets.VBox):
         return self._predicted[name][0]
 
     def _draw(self) -> None:
-        if any(name != LABEL and name not in self._predicted for name in (self.left.value, self.right.value)):
+        if any(name != LABEL and name not in self._predicted for name in self._sides()):
             return  # a network failed on this image; the status shows the error
         image = _fit(self._image, cv2.INTER_AREA)
         left, right = (
-            overlay(image, self.switches.keep(_fit(self._labels_of(name), cv2.INTER_NEAREST)), self.opacity.value)
-            for name in (self.left.value, self.right.value)
+            overlay(image, self.switches.keep(labels), self._classes, self.opacity.value)
+            for labels in (_fit(self._labels_of(name), cv2.INTER_NEAREST) for name in self._sides())
         )
         cut = round(self.wipe.value * image.shape[1])
         both = np.concatenate([left[:, :cut], right[:, cut:]], axis=1)
@@ -180,7 +193,7 @@ class PredictionDemo(Quiet, widgets.VBox):
     def _point(self) -> None:
         at = self.picture.position
         classes = self.at(*at) if at else {}
-        parts = [f"{escape(name)}: <b>{class_name}</b>" for name, class_name in classes.items()]
+        parts = [f"{escape(name)}: <b>{escape(class_name)}</b>" for name, class_name in classes.items()]
         self.under.value = " · ".join(parts) or _HINT
 
     def _show_error(self, error: CourseError) -> None:

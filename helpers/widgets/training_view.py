@@ -7,6 +7,7 @@ from collections.abc import Callable
 import ipywidgets
 import numpy as np
 
+from helpers.datasets import Classes
 from helpers.plotting import overlay
 from helpers.widgets.encoding import encode_image
 
@@ -14,12 +15,18 @@ from helpers.widgets.encoding import encode_image
 class TrainingView(ipywidgets.VBox):
     """A frame overlaid with the prediction; `look(iteration, net)` updates it.
 
-    `image` is uint8 RGB (H, W, 3); `predict(net, image)` returns train ids (H, W). `picture` is the image widget,
-    `note` the line below it; `seen` keeps every (iteration, train ids) shown.
+    `image` is uint8 RGB (H, W, 3); `predict(net, image)` returns train ids (H, W) of `classes`. `picture` is the image
+    widget, `note` the line below it; `seen` keeps every (iteration, train ids) shown.
     """
 
-    def __init__(self, image: np.ndarray, predict: Callable[[object, np.ndarray], np.ndarray], title: str = ""):
-        self.image, self.predict, self.title = image, predict, title
+    def __init__(
+        self,
+        image: np.ndarray,
+        predict: Callable[[object, np.ndarray], np.ndarray],
+        classes: Classes,
+        title: str = "",
+    ):
+        self.image, self.predict, self.classes, self.title = image, predict, classes, title
         self.seen: list[tuple[int, np.ndarray]] = []
         self.picture = ipywidgets.Image(format="png", value=encode_image(image), width=min(image.shape[1], 640))
         self.note = ipywidgets.Label(f"{title}: not yet predicted")
@@ -29,5 +36,5 @@ class TrainingView(ipywidgets.VBox):
         """Predict the frame and show the result."""
         train_ids = self.predict(net, self.image)
         self.seen.append((iteration, train_ids))
-        self.picture.value = encode_image(overlay(self.image, train_ids, 0.7))
+        self.picture.value = encode_image(overlay(self.image, train_ids, self.classes, 0.7))
         self.note.value = f"{self.title}: after iteration {iteration}"

@@ -15,10 +15,10 @@ import numpy as np
 from paddle import nn
 
 from helpers import miniscapes, models
-from helpers.cityscapes import Frame
 from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json
+from helpers.datasets import Frame
 from helpers.evaluation import evaluate
 from helpers.models import shipped
 from helpers.models.cards import Card, CardScores, CurvePoint

@@ -14,8 +14,8 @@ from pathlib import Path
 from paddle import nn
 
 from helpers import pruning
-from helpers.cityscapes import Frame
 from helpers.common.command_line import exit_code
+from helpers.datasets import Frame
 from helpers.notebook import Notebook
 from helpers.profiles import Profile
 from scripts.pretrain.export import SIZE_HW, export

@@ -12,12 +12,13 @@ from cityscapesscripts.preparation.json2labelImg import json2labelImg
 from PIL import Image
 from tiny_cityscapes import write_frame, write_set
 
-from helpers import cityscapes
+from helpers import datasets
 from helpers.cityscapes import __main__ as command
 from helpers.cityscapes import prepare as module
-from helpers.cityscapes.frames import UNFINISHED
 from helpers.cityscapes.prepare import prepare
 from helpers.common.errors import CourseError
+from helpers.datasets import open_dataset
+from helpers.datasets.dataset import COMMAND, UNFINISHED
 
 STEM = "aachen_000001_000019"
 
@@ -54,7 +55,7 @@ def test_two_zips(raw, tmp_path):
     assert {name: data for name, data in made.items() if name in tree(raw)} == tree(raw)
     assert not (to / UNFINISHED).exists()
     for split in ("train", "val"):
-        for frame in cityscapes.index(to, split):
+        for frame in open_dataset(to).frames(split):
             expected = tmp_path / "expected.png"
             json2labelImg(str(frame.annotation("polygons")), str(expected), "trainIds")
             assert frame.label.read_bytes() == expected.read_bytes()
@@ -134,13 +135,13 @@ def test_interrupted_preparation_is_rejected_and_resumed(raw, tmp_path, monkeypa
     monkeypatch.setattr(module, "make_train_ids", stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         prepare(zips, to)
-    assert (to / UNFINISHED).is_dir() and not list((to / UNFINISHED).iterdir())
+    assert [path.name for path in (to / UNFINISHED).iterdir()] == [COMMAND]
     with pytest.raises(CourseError, match="interrupted"):
-        cityscapes.index(to, "train")
+        open_dataset(to).frames("train")
     monkeypatch.setattr(module, "make_train_ids", real)
     done = prepare(zips, to)
     assert (done.unpacked, done.train_ids_made) == (0, 5)  # three were complete
-    assert len(cityscapes.index(to, "train")) == 5
+    assert len(open_dataset(to).frames("train")) == 5
 
 
 def test_partial_file_of_a_killed_run_is_replaced(raw, tmp_path):
@@ -162,8 +163,8 @@ def test_data_with_label_ids_only(raw, tmp_path):
         path.unlink()
     prepare([raw])
     for split in ("train", "val"):
-        for frame, other in zip(cityscapes.index(raw, split), cityscapes.index(expected, split), strict=True):
-            np.testing.assert_array_equal(cityscapes.read_label(frame), cityscapes.read_label(other))
+        for frame, other in zip(open_dataset(raw).frames(split), open_dataset(expected).frames(split), strict=True):
+            np.testing.assert_array_equal(datasets.read_label(frame), datasets.read_label(other))
 
 
 def test_lists_follow_paddleseg_format(raw):
@@ -201,9 +202,10 @@ def test_damaged_zip_entry(raw, tmp_path):
     data[at : at + 50] = bytes(50)
     images.write_bytes(data)
     rejects([images, "damaged", name, "download it again"], [images, annotations], tmp_path / "set")
-    assert not list((tmp_path / "set").rglob(f"*{STEM}*")) and not list((tmp_path / "set" / UNFINISHED).iterdir())
+    assert not list((tmp_path / "set").rglob(f"*{STEM}*"))
+    assert [path.name for path in (tmp_path / "set" / UNFINISHED).iterdir()] == [COMMAND]
     with pytest.raises(CourseError, match="interrupted"):
-        cityscapes.index(tmp_path / "set", "train")
+        open_dataset(tmp_path / "set").frames("train")
 
 
 def test_image_without_annotation_and_annotation_without_image(raw, tmp_path):
@@ -340,9 +342,9 @@ def test_disk_full_during_the_run(raw, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         rejects(["full", "same command again"], zips, to)
-    assert not list((to / UNFINISHED).iterdir()) and not list(to.rglob(f"*{STEM}*"))
+    assert [path.name for path in (to / UNFINISHED).iterdir()] == [COMMAND] and not list(to.rglob(f"*{STEM}*"))
     with pytest.raises(CourseError, match="interrupted"):
-        cityscapes.index(to, "train")
+        open_dataset(to).frames("train")
     assert prepare(zips, to).unpacked < 40  # resumes once there is space
 
 

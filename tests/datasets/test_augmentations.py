@@ -57,15 +57,16 @@ def test_colour_jitter_keeps_the_label(frame):
 
 def test_invented_matches_counts_worked_out_by_hand():
     before = np.uint8([[0, 13, 255]])
-    assert invented(before, np.uint8([[0, 0, 255]])) == (0, 0)
-    assert invented(before, np.uint8([[7, 7, 19], [0, 200, 13]])) == (2, 2)
-    assert invented(np.uint8([[0]]), np.uint8([[255]])) == (0, 0)
+    assert invented(before, np.uint8([[0, 0, 255]]), 19) == (0, 0)
+    assert invented(before, np.uint8([[7, 7, 19], [0, 200, 13]]), 19) == (2, 2)
+    assert invented(before, np.uint8([[7, 7, 19], [0, 200, 13]]), 5) == (0, 4)
+    assert invented(np.uint8([[0]]), np.uint8([[255]]), 19) == (0, 0)
 
 
 def test_scale_padding_invents_labels_and_resize_does_not(frame):
     # ScalePadding of PaddleSeg 2.8 resizes the label with bicubic interpolation; notebook 01 shows it.
-    assert invented(frame[1], apply(T.Resize((45, 31)), *frame, seed=0)[1]) == (0, 0)
-    assert sum(invented(frame[1], apply(T.ScalePadding((45, 45)), *frame, seed=0)[1])) > 0
+    assert invented(frame[1], apply(T.Resize((45, 31)), *frame, seed=0)[1], 19) == (0, 0)
+    assert sum(invented(frame[1], apply(T.ScalePadding((45, 45)), *frame, seed=0)[1], 19)) > 0
 
 
 def test_image_and_label_of_different_sizes_are_rejected(frame):

@@ -7,8 +7,10 @@ import pytest
 from tiny_cityscapes import write_set
 
 from helpers import datasets
-from helpers.cityscapes import IGNORE, index, read_image
+from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE, read_image
+from helpers.datasets import samples as sampling
 from helpers.profiles import load_profile
 
 RECIPE = load_profile("smoke").pair
@@ -35,7 +37,7 @@ def test_normalise_agrees_with_paddleseg(frames):
 
 
 def test_sample_depends_on_seed_and_index_only(frames):
-    one, two = (datasets.TrainingSamples(frames, RECIPE, seed=7) for _ in range(2))
+    one, two = (sampling.TrainingSamples(frames, RECIPE, seed=7) for _ in range(2))
     later = one[5]
     random.seed(99)
     np.random.seed(99)
@@ -43,7 +45,7 @@ def test_sample_depends_on_seed_and_index_only(frames):
         two[n]
     for a, b in zip(later, two[5], strict=True):
         np.testing.assert_array_equal(a, b)
-    other = datasets.TrainingSamples(frames, RECIPE, seed=8)[5]
+    other = sampling.TrainingSamples(frames, RECIPE, seed=8)[5]
     assert not np.array_equal(later[0], other[0])
 
 
@@ -51,7 +53,7 @@ def test_global_generators_are_restored(frames):
     random.seed(1)
     np.random.seed(1)
     before = random.getstate(), np.random.get_state()[1].copy()
-    datasets.TrainingSamples(frames, RECIPE, seed=0)[0]
+    sampling.TrainingSamples(frames, RECIPE, seed=0)[0]
     assert random.getstate() == before[0]
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])
 
@@ -59,7 +61,7 @@ def test_global_generators_are_restored(frames):
 def test_threads_do_not_disturb_each_other(frames):
     from concurrent.futures import ThreadPoolExecutor
 
-    samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
+    samples = sampling.TrainingSamples(frames, RECIPE, seed=0)
     serial = [samples[n][0] for n in range(24)]
     with ThreadPoolExecutor(4) as pool:
         parallel = [image for image, _ in pool.map(samples.__getitem__, range(24))]
@@ -67,7 +69,7 @@ def test_threads_do_not_disturb_each_other(frames):
 
 
 def test_each_epoch_visits_every_frame_once_in_another_order(frames):
-    samples = datasets.TrainingSamples(frames, RECIPE, seed=0)
+    samples = sampling.TrainingSamples(frames, RECIPE, seed=0)
     epochs = [[samples.frame(e * len(frames) + i) for i in range(len(frames))] for e in range(8)]
     for epoch in epochs:
         assert sorted(f.stem for f in epoch) == sorted(f.stem for f in frames)
@@ -75,7 +77,7 @@ def test_each_epoch_visits_every_frame_once_in_another_order(frames):
 
 
 def test_shapes_dtypes_and_values(frames):
-    image, label = datasets.TrainingSamples(frames, RECIPE, seed=0)[0]
+    image, label = sampling.TrainingSamples(frames, RECIPE, seed=0)[0]
     assert image.shape == (3, *RECIPE.crop_hw) and image.dtype == np.float32
     assert label.shape == RECIPE.crop_hw and label.dtype == np.int64
     assert -1 <= image.min() and image.max() <= 1
@@ -83,8 +85,8 @@ def test_shapes_dtypes_and_values(frames):
 
 
 def test_batches_are_the_same_from_any_start(frames):
-    whole = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
-    rest = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, start=2)]
+    whole = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3)]
+    rest = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3, start=2)]
     assert len(whole) == RECIPE.iterations and len(rest) == RECIPE.iterations - 2
     np.testing.assert_array_equal(whole[2:], rest)
 
@@ -93,9 +95,9 @@ def test_two_processes_split_the_samples_of_a_double_batch(frames):
     from dataclasses import replace
 
     double = replace(RECIPE, batch_size=2 * RECIPE.batch_size)
-    whole = [image.numpy() for image, _ in datasets.training_batches(frames, double, seed=3)]
+    whole = [image.numpy() for image, _ in sampling.training_batches(frames, double, seed=3)]
     parts = [
-        [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, rank=rank, world=2)]
+        [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3, rank=rank, world=2)]
         for rank in range(2)
     ]
     for both, first, second in zip(whole, *parts, strict=True):
@@ -103,11 +105,11 @@ def test_two_processes_split_the_samples_of_a_double_batch(frames):
 
 
 def test_loading_processes_do_not_change_the_batches(frames):
-    serial = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3)]
-    parallel = [image.numpy() for image, _ in datasets.training_batches(frames, RECIPE, seed=3, workers=2)]
+    serial = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3)]
+    parallel = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3, workers=2)]
     np.testing.assert_array_equal(serial, parallel)
 
 
 def test_no_frames_is_an_error():
     with pytest.raises(CourseError, match="empty list"):
-        datasets.TrainingSamples([], RECIPE, seed=0)
+        sampling.TrainingSamples([], RECIPE, seed=0)

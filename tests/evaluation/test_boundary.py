@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_cdt
 
-from helpers.cityscapes import IGNORE
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
 from helpers.evaluation.boundary import boundary_counts, boundary_iou
 
 

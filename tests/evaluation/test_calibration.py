@@ -5,8 +5,9 @@ import paddle
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import index, read_label
+from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import read_label
 from helpers.evaluation.calibration import Reliability, reliability
 
 

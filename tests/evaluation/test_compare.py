@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from helpers.cityscapes import IGNORE, NUM_CLASSES
+from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
 from helpers.evaluation import Evaluation, compare, scores
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import index, read_image, read_label
+from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import read_image, read_label
 from helpers.evaluation.corruptions import KINDS, STRENGTHS, corrupt, robustness
 
 

@@ -10,8 +10,9 @@ from cityscapesscripts.helpers.labels import trainId2label
 from tiny_cityscapes import write_set
 
 from helpers import evaluation, models
-from helpers.cityscapes import CLASSES, IGNORE, NUM_CLASSES, index, read_image, read_label
+from helpers.cityscapes import CLASSES, NUM_CLASSES, index
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE, read_image, read_label
 from helpers.evaluation import Evaluation, evaluating
 from helpers.evaluation.submission import NAME_END, submit
 

@@ -8,8 +8,9 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, jaccard_score
 
 from helpers import evaluation
-from helpers.cityscapes import CLASSES, IGNORE, NUM_CLASSES
+from helpers.cityscapes import CLASSES, NUM_CLASSES
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
 
 
 @pytest.fixture(scope="module")

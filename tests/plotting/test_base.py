@@ -4,8 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from helpers.cityscapes import CLASSES, IGNORE, PALETTE
+from helpers.cityscapes import CLASSES, PALETTE
 from helpers.common.errors import CourseError
+from helpers.datasets import IGNORE
 from helpers.plotting import base
 
 

@@ -7,8 +7,8 @@ from tiny_cityscapes import polygons, write_set
 
 from helpers import cityscapes
 from helpers.cityscapes import CLASSES, PALETTE
-from helpers.cityscapes.scan import scan
 from helpers.common.errors import CourseError
+from helpers.datasets.scan import scan
 from helpers.plotting import data
 
 ROAD, CAR, SKY = (CLASSES.index(name) for name in ("road", "car", "sky"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.cityscapes import IGNORE
+from helpers.datasets import IGNORE
 from helpers.plotting import evaluation as figures
 
 

@@ -14,7 +14,8 @@ import paddle
 import pytest
 
 from helpers import miniscapes, models
-from helpers.cityscapes import index, read_image, read_label
+from helpers.cityscapes import index
+from helpers.datasets import read_image, read_label
 from helpers.deployment.graphs import last_resize, without_resize
 from helpers.evaluation import evaluate
 from helpers.models import shipped

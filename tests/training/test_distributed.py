@@ -15,7 +15,7 @@ from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers import models, training
 from helpers.cityscapes import index
-from helpers.datasets import training_batches
+from helpers.datasets.samples import training_batches
 
 TESTS = Path(__file__).resolve().parents[1]
 RECIPE = replace(TINY_RECIPE, class_balance=1.1, validate_every=6)

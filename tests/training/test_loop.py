@@ -87,7 +87,7 @@ def test_loss_of_ignored_pixels_only_is_zero_with_zero_gradient():
 
 
 def test_class_weights_by_hand(frames):
-    from helpers.cityscapes import class_pixels
+    from helpers.datasets import class_pixels
 
     pixels = class_pixels(frames)
     share = pixels / pixels.sum()
@@ -294,7 +294,7 @@ def test_validation_saves_the_best_weights_and_calls_watch(frames, tmp_path):
     assert seen == [(4, False), (8, False), (10, False)]
     assert history.validated == [4, 8, 10] and len(history.miou) == 3
     best = models.load_weights(TinyNet(), tmp_path / training.BEST)
-    from helpers.cityscapes import read_image, read_label
+    from helpers.datasets import read_image, read_label
     from helpers.evaluation import confusion_matrix, predict, scores
 
     matrix = sum(confusion_matrix(predict(best, read_image(f)), read_label(f)) for f in frames[:3])

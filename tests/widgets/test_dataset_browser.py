@@ -34,7 +34,7 @@ def test_starts_with_the_first_frame(browser):
     assert browser.city.options == ("aachen", "bochum")
     assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.stem.value
     assert browser.number.max == 2
-    expected = overlay(cityscapes.read_image(browser.frame), cityscapes.read_label(browser.frame), 0.5)
+    expected = overlay(datasets.read_image(browser.frame), datasets.read_label(browser.frame), 0.5)
     calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # JPEG blurs noise
     assert np.abs(calm[0] - calm[1]).mean() < 6
 
@@ -68,7 +68,7 @@ def test_split_and_city_reset_the_frame(browser):
 def test_labels_are_exact_and_switches_hide_classes(browser):
     browser.view.value = "labels"
     assert browser.picture.format == "png"
-    label = cityscapes.read_label(browser.frame)
+    label = datasets.read_label(browser.frame)
     np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
     browser.switches.all_off.click()
     assert not shown(browser).any()

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import CLASSES, PALETTE, index, read_image, read_label
+from helpers.cityscapes import CLASSES, PALETTE, index
 from helpers.common.errors import CourseError
+from helpers.datasets import read_image, read_label
 from helpers.widgets.prediction_demo import PredictionDemo
 
 ROAD, SKY = CLASSES.index("road"), CLASSES.index("sky")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from helpers.cityscapes import NUM_CLASSES, colorize
 from helpers.common.errors import CourseError
-from helpers.evaluation.pictures import read_picture
+from helpers.datasets.pictures import read_picture
 from helpers.evaluation.predictions import predict_any_size, predict_files
 from helpers.plotting import overlay
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from helpers.cityscapes import IGNORE
-from helpers.cityscapes.widths import region_widths, width_spans
+from helpers.datasets import IGNORE
+from helpers.datasets.widths import region_widths, width_spans
 
 
 def test_by_hand():
@@ -28,7 +28,7 @@ def test_spans_are_weighted_by_area():
     label[0:40, 0:40] = 2  # 1600 pixels, 40 wide (an even side: the centre lies between pixels)
     for start in range(0, 40, 4):
         label[start : start + 2, 50:60] = 2  # 10 x 20 pixels, 2 wide
-    spans = width_spans([label], (0.05, 0.5, 0.9))
+    spans = width_spans([label], 19, (0.05, 0.5, 0.9))
     assert spans[2].tolist() == pytest.approx([1, 39, 39])
     assert np.isnan(np.delete(spans, 2, axis=0)).all()
 
@@ -36,4 +36,4 @@ def test_spans_are_weighted_by_area():
 def test_a_label_in_which_all_is_ignored():
     empty = np.full((8, 8), IGNORE, np.uint8)
     assert all(each.size == 0 for each in region_widths(empty))
-    assert np.isnan(width_spans([empty])).all()
+    assert np.isnan(width_spans([empty], 19)).all()

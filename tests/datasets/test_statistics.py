@@ -12,16 +12,18 @@ from PIL import Image
 from scipy import ndimage
 from tiny_cityscapes import write_set
 
-from helpers import cityscapes
+from helpers import datasets
 from helpers.cityscapes import __main__ as command
-from helpers.cityscapes import scan as module
-from helpers.cityscapes.regions import connected_regions, runs
-from helpers.cityscapes.scan import content_key, scan
-from helpers.cityscapes.statistics import HEIGHT_BANDS, Statistics, region_edges, tally
+from helpers.cityscapes.labels import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json
+from helpers.datasets import open_dataset
+from helpers.datasets import scan as module
+from helpers.datasets.regions import connected_regions, runs
+from helpers.datasets.scan import content_key, scan
+from helpers.datasets.statistics import HEIGHT_BANDS, Statistics, region_edges, tally
 
-CAR, PERSON, ROAD, SKY = (cityscapes.CLASSES.index(name) for name in ("car", "person", "road", "sky"))
+CAR, PERSON, ROAD, SKY = (CITYSCAPES.index(name) for name in ("car", "person", "road", "sky"))
 
 
 def regions_of(label_map):
@@ -80,7 +82,7 @@ def root(tmp_path):
 
 
 def test_one_frame_by_hand(root):
-    frame = cityscapes.index(root, "val")[0]
+    frame = open_dataset(root).frames("val")[0]
     image = np.zeros((4, 6, 3), np.uint8)
     image[:2] = (255, 0, 51)
     label = np.uint8([[10, 10, 10, 13, 13, 255], [10, 10, 10, 13, 13, 255], [0, 0, 0, 0, 13, 0], [0] * 6])
@@ -89,7 +91,7 @@ def test_one_frame_by_hand(root):
         Image.fromarray(pixels).save(path)
     result = tally(frame)
     assert (result.frames, result.ignored, result.image_pixels) == (1, 2, 24)
-    assert dict(result.cities) == {"val/lindau": 1} and dict(result.sizes) == {"6 x 4": 1}
+    assert dict(result.groups) == {"val/lindau": 1} and dict(result.sizes) == {"6 x 4": 1}
     assert {i: n for i, n in enumerate(result.pixels) if n} == {ROAD: 11, SKY: 6, CAR: 5}
     assert result.class_share[SKY] == 6 / 22 and result.class_share.sum() == pytest.approx(1)
     assert {i: n for i, n in enumerate(result.instances) if n} == {CAR: 2}  # 26 is a group, not an instance
@@ -104,15 +106,15 @@ def test_one_frame_by_hand(root):
 
 
 def test_data_set_against_numpy(root):
-    frames = cityscapes.index(root, "train")
+    frames = open_dataset(root).frames("train")
     result = scan(frames, cache=None)
-    images = np.stack([cityscapes.read_image(frame) for frame in frames]) / 255
-    labels = np.stack([cityscapes.read_label(frame) for frame in frames])
-    np.testing.assert_array_equal(result.pixels, cityscapes.class_pixels(frames))
+    images = np.stack([datasets.read_image(frame) for frame in frames]) / 255
+    labels = np.stack([datasets.read_label(frame) for frame in frames])
+    np.testing.assert_array_equal(result.pixels, datasets.class_pixels(frames))
     assert result.ignored == (labels == 255).sum()
     np.testing.assert_allclose(result.image_mean, images.mean(axis=(0, 1, 2)), atol=1e-6)
     np.testing.assert_allclose(result.image_std, images.std(axis=(0, 1, 2)), atol=1e-6)
-    assert dict(result.cities) == {"train/aachen": 3, "train/bochum": 2}
+    assert dict(result.groups) == {"train/aachen": 3, "train/bochum": 2}
     np.testing.assert_array_equal(result.class_frames, [(labels == c).any(axis=(1, 2)).sum() for c in range(19)])
     assert result.instances_per_frame[CAR] == 2 and result.instances_per_frame[PERSON] == 0  # the people are a group
     np.testing.assert_array_equal(result.heights.sum(axis=0), result.pixels)
@@ -121,7 +123,7 @@ def test_data_set_against_numpy(root):
 
 
 def test_typical_region_is_weighted_by_area():
-    result = Statistics()
+    result = Statistics.empty(19)
     result.region_sizes[CAR, 0] = 1000  # a thousand of 1 pixel
     result.region_sizes[CAR, 40] = 1  # one of 1024
     result.region_sizes[CAR, 48] = 1  # one of 4096
@@ -137,20 +139,20 @@ def test_region_size_bins():
 
 
 def test_result_does_not_depend_on_the_number_of_processes(root):
-    frames = cityscapes.index(root, "train") * 8
+    frames = open_dataset(root).frames("train") * 8
     one, two = scan(frames, workers=1, cache=None), scan(frames, workers=2, cache=None)
     assert one.to_json() == two.to_json() and one.frames == 40
 
 
 def test_json_round_trip(root):
-    result = scan(cityscapes.index(root, "val"), cache=None)
+    result = scan(open_dataset(root).frames("val"), cache=None)
     again = Statistics.from_json(result.to_json())
     for each in dataclasses.fields(Statistics):
         np.testing.assert_equal(getattr(again, each.name), getattr(result, each.name))
 
 
 def test_cache_depends_on_content(root, tmp_path, monkeypatch):
-    frames, cache = cityscapes.index(root, "val"), tmp_path / "cache"
+    frames, cache = open_dataset(root).frames("val"), tmp_path / "cache"
     counted = []
     real = module.tally
     monkeypatch.setattr(module, "tally", lambda frame: counted.append(frame) or real(frame))
@@ -158,14 +160,14 @@ def test_cache_depends_on_content(root, tmp_path, monkeypatch):
     assert len(counted) == 2
     os.utime(frames[0].image)  # touched, but not changed
     assert scan(frames, cache=cache).to_json() == first.to_json() and len(counted) == 2
-    label = cityscapes.read_label(frames[0])
+    label = datasets.read_label(frames[0])
     label[0, 0] = CAR  # one pixel; the file size may remain the same
     Image.fromarray(label).save(frames[0].label)
     assert scan(frames, cache=cache).pixels[CAR] == first.pixels[CAR] + 1 and len(counted) == 4
 
 
 def test_cache_key_depends_on_every_file(root):
-    frames = cityscapes.index(root, "val")
+    frames = open_dataset(root).frames("val")
     keys = {content_key(frames), content_key(frames[:1]), content_key(frames[::-1])}
     for path in (frames[0].image, frames[0].label, frames[0].annotation("instanceIds")):
         with Image.open(path) as image:
@@ -180,7 +182,7 @@ def test_cache_key_depends_on_every_file(root):
 
 @pytest.mark.parametrize("text", ["", "{}", '{"frames": "many"}'])
 def test_damaged_cache_is_ignored(root, tmp_path, text):
-    frames = cityscapes.index(root, "val")
+    frames = open_dataset(root).frames("val")
     first = scan(frames, cache=tmp_path)
     (cached,) = tmp_path.glob("*.json")
     cached.write_text(text)
@@ -192,12 +194,12 @@ def test_read_only_cache(root, monkeypatch, tmp_path):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(module, "write_json", denied)
-    assert scan(cityscapes.index(root, "val"), cache=tmp_path).frames == 2
+    assert scan(open_dataset(root).frames("val"), cache=tmp_path).frames == 2
     assert not list(tmp_path.glob("*.json"))
 
 
 def test_frames_without_instance_ids(root):
-    frames = cityscapes.index(root, "val")
+    frames = open_dataset(root).frames("val")
     frames[0].annotation("instanceIds").unlink()
     result = scan(frames, cache=None)
     assert (result.frames, result.instance_frames) == (2, 1) and result.instances_per_frame[CAR] == 2
@@ -206,15 +208,15 @@ def test_frames_without_instance_ids(root):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda f: Image.new("L", (64, 33)).save(f.label), "(33, 64)"),
-        (lambda f: Image.fromarray(np.zeros((32, 64), np.uint16)).save(f.label), "uint16"),
+        (lambda f: Image.new("L", (64, 33)).save(f.label), "64 x 33 pixels, but its image has 64 x 32"),
+        (lambda f: Image.fromarray(np.zeros((32, 64), np.uint16)).save(f.label), "16-bit grey"),
         (lambda f: Image.new("L", (64, 32), 77).save(f.label), "value 77"),
         (lambda f: f.image.write_bytes(f.image.read_bytes()[:-30]), "truncated"),
         (lambda f: f.label.unlink(), "is missing"),
     ],
 )
 def test_bad_frames(root, change, words):
-    frame = cityscapes.index(root, "val")[0]
+    frame = open_dataset(root).frames("val")[0]
     change(frame)
     with pytest.raises(CourseError, match="lindau_000000") as caught:
         scan([frame], cache=None)

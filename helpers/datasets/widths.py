@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from helpers.cityscapes.labels import NUM_CLASSES
+from helpers.datasets.classes import IGNORE
 
 
 def widest(mask: np.ndarray, components: np.ndarray, count: int) -> np.ndarray:
@@ -29,7 +29,7 @@ def widest(mask: np.ndarray, components: np.ndarray, count: int) -> np.ndarray:
 def region_widths(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every 8-connected region of train ids (H, W): its class int64 (N,), width float64 (N,) and area int64 (N,)."""
     classes, widths, areas = [], [], []
-    for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:NUM_CLASSES]):
+    for class_id in np.flatnonzero(np.bincount(label.ravel(), minlength=256)[:IGNORE]):
         mask = (label == class_id).astype(np.uint8)
         count, components, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
         classes.append(np.full(count - 1, class_id))
@@ -40,15 +40,17 @@ def region_widths(label: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return np.concatenate(classes), np.concatenate(widths), np.concatenate(areas)
 
 
-def width_spans(labels: Iterable[np.ndarray], shares: tuple[float, ...] = (0.1, 0.5, 0.9)) -> np.ndarray:
-    """Width in pixels of the region that holds each share of a class's pixels: float64 (19, len(shares)).
+def width_spans(
+    labels: Iterable[np.ndarray], num_classes: int, shares: tuple[float, ...] = (0.1, 0.5, 0.9)
+) -> np.ndarray:
+    """Width in pixels of the region that holds each share of a class's pixels: float64 (num_classes, len(shares)).
 
     Regions are ordered by width and weighted by area: half of the pixels of a class lie in regions narrower than its
     value for 0.5. NaN for a class without pixels.
     """
     found = [region_widths(label) for label in labels]
     classes, widths, areas = (np.concatenate(column) for column in zip(*found, strict=True))
-    spans = np.full((NUM_CLASSES, len(shares)), np.nan)
+    spans = np.full((num_classes, len(shares)), np.nan)
     for class_id in np.unique(classes):
         own = np.flatnonzero(classes == class_id)
         own = own[np.argsort(widths[own], kind="stable")]
