@@ -31,6 +31,7 @@ from PIL import Image
 from helpers import deployment, evaluation, miniscapes, models
 from helpers.benchmarks.plain import plain_evaluation
 from helpers.benchmarks.timing import paired_ratio, seconds
+from helpers.cityscapes import CITYSCAPES
 from helpers.cityscapes.annotations import to_label_ids
 from helpers.datasets import Frame, normalise, open_dataset, read_image, read_label
 from helpers.evaluation.opening import Segmenter
@@ -150,7 +151,7 @@ def _print_stages(stages: dict[str, list[dict[str, float]]], frames: int) -> Non
 def confusion_speed(frame: Frame, rounds: int) -> dict[str, float]:
     """Compare cityscapesScripts' evaluator with ours, from a prediction and a label in memory to a confusion matrix."""
     truth = read_label(frame)
-    guess = np.where(truth == 255, 0, np.roll(truth, 5, axis=1) % 19).astype(np.uint8)
+    guess = np.where(truth == 255, 0, np.roll(truth, 5, axis=1) % len(CITYSCAPES)).astype(np.uint8)
     pictures = [Image.fromarray(to_label_ids(each)) for each in (guess, truth)]
     args, saved, opener = official.args, dict(vars(official.args)), official.Image.open
     args.evalInstLevelScore = False
@@ -161,11 +162,11 @@ def confusion_speed(frame: Frame, rounds: int) -> dict[str, float]:
         return matrix
 
     def ours() -> np.ndarray:
-        return evaluation.confusion_matrix(guess, truth)
+        return evaluation.confusion_matrix(guess, truth, len(CITYSCAPES))
 
     try:
         official.Image.open = pictures.__getitem__  # from memory: neither side reads a file
-        rows = to_label_ids(np.arange(19, dtype=np.uint8))
+        rows = to_label_ids(np.arange(len(CITYSCAPES), dtype=np.uint8))
         if not np.array_equal(theirs()[np.ix_(rows, rows)].astype(np.int64), ours()):
             raise RuntimeError("the two confusion matrices differ: their times must not be compared")
         times = {work.__name__: [] for work in (theirs, ours)}

@@ -2,12 +2,12 @@
 
 `from helpers import plotting` is enough for every figure:
 
-    plotting.frame_grid(images, titles)               # shared by all notebooks, from `plotting.base`
-    plotting.data.class_bars(series, "pixels")        # notebook 01
-    plotting.training.loss_curves(losses)             # notebook 02
-    plotting.evaluation.confusion(matrix, CLASSES)    # notebook 03
-    plotting.pruning.sensitivity_curves(curves)       # notebook 04
-    plotting.deployment.waterfall(steps)              # notebook 05
+    plotting.frame_grid(images, titles)                         # shared by all notebooks, from `plotting.base`
+    plotting.data.class_bars(series, "pixels", classes)         # notebook 01
+    plotting.training.loss_curves(losses)                       # notebook 02
+    plotting.evaluation.confusion(matrix, classes.names)        # notebook 03
+    plotting.pruning.sensitivity_curves(curves)                 # notebook 04
+    plotting.deployment.waterfall(steps)                        # notebook 05
 
 Every function draws on the axes it is given, or on a new figure, and returns what it drew on. None of them calls
 `plt.show`: a notebook shows a figure at the end of its cell, and a `;` after the last call hides the printed return
@@ -15,17 +15,17 @@ value. Nothing in this package imports Paddle.
 """
 
 from helpers.plotting import data, deployment, evaluation, pruning, training
-from helpers.plotting.base import caption, class_legend, frame_grid, overlay, present_classes, show_image
+from helpers.plotting.base import caption, class_colours, class_legend, frame_grid, overlay, show_image
 
 __all__ = [
     "caption",
+    "class_colours",
     "class_legend",
     "data",
     "deployment",
     "evaluation",
     "frame_grid",
     "overlay",
-    "present_classes",
     "pruning",
     "show_image",
     "training",

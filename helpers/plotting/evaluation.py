@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from helpers.plotting.base import new_axes
+from helpers.plotting.base import class_ticks, extent, new_axes
 
 # Colours of the values of `helpers.evaluation.compare.error_map`.
 ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110, 190], [160, 0, 60]], dtype=np.uint8)
@@ -18,17 +18,25 @@ ERROR_COLOURS: np.ndarray = np.array([[225, 225, 225], [230, 140, 20], [40, 110,
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None, title: str = "") -> Axes:
     """Draw a confusion matrix (rows: labels, columns: predictions) in percent of each row; empty rows are blank."""
-    ax = new_axes(ax, (8.5, 7.5))
+    side = extent(len(classes), 0.3, 1.8, least=4.0)
+    ax = new_axes(ax, (side + 1.0, side))
+    size = 7 * min(1.0, 40 / len(classes))
     labelled = matrix.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * matrix, labelled, out=np.full(matrix.shape, np.nan), where=labelled > 0)
     picture = ax.imshow(share, cmap="magma_r", vmin=0, vmax=100)
     for row, column in zip(*np.nonzero(share >= 5), strict=True):
         value = share[row, column]
         ax.text(
-            column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color="white" if value > 55 else "black"
+            column,
+            row,
+            f"{value:.0f}",
+            ha="center",
+            va="center",
+            fontsize=size,
+            color="white" if value > 55 else "black",
         )
-    ax.set_xticks(range(len(classes)), classes, rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
-    ax.set_yticks(range(len(classes)), classes, fontsize=8)
+    class_ticks(ax.xaxis, classes, 8, rotation=60, ha="right", rotation_mode="anchor")
+    class_ticks(ax.yaxis, classes, 8)
     ax.set(xlabel="predicted", ylabel="labelled", title=title)
     ax.figure.colorbar(picture, ax=ax, shrink=0.75, label="% of the labelled pixels in the row")
     return ax
@@ -77,7 +85,7 @@ def differences(
     ax : Axes, optional
         Axes to draw on.
     """
-    ax = new_axes(ax, (7.5, 0.3 * len(names) + 1.4))
+    ax = new_axes(ax, (7.5, extent(len(names), 0.3, 1.4)))
     value, low, high = difference
     rows = np.arange(len(names))
     ax.axvline(0, color="black", linewidth=0.8)
@@ -88,7 +96,7 @@ def differences(
         ax.plot(value[row], row, "o", color=colour, markersize=5)
     for row in rows[np.isnan(value)]:
         ax.text(0, row, " absent", va="center", fontsize=7, color="grey")
-    ax.set_yticks(rows, names, fontsize=8)
+    class_ticks(ax.yaxis, names, 8)
     ax.set_ylim(len(names) - 0.5, -0.5)
     widest = np.nanmax(np.abs(difference), initial=0.01) * 1.1
     ax.set(

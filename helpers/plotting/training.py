@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from helpers.plotting.base import new_axes
+from helpers.plotting.base import class_ticks, extent, new_axes
 
 TRAIN, VAL = ", train", ", val"  # end the name of a score on such frames
 
@@ -184,16 +184,21 @@ def _spread(heights: Sequence[float], gap: float) -> list[float]:
 
 
 def grouped_bars(
-    values: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None, ylabel: str = "IoU"
+    values: Mapping[str, Sequence[float]],
+    classes: Sequence[str],
+    ax: Axes | None = None,
+    ylabel: str = "IoU",
+    rotation: float = 0,
 ) -> Axes:
-    """Draw grouped bars, one group per class and one bar per name; NaN leaves a gap."""
-    ax = new_axes(ax, (9, 3.4))
+    """Draw grouped bars, one group per class name and one bar per name of `values`; NaN leaves a gap."""
+    ax = new_axes(ax, (extent(len(classes), 0.4, 1.4, least=6.0), 3.4))
     width = 0.84 / len(values)
     for number, (name, heights) in enumerate(values.items()):
         left = np.arange(len(classes)) - 0.42 + width * (number + 0.5)
         ax.bar(left, np.nan_to_num(np.asarray(heights, dtype=float)), width, label=name)
     ax.set(ylabel=ylabel, xlim=(-0.6, len(classes) - 0.4), ylim=(0, None))
-    ax.set_xticks(range(len(classes)), classes)
+    turned = {"rotation": rotation, "ha": "right", "rotation_mode": "anchor"} if rotation else {}
+    class_ticks(ax.xaxis, classes, 9 if rotation else 10, **turned)
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     ax.legend(fontsize=8, ncols=min(6, len(values)), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from helpers import cityscapes
+from helpers.datasets import Classes
 from helpers.exercises.checking import Case, Result, check, equals
 from helpers.exercises.explore import check_class_share, check_resize_label, check_to_train_ids
 
@@ -30,16 +31,20 @@ def bilinear(label, height, width):
     return cv2.resize(label, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def check_share_of_cityscapes(function):
+    return check_class_share(function, cityscapes.CITYSCAPES)
+
+
 @pytest.mark.parametrize(
     "examine, function, words",
     [
-        (check_class_share, lambda label: None, ["returns nothing yet"]),
-        (check_class_share, lambda label: 1 / 0, ["ZeroDivisionError"]),
-        (check_class_share, lambda label: "a lot", ["not numbers"]),
-        (check_class_share, lambda label: [1, [2]], ["not an array"]),
-        (check_class_share, lambda label: np.bincount(label.ravel()), ["shape (14,)", "minlength"]),
-        (check_class_share, share_with_ignored, ["2 ignored", "expected 0.5", "255"]),
-        (check_class_share, share_that_divides_by_zero, ["every pixel is ignored", "nan", "zeros"]),
+        (check_share_of_cityscapes, lambda label: None, ["returns nothing yet"]),
+        (check_share_of_cityscapes, lambda label: 1 / 0, ["ZeroDivisionError"]),
+        (check_share_of_cityscapes, lambda label: "a lot", ["not numbers"]),
+        (check_share_of_cityscapes, lambda label: [1, [2]], ["not an array"]),
+        (check_share_of_cityscapes, lambda label: np.bincount(label.ravel()) / label.size, ["shape (1,)", "minlength"]),
+        (check_share_of_cityscapes, share_with_ignored, ["2 ignored", "expected 0.5", "255"]),
+        (check_share_of_cityscapes, share_that_divides_by_zero, ["every pixel is ignored", "nan", "zeros"]),
         (check_to_train_ids, lambda ids: ids, ["road (7)", "is 7, expected 0"]),
         (check_to_train_ids, lambda ids: np.minimum(ids - 7, 18), ["is 18, expected 13"]),
         (check_to_train_ids, ids_in_place, ["is 255, expected 0"]),
@@ -53,6 +58,17 @@ def test_mistakes_are_named(examine, function, words):
     result = examine(function)
     assert not result.solved and all(word in result.message for word in words), result
     assert result.message in repr(result) and "<div" in result._repr_html_()
+
+
+def test_shares_of_two_classes():
+    two = Classes(("cell", "rest"), ((1, 1, 1), (2, 2, 2)))
+
+    def solution(label):
+        counts = np.bincount(label[label != 255], minlength=2)
+        return counts / max(1, counts.sum())
+
+    assert check_class_share(solution, two).solved
+    assert "3 pixels of cell and 1 of rest" in check_class_share(lambda label: [0.5, 0.5], two).message
 
 
 def test_check_protects_its_inputs():

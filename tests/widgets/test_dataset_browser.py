@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers import cityscapes
-from helpers.cityscapes import CLASSES, PALETTE
+from helpers import datasets
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
+from helpers.datasets import Classes, Dataset, open_dataset
 from helpers.plotting.base import overlay
 from helpers.widgets import dataset_browser
 from helpers.widgets.dataset_browser import DatasetBrowser
@@ -21,7 +22,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def browser(root):
-    return DatasetBrowser(root)
+    return DatasetBrowser(open_dataset(root))
 
 
 def shown(browser):
@@ -31,10 +32,10 @@ def shown(browser):
 
 def test_starts_with_the_first_frame(browser):
     assert browser.split.options == ("train", "val", "test") and browser.split.value == "train"
-    assert browser.city.options == ("aachen", "bochum")
+    assert browser.group.options == ("aachen", "bochum")
     assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.stem.value
     assert browser.number.max == 2
-    expected = overlay(datasets.read_image(browser.frame), datasets.read_label(browser.frame), 0.5)
+    expected = overlay(datasets.read_image(browser.frame), datasets.read_label(browser.frame), CITYSCAPES, 0.5)
     calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # JPEG blurs noise
     assert np.abs(calm[0] - calm[1]).mean() < 6
 
@@ -43,10 +44,10 @@ def test_every_control_changes_the_picture(browser):
     seen = [browser.picture.value]
     for control, value in [
         (browser.number, 1),
-        (browser.city, "bochum"),
+        (browser.group, "bochum"),
         (browser.split, "val"),
         (browser.opacity, 0.9),
-        (browser.switches.boxes[CLASSES.index("sky")], False),
+        (browser.switches.boxes[CITYSCAPES.index("sky")], False),
         (browser.view, "labels"),
         (browser.view, "image"),
     ]:
@@ -56,27 +57,27 @@ def test_every_control_changes_the_picture(browser):
     assert browser.frame.stem == "lindau_000000_000019"
 
 
-def test_split_and_city_reset_the_frame(browser):
+def test_split_and_group_reset_the_frame(browser):
     browser.number.value = 2
-    browser.city.value = "bochum"
-    assert browser.number.value == 0 and browser.number.max == 1 and browser.frame.city == "bochum"
+    browser.group.value = "bochum"
+    assert browser.number.value == 0 and browser.number.max == 1 and browser.frame.group == "bochum"
     browser.number.value = 1
     browser.split.value = "val"
-    assert browser.frame.stem == "lindau_000000_000019" and browser.city.options == ("lindau",)
+    assert browser.frame.stem == "lindau_000000_000019" and browser.group.options == ("lindau",)
 
 
 def test_labels_are_exact_and_switches_hide_classes(browser):
     browser.view.value = "labels"
     assert browser.picture.format == "png"
     label = datasets.read_label(browser.frame)
-    np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
+    np.testing.assert_array_equal(shown(browser), CITYSCAPES.colorize(label))
     browser.switches.all_off.click()
     assert not shown(browser).any()
-    sky = CLASSES.index("sky")
+    sky = CITYSCAPES.index("sky")
     browser.switches.boxes[sky].value = True
-    np.testing.assert_array_equal(shown(browser), np.where((label == sky)[..., None], PALETTE[sky], 0))
+    np.testing.assert_array_equal(shown(browser), np.where((label == sky)[..., None], CITYSCAPES.palette[sky], 0))
     browser.switches.all_on.click()
-    np.testing.assert_array_equal(shown(browser), cityscapes.colorize(label))
+    np.testing.assert_array_equal(shown(browser), CITYSCAPES.colorize(label))
 
 
 def test_opacity_zero_is_the_image(browser):
@@ -112,27 +113,53 @@ def test_test_frames_have_no_labels(browser):
     browser.view.value = "labels"
     assert browser.picture.value == image  # no labels to draw
     browser.picture.pointer = [0.5, 0.5]
-    assert "not public" in browser.under.value
+    assert "no label" in browser.under.value
 
 
 def test_own_data_with_train_ids_alone(root):
     for kind in ("labelIds", "instanceIds"):
         for path in root.rglob(f"*_gtFine_{kind}.png"):
             path.unlink()
-    browser = DatasetBrowser(root)
-    assert browser.class_at(0.99, 0.01) == "sky, train id 10, label id 23, sky"
-    assert browser.class_at(0.5, 1.0).startswith("unlabeled, ignored")
+    browser = DatasetBrowser(open_dataset(root))
+    assert browser.class_at(0.99, 0.01) == "sky, train id 10, sky"
+    assert browser.class_at(0.5, 1.0) == "ignored"
+
+
+def write_own(root, label):
+    """Write one train frame of two classes, without groups, and return the data set."""
+    classes = Classes(("<b>cell", "rest"), ((255, 0, 0), (0, 0, 255)), values=(10, 20), ignored=(0,))
+    for folder, array in (("images", np.zeros((*label.shape, 3), np.uint8)), ("labels", label)):
+        (root / folder / "train").mkdir(parents=True)
+        cv2.imwrite(str(root / folder / "train" / "img 1.png"), array)
+    return Dataset(root, "cells", classes, "images/{split}/{stem}.*", "labels/{split}/{stem}.png")
+
+
+def test_own_classes_without_groups(tmp_path):
+    browser = DatasetBrowser(write_own(tmp_path, np.uint8([[10, 20, 0]] * 4)))
+    assert [browser.class_at(x, 0) for x in (0.1, 0.5, 0.9)] == ["<b>cell, train id 0", "rest, train id 1", "ignored"]
+    browser.picture.pointer = [0.1, 0.1]
+    assert browser.under.value == "<b>&lt;b&gt;cell, train id 0</b>"
+    assert "&lt;b&gt;cell" in browser.switches.boxes[0].description and browser.group.layout.display == "none"
+    browser.view.value = "labels"
+    assert shown(browser)[0].tolist() == [[255, 0, 0], [0, 0, 255], [0, 0, 0]]
+
+
+def test_a_damaged_label_is_reported_in_the_widget(tmp_path):
+    browser = DatasetBrowser(write_own(tmp_path, np.uint8([[10, 99]])))
+    assert "has the value 99" in browser.stem.value and browser.class_at(0, 0) == "this frame has no label"
 
 
 def test_large_frames_are_shrunk_only_for_display(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset_browser, "WIDTH", 32)
-    browser = DatasetBrowser(write_set(tmp_path, {"val": {"lindau": 1}}))
-    assert shown(browser).shape == (16, 32, 3) and browser._ids.shape == (32, 64)
+    browser = DatasetBrowser(open_dataset(write_set(tmp_path, {"val": {"lindau": 1}})))
+    assert shown(browser).shape == (16, 32, 3) and browser._train_ids.shape == (32, 64)
 
 
 def test_folder_without_frames_is_rejected(tmp_path):
+    for folder in ("leftImg8bit", "gtFine"):
+        (tmp_path / folder).mkdir()
     with pytest.raises(CourseError, match="no frame"):
-        DatasetBrowser(tmp_path)
+        DatasetBrowser(open_dataset(tmp_path))
 
 
 def test_picture_keeps_flat_colours():

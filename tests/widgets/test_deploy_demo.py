@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from small_networks import frames, tiny
 
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.deployment import Predictor, export
 from helpers.plotting.base import overlay
@@ -19,22 +20,25 @@ def test_each_control_updates_the_labels(tmp_path):
     folders = {f"tiny{seed}": export(tiny(seed=seed), tmp_path / f"{seed}", network="tiny") for seed in (1, 2)}
     images = list(frames(64, 96, batch=2))
     demo = DeployDemo(folders, images)
-    expected = {name: [Predictor(folder)(image) for image in images] for name, folder in folders.items()}
-    np.testing.assert_array_equal(demo.labels, expected["tiny1"][0])
+    labels = {name: [Predictor(folder)(image) for image in images] for name, folder in folders.items()}
+    np.testing.assert_array_equal(demo.labels, labels["tiny1"][0])
     demo.number.value = 1
-    np.testing.assert_array_equal(demo.labels, expected["tiny1"][1])
+    np.testing.assert_array_equal(demo.labels, labels["tiny1"][1])
     demo.network.value = "tiny2"
-    np.testing.assert_array_equal(demo.labels, expected["tiny2"][1])
+    np.testing.assert_array_equal(demo.labels, labels["tiny2"][1])
     demo.engine.value = "paddle"
-    assert (demo.labels == expected["tiny2"][1]).mean() > 0.999
+    assert (demo.labels == labels["tiny2"][1]).mean() > 0.999
     assert demo.latency_ms > 0 and f"{demo.latency_ms:.1f} ms" in demo.status.value and "96 x 64" in demo.status.value
     demo.opacity.value = 1.0
-    errors = [np.abs(shown(demo).astype(int) - overlay(images[1], demo.labels, share)).mean() for share in (1.0, 0.3)]
+    errors = [
+        np.abs(shown(demo).astype(int) - overlay(images[1], demo.labels, CITYSCAPES, share)).mean()
+        for share in (1.0, 0.3)
+    ]
     assert errors[0] < errors[1]  # JPEG blurs noise
     assert len(demo._predictors) == 3
     demo.close_all()
     demo.number.value = 0
-    assert (demo.labels == expected["tiny2"][0]).mean() > 0.999
+    assert (demo.labels == labels["tiny2"][0]).mean() > 0.999
     demo.close_all()
 
 

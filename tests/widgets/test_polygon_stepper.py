@@ -2,12 +2,12 @@
 
 from tiny_cityscapes import write_set
 
-from helpers import cityscapes
+from helpers.datasets import open_dataset
 from helpers.widgets.polygon_stepper import PolygonStepper
 
 
 def test_controls_draw_polygons_one_by_one(tmp_path):
-    frame = cityscapes.index(write_set(tmp_path), "val")[0]
+    frame = open_dataset(write_set(tmp_path)).frames("val")[0]
     stepper = PolygonStepper(frame)
     seen = [stepper.picture.value]
     assert stepper.last.value == "no polygon yet" and stepper.count.max == 9

@@ -1,6 +1,7 @@
 """The prediction demo without a front end: set a control, read the picture."""
 
 import io
+import zlib
 from datetime import datetime
 
 import cv2
@@ -9,12 +10,13 @@ import pytest
 from PIL import Image
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import CLASSES, PALETTE, index
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
-from helpers.datasets import read_image, read_label
+from helpers.datasets import Classes, open_dataset, read_image, read_label
+from helpers.datasets.pictures import LARGEST_UPLOAD
 from helpers.widgets.prediction_demo import PredictionDemo
 
-ROAD, SKY = CLASSES.index("road"), CLASSES.index("sky")
+ROAD, SKY = CITYSCAPES.index("road"), CITYSCAPES.index("sky")
 
 
 class Constant:
@@ -30,7 +32,7 @@ class Constant:
 
 @pytest.fixture
 def frames(tmp_path):
-    return index(write_set(tmp_path), "val")
+    return open_dataset(write_set(tmp_path)).frames("val")
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def shown(demo):
 
 
 def is_class(pixels, train_id):
-    return np.abs(pixels - PALETTE[train_id].astype(int)).mean() < 6  # JPEG
+    return np.abs(pixels - CITYSCAPES.palette[train_id].astype(int)).mean() < 6  # JPEG
 
 
 def likeness(picture, brightness):
@@ -150,6 +152,35 @@ def test_unreadable_upload_keeps_the_old_picture(demo, data):
     send(demo, "<notes>.txt", data)
     assert "&lt;notes&gt;.txt is" in demo.status.value and demo.picture.value == before
     assert demo.at(0.9, 0.1)["label"] == "sky"
+
+
+def test_upload_of_too_many_bytes_or_pixels_is_refused_in_a_sentence(demo):
+    before = demo.picture.value
+    send(demo, "long.png", bytes(LARGEST_UPLOAD + 1))
+    assert "long.png has 64 MiB, more than 64" in demo.status.value and demo.picture.value == before
+    header = bytearray(png(np.zeros((1, 1, 3), np.uint8)))
+    header[16:24] = (20_000).to_bytes(4, "big") * 2
+    header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
+    send(demo, "wide.png", bytes(header))
+    assert "wide.png has more than 178 million pixels" in demo.status.value and demo.picture.value == before
+
+
+@pytest.mark.parametrize("kind", ["MPO", "TIFF"])
+def test_first_image_of_a_photo_is_taken(demo, kind):
+    file = io.BytesIO()
+    large, small = (Image.new("RGB", size, "green") for size in ((40, 30), (4, 3)))
+    large.save(file, kind, save_all=True, append_images=[small])
+    send(demo, f"phone.{kind.lower()}", file.getvalue())
+    assert "40 x 30" in demo.status.value
+    assert ".jfif" in demo.upload.accept and ".tif" in demo.upload.accept
+
+
+def test_networks_of_other_classes_than_the_data(frames):
+    two = Classes(("cell <1>", "rest"), ((255, 0, 0), (0, 0, 255)))
+    demo = PredictionDemo({"net": Constant(1), "other": Constant(0)}, frames, two)
+    assert demo.at(0.5, 0.5) == {"net": "rest", "other": "cell <1>"} and "label" not in demo.left.options
+    demo.picture.pointer = [0.5, 0.5]
+    assert "cell &lt;1&gt;" in demo.under.value and len(demo.switches.boxes) == 2
 
 
 def test_error_of_a_network_is_shown(frames):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.cityscapes import PALETTE
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.training.recorded import Run, lead_changes, runs_below, shipped_runs
 from helpers.widgets.run_browser import RunBrowser
@@ -20,10 +20,10 @@ def pixels(widget) -> np.ndarray:
 
 def test_training_view_shows_the_prediction():
     image = np.zeros((4, 6, 3), np.uint8)
-    view = TrainingView(image, lambda net, image: np.full(image.shape[:2], net), title="net")
+    view = TrainingView(image, lambda net, image: np.full(image.shape[:2], net), CITYSCAPES, title="net")
     np.testing.assert_array_equal(pixels(view.picture), image)
     view.look(7, 10)
-    np.testing.assert_allclose(pixels(view.picture)[0, 0], 0.7 * PALETTE[10], atol=2)
+    np.testing.assert_allclose(pixels(view.picture)[0, 0], 0.7 * CITYSCAPES.palette[10], atol=2)
     assert view.note.value == "net: after iteration 7"
     assert [iteration for iteration, _ in view.seen] == [7]
 
