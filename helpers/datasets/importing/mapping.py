@@ -1,0 +1,288 @@
+"""Decide the classes: which train id each name, value or colour of a source becomes."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.datasets.classes import IGNORE, MOST, Classes
+from helpers.datasets.importing.items import IGNORED, NOTHING, Key
+from helpers.datasets.importing.tables import Row
+
+IGNORED_NAMES = ("void", "ignore", "ignored", "_ignore_", "__ignore__", "unlabelled", "unlabeled", "don't care")
+BACKGROUND_NAMES = ("background", "_background_", "__background__", "bg")
+VOC_BORDER = (224, 224, 192)  # colour of ignored pixels in Pascal VOC
+RARE = 1e-4  # share of the pixels below which a colour is suspicious
+
+
+@dataclass
+class Found:
+    """How often a key occurs, and the first file that has it."""
+
+    pixels: int
+    frames: int
+    file: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the user asked for about the classes."""
+
+    table: tuple[Row, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    background: str | None = None
+    rename: Mapping[str, str] = field(default_factory=dict)
+    unknown: str = "refuse"
+    table_name: str = "the table of classes"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The classes, the train id of each key of the source, and sentences on how they were chosen."""
+
+    classes: Classes
+    train_ids: dict[Key, int]
+    notes: tuple[str, ...]
+
+
+def choose_classes(found: Mapping[Key, Found], rules: Rules, names: Sequence[str] = ()) -> Chosen:
+    """Return the classes of a source; `names` are those it declares, in order.
+
+    Raise CourseError if something occurs that the table lacks, or there are fewer than 2 or more than 254 classes.
+    """
+    notes: list[str] = []
+    table = _renamed(rules.table, rules.rename)
+    polygons = any(key.value is None and key.colour is None for key in found)
+    known = (_of_polygons if polygons else _of_masks)(found, rules, table, names, notes)
+    ignored = _ignored(known, found, rules, table)
+    if named := sorted({known[key].name for key in ignored if key in known and known[key].name}):
+        notes.append(f"Ignored, so they become {IGNORE}: {', '.join(named)}.")
+    rows = _order(known, ignored, table, names, found)
+    _check_count(rows, found, rules)
+    if unused := [row.name for row in rows if row.name not in {known[key].name for key in known}]:
+        notes.append(f"Classes without a pixel: {', '.join(unused)}.")
+    position = {row.name: place for place, row in enumerate(rows)}
+    train_ids = {key: IGNORE if key in ignored else position[row.name] for key, row in known.items()}
+    train_ids |= {key: IGNORE for key in found if key not in train_ids}
+    _warn_about_names(position, notes)
+    return Chosen(Classes(tuple(position), distinct_colours(rows)), train_ids, tuple(notes))
+
+
+def distinct_colours(rows: Sequence[Row]) -> tuple[tuple[int, int, int], ...]:
+    """Return a colour for each class: its own if it has one that is free, else one of another hue."""
+    used = {row.colour for row in rows if row.colour}
+    colours: list[tuple[int, int, int]] = []
+    turn = 0
+    for row in rows:
+        colour = row.colour
+        while colour is None or colour in colours or (colour in used and colour != row.colour):
+            hue, shade = (turn * 0.618034) % 1, (0.95, 0.7, 0.5)[turn // 8 % 3]
+            colour = tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, 0.75, shade))
+            turn += 1
+        colours.append(colour)
+    return tuple(colours)
+
+
+def _renamed(table: Sequence[Row] | None, rename: Mapping[str, str]) -> list[Row] | None:
+    return None if table is None else [row._replace(name=rename.get(row.name, row.name)) for row in table]
+
+
+def _of_polygons(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, Row]:
+    by_name = {row.name: row for row in table or ()}
+    known = {}
+    for key in found:
+        if key in (NOTHING, IGNORED):
+            continue
+        name = rules.rename.get(key.name, key.name)
+        if table is not None and name not in by_name:
+            if rules.ignore and key.name in rules.ignore:
+                known[key] = Row(name)
+                continue
+            _refuse(f"the class {key.name!r}", found[key], rules, f"--rename {key.name!r}=...")
+            continue
+        known[key] = by_name.get(name, Row(name))
+    if NOTHING in found:
+        listed = [*by_name, *(row.name for row in known.values()), *names]
+        usual = next((name for name in listed if name.casefold() in BACKGROUND_NAMES), BACKGROUND_NAMES[0])
+        name = rules.background or usual
+        known[NOTHING] = by_name.get(name, Row(name))
+        share = found[NOTHING].pixels / sum(each.pixels for each in found.values())
+        if name not in (rules.ignore or ()):
+            notes.append(
+                f"{share:.1%} of the pixels are in no polygon and become the class {name}: pass --ignore {name} if "
+                "they are merely unlabelled."
+            )
+    return known
+
+
+def _of_masks(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, Row]:
+    if table is None:
+        return _proposed(found, rules, notes)
+    by_colour = {row.colour: row for row in table if row.colour is not None}
+    by_value = _by_value(table, found)
+    explained = [
+        sum(each.pixels for key, each in found.items() if part(key) in rows)
+        for part, rows in ((_colour, by_colour), (lambda key: key.value, by_value))
+    ]
+    coloured = all(key.value is None for key in found) or (by_colour and explained[0] > explained[1])
+    part, rows = (_colour, by_colour) if coloured else (lambda key: key.value, by_value)
+    if not rows:
+        raise CourseError(f"The masks are coloured, but {rules.table_name} has no colours: add red, green and blue.")
+    known, lacking = {}, {}
+    ignored = _wanted(rules.ignore)
+    for key in found:
+        row = rows.get(part(key))
+        if row is not None:
+            known[key] = row
+        elif not (_matches(key, None, ignored) or (rules.ignore is None and _usually_ignored(key))):
+            lacking[key] = found[key]
+    if lacking and rules.unknown != "ignore":
+        worst = max(lacking, key=lambda key: lacking[key].pixels)
+        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        total = sum(each.pixels for each in lacking.values())
+        if coloured and len(lacking) > 16:
+            raise CourseError(
+                f"{lacking[worst].file} has {worst}{more}, which {rules.table_name} lacks, in {total} pixels together: "
+                "smoothed edges or JPEG mix the colours, and the nearest class would be a guess, so export the masks "
+                "again as PNG without smoothing, or pass --unknown ignore."
+            )
+        _refuse(f"{worst}{more}", lacking[worst], rules, "--unknown ignore")
+    if lacking:
+        total = sum(each.pixels for each in lacking.values())
+        notes.append(f"{total} pixels whose {len(lacking)} values or colours the table lacks become {IGNORE}.")
+    return known
+
+
+def _refuse(what: str, found: Found, rules: Rules, option: str) -> None:
+    if rules.unknown == "ignore":
+        return
+    raise CourseError(
+        f"{found.file} has {what} (in {found.frames} frame{'s' * (found.frames > 1)}, {found.pixels} pixels), which "
+        f"{rules.table_name} lacks: add it there, or pass --ignore or {option}."
+    )
+
+
+def _proposed(found, rules: Rules, notes: list[str]) -> dict[Key, Row]:
+    """Propose class_0, class_1 and so on for masks without a table."""
+    ignored = {key for key in found if _matches(key, None, _wanted(rules.ignore))}
+    values = {key.value for key in found}
+    if rules.ignore is None and len(values) > 1 and values != {0, 255}:  # 0 and 255 are two classes: off and on
+        ignored |= {key for key in found if _usually_ignored(key)}
+    left = [key for key in found if key not in ignored]
+    coloured = any(key.value is None for key in left)
+    total = sum(each.pixels for each in found.values())
+    if coloured and (rare := [key for key in left if found[key].pixels < RARE * total]) and len(rare) > 3:
+        notes.append(
+            f"{len(rare)} of {len(left)} colours cover less than {RARE:.2%} of the pixels: if they are smoothed edges, "
+            "pass the true colours as --classes, with --unknown ignore."
+        )
+    left.sort(key=lambda key: (key.value, key.colour or ()) if not coloured else (-found[key].pixels, _colour(key)))
+    known = {}
+    for place, key in enumerate(left):
+        number = place if coloured or values == {0, 255} else key.value
+        name = f"class_{number}"
+        if rules.background and (key.value == 0 or key.colour == (0, 0, 0)):
+            name = rules.background
+        known[key] = Row(rules.rename.get(name, name), _colour(key) if key.colour else None)
+    if known:
+        notes.append(
+            "The masks do not say what their values mean: the names class_... can be changed in dataset.toml, or "
+            "passed as --classes."
+        )
+    return known
+
+
+def _by_value(table: Sequence[Row], found) -> dict[int, Row]:
+    if any(row.value is not None for row in table):
+        return {row.value: row for row in table if row.value is not None}
+    values = {key.value for key in found}
+    if len(table) == 2 and values == {0, 255}:
+        return dict(zip((0, 255), table, strict=True))
+    return dict(enumerate(table))
+
+
+def _colour(key: Key) -> tuple[int, int, int]:
+    return key.colour if key.colour is not None else (key.value,) * 3
+
+
+def _usually_ignored(key: Key) -> bool:
+    return key.value == IGNORE or (key.value is None and key.colour == VOC_BORDER)
+
+
+def _wanted(ignore: Iterable[str] | None) -> tuple[set[str], set[int], set[tuple[int, ...]]]:
+    """Sort what is to be ignored into names, values and colours."""
+    names, values, colours = set(), set(), set()
+    for text in ignore or ():
+        parts = text.split(",")
+        if text.isdecimal():
+            values.add(int(text))
+        elif len(parts) == 3 and all(part.strip().isdecimal() for part in parts):
+            colours.add(tuple(int(part) for part in parts))
+        names.add(text)
+    return names, values, colours
+
+
+def _matches(key: Key, name: str | None, wanted) -> bool:
+    names, values, colours = wanted
+    return name in names or key.name in names or key.value in values or key.colour in colours
+
+
+def _ignored(known, found, rules: Rules, table) -> set[Key]:
+    wanted = _wanted(rules.ignore)
+    ignored = {IGNORED} & set(found)
+    for key, row in known.items():
+        usual = rules.ignore is None and row.name.casefold() in IGNORED_NAMES
+        if usual or _matches(key, row.name, wanted):
+            ignored.add(key)
+    listed = {row.name for row in known.values()} | {row.name for row in table or ()} | {key.name for key in found}
+    for name in wanted[0] - {str(value) for value in wanted[1]}:
+        if name not in listed and not set(name) <= set("0123456789, "):
+            known_names = ", ".join(sorted(filter(None, listed - {IGNORED.name}))[:20])
+            raise CourseError(f"There is no class {name!r} to ignore: choose from {known_names}.")
+    return ignored
+
+
+def _order(known, ignored, table, names, found) -> list[Row]:
+    left = {row.name: row for key, row in known.items() if key not in ignored}
+    if table is not None:
+        dropped = {row.name for key, row in known.items() if key in ignored} | set(IGNORED_NAMES)
+        first = [known[NOTHING]] if NOTHING in known and NOTHING not in ignored else []
+        first = [row for row in first if row.name not in {each.name for each in table}]
+        rows = [*first, *(row for row in table if row.name in left or row.name.casefold() not in dropped)]
+        rows = [row for row in rows if row.name in left or row.name not in dropped]
+    elif any(key.name is not None or key == NOTHING for key in known):
+        place = {name: at for at, name in enumerate(names)}
+        background = known[NOTHING].name if NOTHING in known else None
+        rows = sorted(
+            left.values(), key=lambda row: (row.name != background, place.get(row.name, len(place)), row.name)
+        )
+    else:
+        rows = list(left.values())
+    return list({row.name: row for row in reversed(rows)}.values())[::-1]
+
+
+def _check_count(rows: Sequence[Row], found, rules: Rules) -> None:
+    file = next(iter(found.values())).file if found else ""
+    if len(rows) > MOST:
+        raise CourseError(
+            f"Found {len(rows)} classes, in {Path(file).name} and others, but 8-bit labels hold {MOST}: "
+            "coloured masks with smoothed edges or JPEG have such numbers, so export them again, or pass the classes as "
+            "--classes, with --unknown ignore."
+        )
+    if len(rows) < 2:
+        what = f"only one class, {rows[0].name}" if rows else "no class"
+        raise CourseError(
+            f"Found {what}, in {file} and all others: a network needs something to tell it apart from, so label a "
+            "second class, or check --ignore and --background."
+        )
+
+
+def _warn_about_names(position: Mapping[str, int], notes: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in position:
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            notes.append(f"The classes {other} and {name} differ only in case: --rename {name}={other} merges them.")
