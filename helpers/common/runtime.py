@@ -1,4 +1,4 @@
-"""Settings that must precede `import paddle`: threads, memory allocation, instruction set, log messages.
+"""Settings that must precede `import paddle`: threads, memory allocation, instruction set, caches, log messages.
 
 `import helpers` applies them, so they are the same in JupyterLab, under papermill and on the command line. Environment
 variables that are already set keep their values. `make bench` measures the speed-up.
@@ -17,6 +17,9 @@ import sys
 import warnings
 from pathlib import Path
 
+from helpers.common import caches
+from helpers.common.cores import usable_cores
+
 # glibc mallopt parameters, from <malloc.h>
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -29,7 +32,7 @@ def settle() -> None:
     warnings.filterwarnings("ignore", message="When training, we now always track")  # batch norm, once per network
     if "paddle" in sys.modules:
         return
-    for name, value in settings().items():
+    for name, value in {**settings(), **caches.settings()}.items():
         os.environ.setdefault(name, value)
     if not any(isinstance(finder, _QuietPaddle) for finder in sys.meta_path):
         sys.meta_path.insert(0, _QuietPaddle())
@@ -57,11 +60,6 @@ def settings() -> dict[str, str]:
     return chosen
 
 
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on; respects taskset and cpusets."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def processes_on_this_node() -> int:
     """Return the number of training processes on this machine, from `paddle.distributed.launch`; 1 without it."""
     return max(1, int(os.environ.get("PADDLE_LOCAL_SIZE", "1")))
@@ -80,9 +78,10 @@ def _keep_freed_memory() -> None:
 
 
 class _QuietPaddle(importlib.abc.MetaPathFinder):
-    """Drop the two lines that Paddle prints at import for every OMP_NUM_THREADS other than 1.
+    """Import Paddle without its traces: two lines on standard error, and folders in the home folder.
 
-    They are printed (`paddle/base/__init__.py`, `__bootstrap__`), so a warning filter does not catch them.
+    The lines are printed for every OMP_NUM_THREADS other than 1 (`paddle/base/__init__.py`, `__bootstrap__`), so a
+    warning filter does not catch them. `paddle/dataset/common.py` creates ~/.cache/paddle without asking.
     """
 
     def find_spec(self, name, path=None, target=None):
@@ -94,7 +93,7 @@ class _QuietPaddle(importlib.abc.MetaPathFinder):
             load = spec.loader.exec_module
 
             def quietly(module) -> None:
-                with contextlib.redirect_stderr(io.StringIO()) as output:
+                with contextlib.redirect_stderr(io.StringIO()) as output, caches.as_home():
                     load(module)
                 rest = [line for line in output.getvalue().splitlines(True) if "OMP_NUM_THREADS" not in line]
                 sys.stderr.write("".join(rest))
@@ -104,10 +103,11 @@ class _QuietPaddle(importlib.abc.MetaPathFinder):
 
 
 def _cpu_vendor() -> str:
-    info = Path("/proc/cpuinfo")
-    if not info.exists():
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+    except OSError:
         return ""
-    for line in info.read_text().splitlines():
+    for line in info.splitlines():
         if line.startswith("vendor_id"):
             return line.split(":")[1].strip()
     return ""

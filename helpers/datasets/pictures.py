@@ -42,7 +42,9 @@ def read_picture(source: str | Path | bytes, name: str = "") -> np.ndarray:
         raise CourseError(f"{name} is empty: choose a PNG or JPEG file.")
     if isinstance(source, bytes) and len(data) > LARGEST_UPLOAD:
         size = len(data) / 2**20
-        raise CourseError(f"{name} has {size:.0f} MiB, more than {LARGEST_UPLOAD >> 20}: shrink it, or save it as JPEG.")
+        raise CourseError(
+            f"{name} has {size:.0f} MiB, more than {LARGEST_UPLOAD >> 20}: shrink it, or save it as JPEG."
+        )
     if _is_heif(data):
         raise CourseError(
             f"{name} is a HEIC photo, which cannot be read here: save it as JPEG, for example with `heif-convert`, or "
@@ -66,7 +68,7 @@ def read_picture(source: str | Path | bytes, name: str = "") -> np.ndarray:
             raise CourseError(f"{name} has more than {LARGEST // 10**6} million pixels: shrink it.") from error
         except MemoryError as error:
             raise CourseError(f"{name} does not fit into the memory: shrink it.") from error
-        except Exception as error:  # Pillow's readers of damaged files raise almost everything, struct.error to KeyError
+        except Exception as error:  # Pillow's readers raise almost everything, from struct.error to KeyError
             raise CourseError(f"{name} is damaged ({error}): copy or download the file again.") from error
 
 

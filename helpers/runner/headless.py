@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from helpers.common import caches
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.runner.status import Status
@@ -136,6 +137,7 @@ def _unformatted(path: Path) -> str:
 def _environment() -> Iterator[None]:
     """Set the environment of the kernels: these helpers, the kernel of this interpreter, plain progress lines."""
     settings = {
+        **caches.of_jupyter(),
         "COURSE_HEADLESS": "1",
         "JUPYTER_PREFER_ENV_PATH": "1",  # not a `python3` kernel of the user's home folder, which may be another Python
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

@@ -13,6 +13,7 @@ import pytest
 
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
+from helpers.common.locks import locked
 from helpers.runner import headless
 from helpers.runner import run as runner
 from helpers.runner.headless import NotebookFailed
@@ -212,7 +213,7 @@ def test_notebook_without_parameters_cell_is_rejected(write_notebook, folder):
 
 def test_second_run_in_the_same_folder_is_rejected(write_notebook, folder):
     source = write_notebook("01_first", "x = 1")
-    with runner._locked(folder), pytest.raises(CourseError, match="Another run writes to"):
+    with locked(folder), pytest.raises(CourseError, match="Another run writes to"):
         run(source, folder)
 
 
