@@ -38,7 +38,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with _workspace(path) as folder:
             temporary = folder / path.name
             yield temporary
-            _flush(temporary)
+            flush(temporary)
             os.replace(temporary, path)
     except OSError as error:
         raise as_course_error(_of_target(error, path), path) from error
@@ -98,7 +98,7 @@ def _workspace(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file, or all of a folder, is on the disk. A network disk may report only now that it is full."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
