@@ -19,10 +19,10 @@ from paddle import nn
 from helpers.common.runtime import usable_cores
 from helpers.cpu.layers import fast_prediction
 from helpers.cpu.pixels import Workers, labels_of
-from helpers.deployment.graphs import Resize, last_resize, without_resize
+from helpers.deployment.graphs import MainOutput, main_output, without_resize
 from helpers.models.sizes import padded_hw, stride_of, uncropped
 
-_RESIZES: WeakKeyDictionary[nn.Layer, Resize | None] = WeakKeyDictionary()
+_OUTPUTS: WeakKeyDictionary[nn.Layer, MainOutput] = WeakKeyDictionary()
 
 
 def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
@@ -33,14 +33,19 @@ def labels(net: nn.Layer, x: paddle.Tensor) -> np.ndarray:
     """
     if not x.place.is_cpu_place():
         return paddle.argmax(net(x)[0], axis=1)[0].numpy().astype(np.uint8)
-    if net not in _RESIZES:
-        _RESIZES[net] = last_resize(net)
-    resize = _RESIZES[net]
+    resize = output_of(net).resize
     with _without_auxiliary_output(net), fast_prediction(net), without_resize(resize), uncropped():
         logits = net(x)[0].numpy()  # (1, C, h, w)
-    height, width = x.shape[2:]
-    padded = padded_hw((height, width), stride_of(net))
-    return labels_of(logits, padded, bool(resize and resize.align_corners), _workers())[0, :height, :width]
+    size_hw = x.shape[2], x.shape[3]
+    aligned = bool(resize and resize.align_corners)
+    return labels_of(logits, size_hw, aligned, _workers(), padded_hw(size_hw, stride_of(net)))[0]
+
+
+def output_of(net: nn.Layer) -> MainOutput:
+    """Return `main_output(net)`, computed once for each network."""
+    if net not in _OUTPUTS:
+        _OUTPUTS[net] = main_output(net)
+    return _OUTPUTS[net]
 
 
 @lru_cache(maxsize=1)

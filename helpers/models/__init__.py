@@ -11,6 +11,7 @@ from helpers.models.networks import NAMES, NETWORKS, build, title
 from helpers.models.pruned import PLAN, Group, Member, Plan, apply_plan, load_pruned, load_shipped, save_pruned
 from helpers.models.quoted import QuotedCount, fastscnn_counts
 from helpers.models.shipped import cards
+from helpers.models.sizes import padded_hw, stride_of, uncropped
 from helpers.models.structure import Branch, branches
 from helpers.models.trained import load_trained
 from helpers.models.weights import WEIGHTS, load_weights, save_weights
@@ -42,7 +43,10 @@ __all__ = [
     "load_shipped",
     "load_trained",
     "load_weights",
+    "padded_hw",
     "save_pruned",
     "save_weights",
+    "stride_of",
     "title",
+    "uncropped",
 ]

@@ -12,8 +12,10 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from helpers.models.modes import evaluation_mode
 from helpers.models.naming import is_auxiliary
 from helpers.models.networks import build, without_initialisation
+from helpers.models.sizes import padded_hw, stride_of
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ class LayerCost:
 class Cost:
     """Parameters of a network that compute, and multiply-accumulates of its convolutions, for one image.
 
-    `size_hw` is the image's size in pixels. `params` counts the trainable parameters of layers that run.
+    `size_hw` is the image's size in pixels, `padded_hw` the size to which the network pads it before it computes.
+    `params` counts the trainable parameters of layers that run.
     """
 
     size_hw: tuple[int, int]
+    padded_hw: tuple[int, int]
     params: int
     layers: tuple[LayerCost, ...]
 
@@ -54,7 +58,7 @@ class Cost:
         """Return the share (0 to 1) of the multiply-accumulates at each stride: 4 is a quarter of the height."""
         shares: dict[int, float] = {}
         for layer in self.layers:
-            stride = round(self.size_hw[0] / layer.out_hw[0])
+            stride = round(self.padded_hw[0] / layer.out_hw[0])
             shares[stride] = shares.get(stride, 0.0) + layer.macs / self.macs
         return dict(sorted(shares.items()))
 
@@ -65,7 +69,8 @@ def cost(net: nn.Layer | str, size_hw: tuple[int, int], auxiliary: bool = False)
     `net`: a network, or the name of one, which is then built without drawing its weights: the W48 pair has 250 million.
 
     Convolutions only, no bias, batch norm, activation or interpolation: a k x k convolution from C_in to C_out
-    channels in g groups costs k * k * C_in / g * C_out at each of its output pixels. Auxiliary heads, which an exported
+    channels in g groups costs k * k * C_in / g * C_out at each of its output pixels, those of the padding included:
+    a network pads images to multiples of its stride. Auxiliary heads, which an exported
     network does not carry, count with `auxiliary=True`.
 
     Parameters count if their layer runs. PaddleSeg's U-HRNet also builds `backbone.last_layer`, which its forward pass
@@ -83,7 +88,7 @@ def cost(net: nn.Layer | str, size_hw: tuple[int, int], auxiliary: bool = False)
             own = layer.parameters(include_sublayers=False)
             params += sum(int(parameter.size) for parameter in own if not parameter.stop_gradient)
     layers = tuple(layer for layer in recorded if auxiliary or not is_auxiliary(layer.name))
-    return Cost(size_hw=tuple(size_hw), params=params, layers=layers)
+    return Cost(tuple(size_hw), padded_hw(size_hw, stride_of(net)), params, layers)
 
 
 @contextmanager
@@ -107,18 +112,14 @@ def _recorded_convolutions(net: nn.Layer) -> Iterator[list[LayerCost]]:
     # HRNet-W48 at 512x1024 takes a second instead of a minute. Weights, statistics and mode stay as they were.
     recorded: list[LayerCost] = []
     convolutions = [(name, layer) for name, layer in net.named_sublayers() if isinstance(layer, nn.Conv2D)]
-    was_training = net.training
-    net.eval()
     for name, layer in convolutions:
         layer.forward = _shape_only(name, layer, recorded)
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), evaluation_mode(net):
             yield recorded
     finally:
         for _, layer in convolutions:
             del layer.forward
-        if was_training:
-            net.train()
 
 
 def _shape_only(name: str, layer: nn.Conv2D, recorded: list[LayerCost]) -> Callable[[paddle.Tensor], paddle.Tensor]:
@@ -164,15 +165,11 @@ def latency_ms(net: nn.Layer, size_hw: tuple[int, int], repeats: int = 3) -> tup
     Return median, smallest and largest of `repeats`, in milliseconds, after one run that is not counted. The logits are
     copied to the host, so a GPU has finished its work.
     """
-    was_training = net.training
-    net.eval()
     image = paddle.rand([1, 3, *size_hw])
     seconds = []
-    with paddle.no_grad():
+    with paddle.no_grad(), evaluation_mode(net):
         for _ in range(repeats + 1):
             start = time.perf_counter()
             net(image)[0].numpy()
             seconds.append(1000 * (time.perf_counter() - start))
-    if was_training:
-        net.train()
     return median(seconds[1:]), min(seconds[1:]), max(seconds[1:])

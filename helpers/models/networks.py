@@ -13,11 +13,12 @@ from paddle.nn.initializer.kaiming import MSRAInitializer
 from paddle.nn.initializer.normal import NormalInitializer
 from paddleseg.models import FCN, BiSeNetV2, DeepLabV3P, FastSCNN, OCRNet, PSPNet, UNet, backbones, layers
 
-from helpers.cityscapes import NUM_CLASSES
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.models import pretrained as published
 from helpers.models import shipped
 from helpers.models.icnet import ICNet
+from helpers.models.sizes import accept_any_size
 from helpers.models.weights import set_weights
 
 
@@ -26,11 +27,14 @@ class NetworkSpec:
     """One row of the table.
 
     `title`: as the literature writes it, with its head. `build` maps a number of classes to the network with random
-    weights. `imagenet`: the key of its backbone in `helpers.models.pretrained.IMAGENET`, None if there is none.
+    weights. `stride`: the height of an image relative to the network's smallest feature map; heights and widths must be
+    multiples of it, see `helpers.models.sizes`. `imagenet`: the key of its backbone in
+    `helpers.models.pretrained.IMAGENET`, None if there is none.
     """
 
     title: str
     build: Callable[[int], nn.Layer]
+    stride: int
     imagenet: str | None = None
 
 
@@ -98,25 +102,25 @@ def _start_from_scratch(net: nn.Layer) -> None:
 
 
 NETWORKS: dict[str, NetworkSpec] = {
-    "hrnet_w18_small_v1": NetworkSpec("HRNet-W18-small-v1", _fcn("HRNet_W18_Small_V1")),
-    "hrnet_w18_small_v2": NetworkSpec("HRNet-W18-small-v2", _fcn("HRNet_W18_Small_V2")),
-    "hrnet_w18": NetworkSpec("HRNet-W18", _fcn("HRNet_W18"), "hrnet_w18"),
-    "hrnet_w48": NetworkSpec("HRNet-W48", _fcn("HRNet_W48"), "hrnet_w48"),
-    "uhrnet_w18_small": NetworkSpec("U-HRNet-W18-small", _fcn("UHRNet_W18_Small"), "uhrnet_w18_small"),
-    "uhrnet_w48": NetworkSpec("U-HRNet-W48", _fcn("UHRNet_W48"), "uhrnet_w48"),
-    "hrnet_w18_small_v1_ocr": NetworkSpec("HRNet-W18-small-v1 + OCR", _ocr("HRNet_W18_Small_V1")),
-    "hrnet_w18_small_v2_ocr": NetworkSpec("HRNet-W18-small-v2 + OCR", _ocr("HRNet_W18_Small_V2")),
-    "hrnet_w18_ocr": NetworkSpec("HRNet-W18 + OCR", _ocr("HRNet_W18"), "hrnet_w18"),
-    "hrnet_w48_ocr": NetworkSpec("HRNet-W48 + OCR", _ocr("HRNet_W48"), "hrnet_w48"),
-    "uhrnet_w18_small_ocr": NetworkSpec("U-HRNet-W18-small + OCR", _ocr("UHRNet_W18_Small"), "uhrnet_w18_small"),
-    "uhrnet_w48_ocr": NetworkSpec("U-HRNet-W48 + OCR", _ocr("UHRNet_W48"), "uhrnet_w48"),
-    "fastscnn": NetworkSpec("Fast-SCNN", _fastscnn),
-    "fastscnn_2020": NetworkSpec("Fast-SCNN as published in 2020", build_fastscnn_2020),
-    "unet": NetworkSpec("U-Net", UNet),
-    "deeplabv3p": NetworkSpec("DeepLabv3+, ResNet50-vd", _on_resnet(DeepLabV3P), "resnet50_vd"),
-    "pspnet": NetworkSpec("PSPNet, ResNet50-vd", _on_resnet(PSPNet), "resnet50_vd"),
-    "icnet": NetworkSpec("ICNet, ResNet50-vd", _on_resnet(ICNet), "resnet50_vd"),
-    "bisenetv2": NetworkSpec("BiSeNetV2", BiSeNetV2),
+    "hrnet_w18_small_v1": NetworkSpec("HRNet-W18-small-v1", _fcn("HRNet_W18_Small_V1"), 32),
+    "hrnet_w18_small_v2": NetworkSpec("HRNet-W18-small-v2", _fcn("HRNet_W18_Small_V2"), 32),
+    "hrnet_w18": NetworkSpec("HRNet-W18", _fcn("HRNet_W18"), 32, "hrnet_w18"),
+    "hrnet_w48": NetworkSpec("HRNet-W48", _fcn("HRNet_W48"), 32, "hrnet_w48"),
+    "uhrnet_w18_small": NetworkSpec("U-HRNet-W18-small", _fcn("UHRNet_W18_Small"), 64, "uhrnet_w18_small"),
+    "uhrnet_w48": NetworkSpec("U-HRNet-W48", _fcn("UHRNet_W48"), 64, "uhrnet_w48"),
+    "hrnet_w18_small_v1_ocr": NetworkSpec("HRNet-W18-small-v1 + OCR", _ocr("HRNet_W18_Small_V1"), 32),
+    "hrnet_w18_small_v2_ocr": NetworkSpec("HRNet-W18-small-v2 + OCR", _ocr("HRNet_W18_Small_V2"), 32),
+    "hrnet_w18_ocr": NetworkSpec("HRNet-W18 + OCR", _ocr("HRNet_W18"), 32, "hrnet_w18"),
+    "hrnet_w48_ocr": NetworkSpec("HRNet-W48 + OCR", _ocr("HRNet_W48"), 32, "hrnet_w48"),
+    "uhrnet_w18_small_ocr": NetworkSpec("U-HRNet-W18-small + OCR", _ocr("UHRNet_W18_Small"), 64, "uhrnet_w18_small"),
+    "uhrnet_w48_ocr": NetworkSpec("U-HRNet-W48 + OCR", _ocr("UHRNet_W48"), 64, "uhrnet_w48"),
+    "fastscnn": NetworkSpec("Fast-SCNN", _fastscnn, 32),
+    "fastscnn_2020": NetworkSpec("Fast-SCNN as published in 2020", build_fastscnn_2020, 32),
+    "unet": NetworkSpec("U-Net", UNet, 16),
+    "deeplabv3p": NetworkSpec("DeepLabv3+, ResNet50-vd", _on_resnet(DeepLabV3P), 8, "resnet50_vd"),
+    "pspnet": NetworkSpec("PSPNet, ResNet50-vd", _on_resnet(PSPNet), 8, "resnet50_vd"),
+    "icnet": NetworkSpec("ICNet, ResNet50-vd", _on_resnet(ICNet), 32, "resnet50_vd"),
+    "bisenetv2": NetworkSpec("BiSeNetV2", BiSeNetV2, 32),
 }
 NAMES: tuple[str, ...] = tuple(NETWORKS)
 
@@ -127,9 +131,12 @@ def title(name: str) -> str:
 
 
 def build(
-    name: str, num_classes: int = NUM_CLASSES, seed: int | None = None, pretrained: str | None = None
+    name: str, num_classes: int | None = None, seed: int | None = None, pretrained: str | None = None
 ) -> nn.Layer:
     """Build the network `name` with random weights, the same ones for the same `seed`, or with trained ones.
+
+    The network accepts images of any height and width (`helpers.models.sizes`). `num_classes`: channels of its outputs,
+    by default those of the classes of Cityscapes, which all `pretrained` weights have.
 
     `pretrained`:
 
@@ -138,13 +145,13 @@ def build(
     - "cityscapes": PaddleSeg's weights for the complete network, from the cache or fetched;
     - None or "": none.
 
-    With other than 19 classes, the classifier keeps its random weights.
+    With another number of classes than the weights have, the classifiers keep their random weights.
     Raises CourseError for an unknown name, and if the weights do not exist or cannot be loaded.
     """
     network = _lookup(name)
     if seed is not None:
         paddle.seed(seed)
-    net = network.build(num_classes)
+    net = accept_any_size(network.build(len(CITYSCAPES) if num_classes is None else num_classes), network.stride)
     if not pretrained:
         return net
     available = {

@@ -35,7 +35,7 @@ def branches(cost: Cost) -> list[Branch]:
         block = _BLOCK.match(layer.name)
         if block is None:
             continue
-        key = _stage(block.group(1)), round(cost.size_hw[0] / layer.out_hw[0])
+        key = _stage(block.group(1)), round(cost.padded_hw[0] / layer.out_hw[0])
         channels, macs = found.get(key, (0, 0))
         if _BRANCH.search(layer.name) and ".squeeze" not in layer.name:
             channels = layer.out_channels

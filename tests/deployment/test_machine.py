@@ -15,7 +15,7 @@ from helpers.models import Cost, LayerCost
 
 def cost_of(*macs: int) -> Cost:
     layers = tuple(LayerCost("conv", 3, 8, (3, 3), 1, (4, 4), each) for each in macs)
-    return Cost(size_hw=(8, 8), params=100, layers=layers)
+    return Cost(size_hw=(8, 8), padded_hw=(8, 8), params=100, layers=layers)
 
 
 COST = cost_of(500_000_000, 500_000_000)

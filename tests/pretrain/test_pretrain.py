@@ -16,7 +16,7 @@ import pytest
 from helpers import miniscapes, models
 from helpers.cityscapes import index
 from helpers.datasets import read_image, read_label
-from helpers.deployment.graphs import last_resize, without_resize
+from helpers.deployment.graphs import main_output, without_resize
 from helpers.evaluation import evaluate
 from helpers.models import shipped
 from helpers.models.naming import is_needless
@@ -67,7 +67,7 @@ def test_torch_computes_the_logits_of_paddle(name, tmp_path):
     x = np.random.default_rng(1).uniform(-1, 1, (2, 3, *SIZE_HW)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     run(sys.executable, "-c", FORWARD, str(tmp_path), name)
-    with paddle.no_grad(), without_resize(last_resize(net)):
+    with paddle.no_grad(), without_resize(main_output(net).resize):
         expected = net(paddle.to_tensor(x))[0].numpy()
     with np.load(tmp_path / "result.npz") as result:
         arrays = dict(result)
