@@ -34,6 +34,34 @@ def apply_to_paddleslim() -> None:
 
 
 @contextmanager
+def keep_device() -> Iterator[None]:
+    """Restore the current device at the end of the context.
+
+    What breaks: `paddle.enable_static` and `paddle.disable_static` set the device to Paddle's default, the first GPU if
+    there is one. After an export or a pruning plan, a run on the CPU of such a machine would go on elsewhere.
+    Upstream: not reported; `_dygraph_place_guard` restores the place of the time when Paddle was imported.
+    Remove: when switching modes leaves `paddle.get_device()` as it is.
+    """
+    device = paddle.get_device()
+    try:
+        yield
+    finally:
+        paddle.set_device(device)
+
+
+@contextmanager
+def old_representation() -> Iterator[None]:
+    """Trace networks into Paddle's old representation inside the context, in eager mode and on the same device."""
+    from paddle.pir_utils import OldIrGuard
+
+    device = paddle.get_device()
+    with keep_device(), OldIrGuard():
+        paddle.disable_static()  # the guard starts in static mode
+        paddle.set_device(device)
+        yield
+
+
+@contextmanager
 def slim_guard() -> Iterator[None]:
     """Make PaddleSlim's graphs, pruners and `dygraph_flops` work inside the context, in eager mode.
 
@@ -43,12 +71,9 @@ def slim_guard() -> Iterator[None]:
     Remove: when a PaddleSlim release reads `paddle.pir.Program`.
     """
     apply_to_paddleslim()
-    from paddle.pir_utils import OldIrGuard
-
-    with OldIrGuard(), warnings.catch_warnings():
+    with old_representation(), warnings.catch_warnings():
         # In training mode, batch norm layers warn at each trace that they track statistics.
         warnings.filterwarnings("ignore", message="When training, we now always track")
-        paddle.disable_static()  # the guard starts in static mode; PaddleSlim switches itself to trace
         yield
 
 
@@ -142,10 +167,11 @@ def patch_dygraph2program() -> None:
     @functools.wraps(traced)
     def restoring(*args, **kwargs):
         was_dynamic = paddle.in_dynamic_mode()
-        try:
-            return traced(*args, **kwargs)
-        finally:
-            paddle.disable_static() if was_dynamic else paddle.enable_static()
+        with keep_device():
+            try:
+                return traced(*args, **kwargs)
+            finally:
+                paddle.disable_static() if was_dynamic else paddle.enable_static()
 
     _replace(dygraph, "_dy2prog", restoring)
 

@@ -163,6 +163,29 @@ def test_slim_guard_restores_the_mode_and_the_representation():
     assert paddle.static.Program is paddle.pir.Program
 
 
+def test_switching_modes_keeps_the_device(monkeypatch):
+    """Stand in for a machine with a GPU: both switches choose it, as Paddle does there."""
+    from paddleslim.core.dygraph import dygraph2program
+
+    device = ["cpu"]
+
+    def forgetting(switch):
+        return lambda *args: (switch(*args), device.__setitem__(0, "gpu:0"))[0]
+
+    monkeypatch.setattr(paddle, "get_device", lambda: device[0])
+    monkeypatch.setattr(paddle, "set_device", lambda name: device.__setitem__(0, name))
+    for switch in ("enable_static", "disable_static"):
+        monkeypatch.setattr(paddle, switch, forgetting(getattr(paddle, switch)))
+    with paddle_compat.slim_guard():
+        assert device == ["cpu"]
+        dygraph2program(chain(), [1, 3, 8, 8])
+        assert device == ["cpu"]
+    assert device == ["cpu"]
+    with pytest.raises(RuntimeError, match="on purpose"), paddle_compat.old_representation():
+        raise RuntimeError("on purpose")
+    assert device == ["cpu"] and paddle.in_dynamic_mode()
+
+
 def test_failing_trace_keeps_eager_mode():
     from paddleslim.core.dygraph import dygraph2program
 

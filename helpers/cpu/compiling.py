@@ -48,7 +48,7 @@ def _loss() -> None:
 def _small() -> None:
     workers = pixels.Workers(1)
     pixels.network_input(np.zeros((1, 8, 8, 3), np.uint8), workers)
-    pixels.labels_of(np.zeros((1, 19, 8, 8), np.float32), (64, 64), False, workers)
+    pixels.labels_of(np.zeros((1, 3, 8, 8), np.float32), (64, 64), False, workers)
     count_pairs(*words(np.zeros((8, 8), np.uint8)), *words(np.zeros((8, 8), np.uint8)))
 
 

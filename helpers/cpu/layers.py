@@ -20,15 +20,16 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from helpers.cpu import onednn
+from helpers.cpu.arrays import place_of
 
 
 @contextmanager
 def fast_training(net: nn.Layer) -> Iterator[None]:
-    """Speed up the training of `net` within the block if the current device is a CPU; do nothing on a GPU.
+    """Speed up the training of `net` within the block if its weights are on the CPU; do nothing on a GPU.
 
     Biases in front of batch norm are zero afterwards, and the running means lower by them: the outputs are the same.
     """
-    if not paddle.get_device().startswith("cpu"):
+    if not place_of(net).is_cpu_place():
         yield
         return
     with _quiet_collector(), fast_prediction(net), _without_biases(net):
@@ -37,8 +38,8 @@ def fast_training(net: nn.Layer) -> Iterator[None]:
 
 @contextmanager
 def fast_prediction(net: nn.Layer) -> Iterator[None]:
-    """Speed up the forward pass of `net` within the block if the current device is a CPU; its weights do not change."""
-    if not paddle.get_device().startswith("cpu"):
+    """Speed up the forward pass of `net` within the block if its weights are on the CPU; they do not change."""
+    if not place_of(net).is_cpu_place():
         yield
         return
     fitting = [layer for layer in net.sublayers(include_self=True) if onednn.fits(layer)]

@@ -44,16 +44,29 @@ class Workers:
             self._pool.shutdown()
 
 
-def network_input(frames: np.ndarray, workers: Workers) -> np.ndarray:
-    """Normalise RGB frames uint8 (N, H, W, 3) like `helpers.datasets.normalise`; return float32 (N, 3, H, W)."""
+def network_input(frames: np.ndarray, workers: Workers, padded_hw: tuple[int, int] | None = None) -> np.ndarray:
+    """Normalise RGB frames uint8 (N, H, W, 3) like `helpers.datasets.normalise`; return float32 (N, 3, H, W).
+
+    With `padded_hw` the result has that size, with zeros at the right and bottom.
+    """
     n, height, width, _ = frames.shape
-    x = np.empty((n, 3, height, width), np.float32)
+    padded = padded_hw is not None and tuple(padded_hw) != (height, width)
+    x = np.zeros((n, 3, *padded_hw), np.float32) if padded else np.empty((n, 3, height, width), np.float32)
     workers.share(_normalise_lines, n * height, np.ascontiguousarray(frames), _table(), x)
     return x
 
 
-def labels_of(logits: np.ndarray, size_hw: tuple[int, int], align_corners: bool, workers: Workers) -> np.ndarray:
+def labels_of(
+    logits: np.ndarray,
+    size_hw: tuple[int, int],
+    align_corners: bool,
+    workers: Workers,
+    padded_hw: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Enlarge logits float32 (N, C, h, w) bilinearly to (H, W) and return their train ids, uint8 (N, H, W).
+
+    `padded_hw`: the size to enlarge to, if the logits are of a frame that was padded at the right and bottom; the
+    labels are those of its upper left (H, W).
 
     Equals the first largest class of `paddle.nn.functional.interpolate(logits, size_hw, mode="bilinear")`. Each value
     is `p + (q - p) s` of two that are `a + (b - a) t`, in float32, columns first; Paddle multiplies both weights into
@@ -61,12 +74,13 @@ def labels_of(logits: np.ndarray, size_hw: tuple[int, int], align_corners: bool,
     and logits of few bits, both are exact, and so are ties.
     """
     n, _, height, width = logits.shape
-    labels = np.empty((n, *size_hw), np.uint8)
-    rows, columns = _neighbours(height, size_hw[0], align_corners), _neighbours(width, size_hw[1], align_corners)
-    factor = 0 if align_corners or size_hw[1] % width or width < 2 else size_hw[1] // width
+    full_height, full_width = padded_hw or size_hw
+    labels = np.empty((n, size_hw[0], full_width), np.uint8)
+    rows, columns = _neighbours(height, full_height, align_corners), _neighbours(width, full_width, align_corners)
+    factor = 0 if align_corners or full_width % width or width < 2 else full_width // width
     logits = np.ascontiguousarray(logits, np.float32)
     workers.share(_label_lines, n * size_hw[0], logits, *rows, *columns, factor, labels)
-    return labels
+    return np.ascontiguousarray(labels[:, :, : size_hw[1]])
 
 
 @lru_cache

@@ -53,7 +53,7 @@ def choose(
     if key in known:
         return Choice(**known[key])
     size_hw = frame.shape[:2]
-    names = [name for name in available() if name != "onnxruntime" or size_hw in exported.onnx]
+    names = [name for name in available() if name != "onnxruntime" or exported.input_hw(size_hw) in exported.onnx]
     reference = labels_by("eager")(frame)
     agreements, latencies = {}, {}
     for name in progress(names, desc="choosing an engine", unit="engine"):

@@ -5,28 +5,28 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import paddle
 import paddleseg
 import yaml
 from paddle import nn
-from paddle.pir_utils import OldIrGuard
 
-from helpers.cityscapes import CLASSES
 from helpers.common.errors import CourseError
-from helpers.common.files import write_text
-from helpers.datasets import MEAN, STD
-from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, last_resize, save_graph
+from helpers.common.files import flush, write_text
+from helpers.common.locks import locked_target
+from helpers.common.os_errors import as_course_error
+from helpers.datasets import IGNORE, MEAN, STD, Classes
+from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, main_output, save_graph
 from helpers.deployment.onnx import write_onnx
-from helpers.paddle_compat import old_ir_operators
+from helpers.models.sizes import padded_hw, stride_of
+from helpers.paddle_compat import keep_device, old_ir_operators, old_representation
 
 DESCRIPTION = "deploy.yaml"
 # A graph is saved in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads.
@@ -38,6 +38,8 @@ FORMATS = {
 # parameters, because OpenVINO's engine looks for them by the name of the program.
 FRAMES = ("frames/model.pdmodel", "frames/model.pdiparams")
 ONNX = "onnx/{}x{}.onnx"  # height, width
+# What programs without a YAML parser need of the graph "coarse": stride, mean, std, and a line per class.
+TABLE = "classes.txt"
 
 
 def export(
@@ -45,35 +47,60 @@ def export(
     folder: str | Path,
     *,
     network: str,
+    classes: Classes | None = None,
     graph: str = "coarse",
     onnx_hw: Sequence[tuple[int, int]] = (),
 ) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
-    `network` is the name of the network. `graph` is one of:
+    The folder holds the graph in both FORMATS, ONNX files (`helpers.deployment.onnx`), and deploy.yaml: network,
+    classes and their colours, preprocessing, versions and the SHA-256 of each file. PaddleSeg's deploy tools read
+    deploy.yaml (`paddleseg.deploy.infer.DeployConfig`). The folder is written atomically. `net` is left unchanged:
+    tracing changes a layer, so a copy is traced.
 
-    - "coarse": normalised images or uint8 frames to logits at the network's own resolution, the fastest for Predictor;
-    - "logits": normalised images to logits of the same height and width;
-    - "labels": uint8 frames to train ids, for programs without code of their own before and after the graph.
+    Parameters
+    ----------
+    net : Layer
+        Network to export.
+    folder : str or Path
+        Folder to write; an earlier export in it is replaced.
+    network : str
+        Name of the network.
+    classes : Classes, optional
+        The classes of the data that `net` was trained on. A graph without them can be run, but not drawn.
+    graph : str, default "coarse"
+        - "coarse": normalised images or uint8 frames to logits at the network's own resolution, the fastest for
+          Predictor, which pads frames to the network's stride;
+        - "logits": normalised images to logits of the same height and width;
+        - "labels": uint8 frames to train ids, for programs without code of their own before and after the graph.
+    onnx_hw : sequence of (int, int), default ()
+        Height and width of the frames to write an ONNX file for.
 
-    The folder holds the graph in both FORMATS, an ONNX file for each frame size (height, width) of `onnx_hw`
-    (`helpers.deployment.onnx`), and deploy.yaml: network, classes, preprocessing, versions and the SHA-256 of each
-    file. PaddleSeg's deploy tools read deploy.yaml (`paddleseg.deploy.infer.DeployConfig`). The folder is written
-    atomically. `net` is left unchanged: tracing changes a layer, so a copy is traced. Raises CourseError for an unknown
-    graph, and if ONNX cannot be written.
+    Raises
+    ------
+    CourseError
+        If the graph is unknown, the network does not have these classes, another process writes to `folder`, or ONNX
+        cannot be written.
     """
     if graph not in GRAPHS:
         raise CourseError(f"There is no graph {graph!r}: choose {', '.join(GRAPHS)}.")
-    folder = Path(folder)
-    resize = last_resize(net) if graph == "coarse" else None
+    folder, stride = Path(folder), stride_of(net)
+    output = main_output(net)
+    if classes is not None and output.num_classes != len(classes):
+        raise CourseError(
+            f"Expected a network for the {len(classes)} classes, got one for {output.num_classes}: pass the classes "
+            "that it was trained on."
+        )
+    resize = output.resize if graph == "coarse" else None
+    if graph == "coarse":
+        onnx_hw = list(dict.fromkeys(padded_hw(size_hw, stride) for size_hw in onnx_hw))
     # Otherwise Paddle rewrites the source of each layer's `forward`, in case a branch depends on a value, in two thirds
     # of the time of an export. PaddleSeg's networks have no such branch.
     paddle.jit.ignore_module([paddleseg])
-    with _new_folder(folder) as temporary, warnings.catch_warnings():
+    with _new_folder(folder) as temporary, warnings.catch_warnings(), keep_device():
         warnings.simplefilter("ignore")  # tracing warns of every operator that it does not know
         save_graph(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["pir"][0], resize)
-        with OldIrGuard(), old_ir_operators():
-            paddle.disable_static()
+        with old_representation(), old_ir_operators():
             save_graph(GRAPHS[graph](copy.deepcopy(net)), temporary / FORMATS["legacy"][0], resize)
             if graph == "coarse":
                 save_graph(CoarseOfFrames(copy.deepcopy(net)), temporary / FRAMES[0], resize)
@@ -81,41 +108,69 @@ def export(
                 path.unlink()  # names and shapes for training tools, which no engine reads
         for size_hw in onnx_hw:
             write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
-        formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
-        files = [name for names in formats for name in names] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
+        if graph == "coarse":
+            write_text(temporary / TABLE, class_table(classes, stride))
         description = {
             "Deploy": {"model": FORMATS["pir"][0], "params": FORMATS["pir"][1], **GRAPHS[graph].about},
             "Course": {
                 "network": network,
                 "graph": graph,
+                "stride": stride,
                 "align_corners": bool(resize and resize.align_corners),
                 "onnx_hw": [list(size_hw) for size_hw in onnx_hw],
-                "classes": list(CLASSES),
+                "num_classes": output.num_classes,
+                "classes": list(classes.names) if classes else [],
+                "colours": [list(colour) for colour in classes.colours] if classes else [],
+                "ignore": IGNORE,
                 "mean": list(MEAN),
                 "std": list(STD),
                 "paddle": paddle.__version__,
                 "paddleseg": version("paddleseg"),
-                "sha256": {name: _sha256(temporary / name) for name in files},
+                "sha256": {name: _sha256(temporary / name) for name in _files(graph, onnx_hw)},
             },
         }
         write_text(temporary / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
     return folder
 
 
+def class_table(classes: Classes | None, stride: int) -> str:
+    """Return the content of TABLE: stride, mean and std, then a line "red green blue name" for each class."""
+    lines = [f"stride {stride}", f"mean {' '.join(map(str, MEAN))}", f"std {' '.join(map(str, STD))}"]
+    if classes is not None:
+        for name, colour in zip(classes.names, classes.colours, strict=True):
+            lines.append(f"{' '.join(map(str, colour))} {' '.join(name.split())}")
+    return "\n".join(lines) + "\n"
+
+
+def _files(graph: str, onnx_hw: Sequence[tuple[int, int]]) -> list[str]:
+    """Return the names of all files of an export except deploy.yaml."""
+    formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
+    names = [name for pair in formats for name in pair] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
+    return [*names, TABLE] if graph == "coarse" else names
+
+
 @dataclass(frozen=True)
 class Export:
     """A checked folder that `export` wrote.
 
-    `align_corners`: how to resize the logits of the graph "coarse"; `sha256`: hash of deploy.yaml, which holds the
-    hashes of all files; `onnx`: frame sizes (height, width) with an ONNX file.
+    `num_classes`: of the output; `classes`: their names and colours, None if the export has none; `stride`: the graph
+    "coarse" takes sizes that are multiples of it; `align_corners`: how to resize its logits; `sha256`: hash of
+    deploy.yaml, which holds the hashes of all files; `onnx`: input sizes (height, width) with an ONNX file.
     """
 
     folder: Path
     network: str
     graph: str
+    num_classes: int
+    classes: Classes | None
+    stride: int
     align_corners: bool
     sha256: str
     onnx: tuple[tuple[int, int], ...] = ()
+
+    def input_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of the graph's input for frames of `size_hw`: padded if the graph is "coarse"."""
+        return padded_hw(size_hw, self.stride) if self.graph == "coarse" else (size_hw[0], size_hw[1])
 
     def files(self, kind: str) -> tuple[Path, Path]:
         """Return program and parameters: in the format "pir" or "legacy", or "frames", those for uint8 frames."""
@@ -123,7 +178,7 @@ class Export:
         return self.folder / program, self.folder / parameters
 
     def onnx_file(self, size_hw: tuple[int, int]) -> Path:
-        """Return the ONNX file for frames of `size_hw`. Raises CourseError if it does not exist."""
+        """Return the ONNX file for inputs of `size_hw`. Raises CourseError if it does not exist."""
         if tuple(size_hw) not in self.onnx:
             known = ", ".join(f"{height} x {width}" for height, width in self.onnx) or "no size"
             raise CourseError(
@@ -150,13 +205,11 @@ class Export:
         try:
             text = path.read_text(encoding="utf-8")
             about = yaml.safe_load(text)["Course"]
+            found = cls(folder, sha256=hashlib.sha256(text.encode()).hexdigest(), **_parsed(about))
             written_by, sums = about["paddle"], dict(about["sha256"])
-            onnx = tuple((height, width) for height, width in about["onnx_hw"])
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            found = cls(folder, about["network"], about["graph"], bool(about["align_corners"]), digest, onnx)
-            if found.graph not in GRAPHS or (found.graph == "coarse" and FRAMES[0] not in sums):
-                raise ValueError("another graph, or an older export")
-        except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+            if sums.keys() != set(_files(found.graph, found.onnx)):
+                raise ValueError("other files, or an older export")
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
             raise CourseError(f"{path} was not written by this course: export the network again.") from error
         if written_by != paddle.__version__:
             raise CourseError(
@@ -170,6 +223,33 @@ class Export:
         return found
 
 
+def _parsed(about: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of Export in deploy.yaml. Raise an exception that `Export.read` catches if one is invalid."""
+    network, graph, align_corners = about["network"], about["graph"], about["align_corners"]
+    numbers = [about["num_classes"], about["stride"], *(length for size_hw in about["onnx_hw"] for length in size_hw)]
+    if not isinstance(network, str) or graph not in GRAPHS or not isinstance(align_corners, bool):
+        raise ValueError("another network or graph")
+    if not all(type(number) is int and 0 < number < 1 << 20 for number in numbers):
+        raise ValueError("a number is out of range")
+    classes = None
+    if about["classes"]:
+        classes = Classes(tuple(about["classes"]), tuple(tuple(colour) for colour in about["colours"]))
+        texts, channels = classes.names, [channel for colour in classes.colours for channel in colour]
+        if not all(type(text) is str for text in texts) or not all(type(channel) is int for channel in channels):
+            raise ValueError("classes of another type")
+        if len(classes) != about["num_classes"]:
+            raise ValueError("another number of classes")
+    return {
+        "network": network,
+        "graph": graph,
+        "num_classes": about["num_classes"],
+        "classes": classes,
+        "stride": about["stride"],
+        "align_corners": align_corners,
+        "onnx": tuple((height, width) for height, width in about["onnx_hw"]),
+    }
+
+
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -177,11 +257,13 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces `folder` when the block ends, and is removed when the block raises."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with locked_target(folder) as work:
         (work / "new").mkdir()
-        yield work / "new"
+        try:
+            yield work / "new"
+            flush(work / "new")
+        except OSError as error:
+            raise as_course_error(OSError(error.errno, error.strerror), folder) from error
         if folder.exists():
             os.replace(folder, work / "old")
         try:
@@ -190,5 +272,3 @@ def _new_folder(folder: Path) -> Iterator[Path]:
             if (work / "old").exists():
                 os.replace(work / "old", folder)
             raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

@@ -13,9 +13,10 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.static import InputSpec
 
-from helpers.common.errors import CourseError
 from helpers.datasets import MEAN, STD
 from helpers.models.modes import evaluation_mode
+from helpers.models.sizes import remove_padding, uncropped
+from helpers.paddle_compat import keep_device
 
 _NORMALISE = {"type": "Normalize", "mean": list(MEAN), "std": list(STD)}
 
@@ -34,12 +35,12 @@ class _Labels(nn.Layer):
         return InputSpec([batch, *size_hw, 3], "uint8", "frames")
 
     def forward(self, frames):
-        logits = self.net(_normalised(frames))[0]  # (N, 19, H, W), without the auxiliary output
+        logits = self.net(_normalised(frames))[0]  # (N, classes, H, W), without the auxiliary output
         return paddle.argmax(logits, axis=1, dtype="int32")
 
 
 class _Logits(nn.Layer):
-    """The network alone: normalised images float32 (N, 3, H, W) to logits (N, 19, H, W)."""
+    """The network alone: normalised images float32 (N, 3, H, W) to logits (N, classes, H, W)."""
 
     about = {
         "input_shape": [-1, 3, -1, -1],
@@ -61,11 +62,23 @@ class _Logits(nn.Layer):
 
 
 class _Coarse(_Logits):
-    """The network without its last resize: normalised images float32 (N, 3, H, W) to logits (N, 19, h, w)."""
+    """The network without its last resize: normalised images float32 (N, 3, H, W) to logits (N, classes, h, w).
+
+    H and W must be multiples of the network's stride. The caller pads, because a graph for any size would copy every
+    image twice, also one that needs no padding.
+    """
+
+    def __init__(self, net: nn.Layer):
+        super().__init__(net)
+        remove_padding(net)
 
 
 class CoarseOfFrames(_Labels):
-    """The same for frames: uint8 (N, H, W, 3), a quarter of the bytes, to logits (N, 19, h, w)."""
+    """The same for frames: uint8 (N, H, W, 3), a quarter of the bytes, to logits (N, classes, h, w)."""
+
+    def __init__(self, net: nn.Layer):
+        super().__init__(net)
+        remove_padding(net)
 
     def forward(self, frames):
         return self.net(_normalised(frames))[0]
@@ -89,11 +102,16 @@ class Resize:
     align_corners: bool
 
 
-def last_resize(net: nn.Layer) -> Resize | None:
-    """Return the bilinear resize that computes the main output of `net`, or None if the last step is another one.
+@dataclass(frozen=True)
+class MainOutput:
+    """The first output of a network: its number of classes, and the plain bilinear resize that computes it, if any."""
 
-    Runs a forward pass on a small image. Raises CourseError if the resize has another mode or layout.
-    """
+    num_classes: int
+    resize: Resize | None
+
+
+def main_output(net: nn.Layer) -> MainOutput:
+    """Describe the main output of `net`, from a forward pass on a small image."""
     calls: list[tuple[Any, str, bool, bool]] = []
     original = F.interpolate
 
@@ -104,19 +122,15 @@ def last_resize(net: nn.Layer) -> Resize | None:
 
     F.interpolate = watched
     try:
-        with paddle.no_grad(), evaluation_mode(net):
+        with paddle.no_grad(), evaluation_mode(net), uncropped():
             main = net(paddle.zeros([1, 3, 64, 96]))[0]
     finally:
         F.interpolate = original
     for index, (output, mode, align_corners, usual) in enumerate(calls):
         if output is main:
-            if mode != "bilinear" or not usual:
-                raise CourseError(
-                    f"Expected a network that resizes its logits by plain bilinear interpolation, got mode {mode!r}: "
-                    'export it with graph="logits".'
-                )
-            return Resize(index, align_corners)
-    return None
+            plain = mode == "bilinear" and usual
+            return MainOutput(main.shape[1], Resize(index, align_corners) if plain else None)
+    return MainOutput(main.shape[1], None)
 
 
 @contextmanager
@@ -147,8 +161,11 @@ def save_graph(
     size_hw: tuple[int | None, int | None] = (None, None),
     batch: int | None = None,
 ) -> None:
-    """Trace `graph`, one of GRAPHS, without the resize `left_out`, and write it to `program`; None is any size."""
+    """Trace `graph`, one of GRAPHS, without the resize `left_out`, and write it to `program`; None is any size.
+
+    The device stays what it is, although tracing switches Paddle's mode.
+    """
     graph.eval()
-    with without_resize(left_out):
+    with keep_device(), without_resize(left_out):
         static = paddle.jit.to_static(graph, input_spec=[graph.spec(size_hw, batch)], full_graph=True)
         paddle.jit.save(static, str(program.with_suffix("")))

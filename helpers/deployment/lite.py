@@ -19,8 +19,8 @@ import numpy as np
 
 from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, atomic_path
-from helpers.deployment.exports import Export
+from helpers.common.files import PROJECT, atomic_path, write_text
+from helpers.deployment.exports import TABLE, Export, class_table
 from helpers.deployment.predictor import Predictor
 
 ENVIRONMENT = PROJECT / ".venv-lite"
@@ -60,8 +60,10 @@ class Converted:
 
 
 def convert(folder: str | Path, python: str | Path | None = None) -> Converted:
-    """Convert the export in `folder` to `folder`/lite/model_arm.nb and model_x86.nb.
+    """Convert the export in `folder` to `folder`/lite/model_arm.nb and model_x86.nb, and write lite/classes.txt.
 
+    That file lists the network's stride, mean and std, and the colour and name of each class, for a program on the
+    phone. The graph "coarse" takes normalised images, padded with zeros to multiples of the stride.
     `python` is an interpreter with Paddle Lite, by default that of `environment`. Raises CourseError if the export
     outputs labels, Python 3.10 is missing, the conversion fails, or the x86 file computes other logits.
     """
@@ -83,6 +85,7 @@ def convert(folder: str | Path, python: str | Path | None = None) -> Converted:
         for target, file in files.items():
             with atomic_path(file) as temporary_file:
                 shutil.copy(work / f"model_{target}.nb", temporary_file)
+    write_text(exported.folder / "lite" / TABLE, class_table(exported.classes, exported.stride))
     return Converted(files, difference)
 
 

@@ -21,7 +21,7 @@ from paddle import nn
 
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
-from helpers.deployment.graphs import GRAPHS, Resize, last_resize, save_graph, without_resize
+from helpers.deployment.graphs import GRAPHS, Resize, main_output, save_graph, without_resize
 from helpers.models.modes import evaluation_mode
 
 TOLERANCE = 1e-4  # of the largest logit
@@ -41,8 +41,9 @@ paddle2onnx.export(
 def write_onnx(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: str = "coarse") -> Path:
     """Write `net` as an ONNX file for one normalised image, float32 (1, 3, H, W), and return `path`.
 
-    Its output is that of `graph`, "coarse" or "logits". The file is written only if ONNX Runtime computes the same
-    logits from it as the network. Raises CourseError if a package is missing, the converter fails, or logits differ.
+    Its output is that of `graph`, "coarse" or "logits"; for "coarse" the size must be a multiple of the stride. The
+    file is written only if ONNX Runtime computes the same logits from it as the network.
+    Raises CourseError if a package is missing, the converter fails, or logits differ.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
@@ -52,7 +53,7 @@ def write_onnx(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph:
     x = np.random.default_rng(0).uniform(-1, 1, (1, 3, *size_hw)).astype(np.float32)
     with atomic_path(path) as temporary:
         convert(net, temporary, size_hw, graph)
-        _compare(_run(temporary, x), _eager(net, x, last_resize(net) if graph == "coarse" else None))
+        _compare(_run(temporary, x), _eager(net, x, main_output(net).resize if graph == "coarse" else None))
     return Path(path)
 
 
@@ -61,7 +62,7 @@ def convert(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: st
 
     Raises CourseError if the converter fails.
     """
-    resize = last_resize(net) if graph == "coarse" else None
+    resize = main_output(net).resize if graph == "coarse" else None
     with tempfile.TemporaryDirectory(prefix="onnx-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every operator that it does not know
         pooled = _with_matrix_pooling(net, size_hw)

@@ -14,7 +14,7 @@ from helpers.common.errors import CourseError
 from helpers.common.runtime import usable_cores
 from helpers.cpu import pixels
 from helpers.cpu.layers import bilinear
-from helpers.datasets import normalise
+from helpers.datasets import Classes, normalise
 from helpers.deployment.choice import MIN_AGREEMENT, Choice, choose
 from helpers.deployment.engines import Runner, create
 from helpers.deployment.exports import Export
@@ -30,7 +30,7 @@ class Predictor:
     `engine` is a name in ALL_ENGINES, or "auto": the first frame then measures all engines that run on this machine,
     and the fastest one is kept whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
     The choice is saved for this machine, export and frame size (`helpers.deployment.choice`). `threads`: CPU threads,
-    by default one per core.
+    by default one per core. `export.classes`, or `classes`, are the classes of the labels; None if the export has none.
 
     Only one thread may call a predictor at a time; use a `clone` in another thread. Use it in a `with` block, or call
     `close` to free the memory of the engine. Raises CourseError if the export cannot be read or the engine cannot run.
@@ -54,6 +54,11 @@ class Predictor:
         self._workers: pixels.Workers | None = pixels.Workers(self.threads)
         self._run: Runner | None = None if engine == "auto" else create(engine, self.export, self.threads)
 
+    @property
+    def classes(self) -> Classes | None:
+        """The classes of the labels, None if the export has none."""
+        return self.export.classes
+
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """Return train ids uint8 (H, W) of a uint8 RGB frame (H, W, 3), or (N, H, W) of a batch (N, H, W, 3).
 
@@ -76,17 +81,23 @@ class Predictor:
         return labels if frame.ndim == 4 else labels[0]
 
     def logits(self, x: np.ndarray) -> np.ndarray:
-        """Return logits (N, 19, H, W) of normalised images, float32 (N, 3, H, W).
+        """Return logits (N, classes, H, W) of normalised images, float32 (N, 3, H, W).
 
         Raises CourseError if the graph is "labels", before "auto" has chosen an engine, and for other arrays.
         """
         logits = self.raw(x)
         if self.export.graph == "coarse":
-            logits = bilinear(paddle.to_tensor(logits), list(x.shape[2:]), self.export.align_corners).numpy()
+            height, width = x.shape[2:]
+            padded_hw = list(self.export.input_hw((height, width)))
+            large = bilinear(paddle.to_tensor(logits), padded_hw, self.export.align_corners)
+            logits = large[:, :, :height, :width].numpy()
         return logits
 
     def raw(self, x: np.ndarray) -> np.ndarray:
-        """Return the output of the graph for normalised images: like `logits`, but (N, 19, h, w) if it is "coarse"."""
+        """Return the output of the graph for normalised images: like `logits`, but of its own size if it is "coarse".
+
+        The logits (N, classes, h, w) of that graph cover the image, padded with zeros to multiples of the stride.
+        """
         if self.export.graph == "labels":
             raise CourseError(
                 f"{self.export.folder} outputs labels: export the network with graph='logits' or 'coarse' for logits."
@@ -99,7 +110,9 @@ class Predictor:
             )
         if self.engine == "auto":
             raise CourseError('The engine "auto" is chosen on the first frame: call the predictor with a frame first.')
-        return self._open()(np.ascontiguousarray(x))
+        padded = self.export.input_hw(x.shape[2:])
+        missing = [(0, new - old) for new, old in zip(padded, x.shape[2:], strict=True)]
+        return self._open()(np.ascontiguousarray(np.pad(x, [(0, 0), (0, 0), *missing])))
 
     def clone(self) -> Predictor:
         """Return another predictor, for another thread, with the same settings; weights are shared if possible."""
@@ -144,8 +157,12 @@ class Predictor:
     def _labels(self, run: Runner, frames: np.ndarray) -> np.ndarray:
         if self.export.graph == "labels":
             return run(frames).astype(np.uint8)
-        logits = run(frames if run.takes_frames else pixels.network_input(frames, self._workers))
-        return pixels.labels_of(logits, frames.shape[1:3], self.export.align_corners, self._workers)
+        size_hw = frames.shape[1:3]
+        padded_hw = self.export.input_hw(size_hw)
+        # The padding is 0 after normalising, for which bytes have no value: a frame that needs it is normalised here.
+        as_bytes = run.takes_frames and padded_hw == size_hw
+        logits = run(frames if as_bytes else pixels.network_input(frames, self._workers, padded_hw))
+        return pixels.labels_of(logits, size_hw, self.export.align_corners, self._workers, padded_hw)
 
 
 def eager(net: nn.Layer) -> Callable[[np.ndarray], np.ndarray]:
@@ -157,7 +174,7 @@ def eager(net: nn.Layer) -> Callable[[np.ndarray], np.ndarray]:
 
     def labels(frame: np.ndarray) -> np.ndarray:
         with paddle.no_grad(), evaluation_mode(net):
-            logits = net(paddle.to_tensor(normalise(frame)[np.newaxis]))[0]  # (1, 19, H, W)
+            logits = net(paddle.to_tensor(normalise(frame)[np.newaxis]))[0]  # (1, classes, H, W)
             return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
 
     return labels

@@ -5,11 +5,10 @@ On the command line: `python -m helpers.evaluation evaluate|predict|submit`.
 
 from helpers.evaluation.evaluating import Evaluation, evaluate, read_prediction
 from helpers.evaluation.opening import PredictFn, Segmenter, open_network, predict
-from helpers.evaluation.scores import CATEGORIES, Scores, confusion_matrix, scores
+from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 
 __all__ = [
-    "CATEGORIES",
     "Evaluation",
     "Segmenter",
     "PredictFn",

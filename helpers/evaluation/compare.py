@@ -21,8 +21,8 @@ BOTH_RIGHT, ONLY_FIRST, ONLY_SECOND, BOTH_WRONG = range(4)
 class Difference:
     """A difference of IoU, second minus first, with the interval that holds `level` of the resampled differences.
 
-    `miou`: (difference, low, high); `class_iou`: the same for each class, float64 (3, classes), NaN for a class without a
-    score; `samples`: resampled differences of mIoU, float64 (B,).
+    `miou`: (difference, low, high); `class_iou`: the same for each class, float64 (3, classes), NaN for a class
+    without a score; `samples`: resampled differences of mIoU, float64 (B,).
     """
 
     miou: tuple[float, float, float]

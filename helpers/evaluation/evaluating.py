@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import threading
 import time
+import zipfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,11 +23,11 @@ from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
 from helpers.common.parallel import in_processes
 from helpers.common.progress import progress
-from helpers.datasets import Frame, png, read_image, read_label
+from helpers.datasets import Classes, Frame, png, read_pair
 from helpers.datasets.frames import read_bytes
 from helpers.datasets.pictures import write_picture
 from helpers.devices import use_device
-from helpers.evaluation.opening import WHOLE, PredictFn, Segmenter, open_network, require_rgb
+from helpers.evaluation.opening import WHOLE, PredictFn, Segmenter, open_network, require_classes, require_rgb
 from helpers.evaluation.scores import Scores, confusion_matrix, scores
 from helpers.evaluation.views import Views
 
@@ -37,34 +39,39 @@ AHEAD = 2  # frames to read while the network is busy; more would only need memo
 class Evaluation:
     """Result of `evaluate`. NumPy converts it to its confusion matrix.
 
-    `stems`: name of each frame; `frame_matrices`: confusion matrix of each frame, int64 (frames, 19, 19), 3 KB each;
-    `seconds`: work of each stage, summed over the frames, and "total", from the first frame to the last result. The
-    stages of one process overlap, so their sum may exceed the total.
+    `stems`: name of each frame; `frame_matrices`: confusion matrix of each frame, int64 (frames, classes, classes), 3
+    KB each for 19 classes; `seconds`: work of each stage, summed over the frames, and "total", from the first frame to
+    the last result; the stages of one process overlap, so their sum may exceed the total; `classes`: of the data.
     """
 
     stems: tuple[str, ...]
     frame_matrices: np.ndarray
     seconds: dict[str, float] = field(default_factory=dict)
+    classes: Classes | None = None
 
     @property
     def matrix(self) -> np.ndarray:
-        """Confusion matrix over all frames, int64 (19, 19)."""
+        """Confusion matrix over all frames, int64 (classes, classes)."""
         return self.frame_matrices.sum(axis=0)
 
     @property
     def scores(self) -> Scores:
         """Scores over all frames, computed from the sum of the matrices, not averaged over frames."""
-        return scores(self.matrix)
+        return scores(self.matrix, self.classes)
 
     def frame_scores(self) -> list[Scores]:
         """Return the scores of each frame; NaN for a frame without evaluated pixels."""
-        return [scores(matrix) for matrix in self.frame_matrices]
+        return [scores(matrix, self.classes) for matrix in self.frame_matrices]
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return self.matrix if dtype is None else self.matrix.astype(dtype)
 
     def save(self, path: str | Path) -> None:
-        """Write stems, matrices and seconds to a NumPy archive; `path` must end in .npz."""
+        """Write stems, matrices, seconds and classes to a NumPy archive.
+
+        Raises CourseError if the name of `path` does not end in .npz, or it cannot be written.
+        """
+        path, classes = check_save_path(path), self.classes
         with atomic_path(path) as temporary:
             np.savez_compressed(
                 temporary,
@@ -72,6 +79,9 @@ class Evaluation:
                 frame_matrices=self.frame_matrices,
                 stages=np.array(list(self.seconds)),
                 seconds=np.array(list(self.seconds.values())),
+                names=np.array(classes.names if classes else (), dtype=np.str_),
+                colours=np.array(classes.colours if classes else (), dtype=np.int64),
+                categories=np.array(classes.categories if classes else (), dtype=np.str_),
             )
 
     @classmethod
@@ -80,9 +90,22 @@ class Evaluation:
         try:
             with np.load(path, allow_pickle=False) as saved:
                 seconds = dict(zip(saved["stages"].tolist(), saved["seconds"].tolist(), strict=True))
-                return cls(tuple(saved["stems"].tolist()), saved["frame_matrices"], seconds)
-        except (KeyError, ValueError, OSError) as error:
+                classes = None
+                if saved["names"].size:
+                    colours = tuple(map(tuple, saved["colours"].tolist()))
+                    categories = tuple(saved["categories"].tolist())
+                    classes = Classes(tuple(saved["names"].tolist()), colours, categories=categories)
+                return cls(tuple(saved["stems"].tolist()), saved["frame_matrices"], seconds, classes)
+        except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise CourseError(f"{path} is not a saved evaluation: evaluate the network again.") from error
+
+
+def check_save_path(path: str | Path) -> Path:
+    """Return the path for `Evaluation.save`. Raise CourseError if its name does not end in .npz, or it is a folder."""
+    path = Path(path)
+    if path.suffix != ".npz" or path.is_dir():
+        raise CourseError(f"Expected a file name that ends in .npz, got {path}: choose a name such as scores.npz.")
+    return path
 
 
 def evaluate(
@@ -99,7 +122,7 @@ def evaluate(
 ) -> Evaluation:
     """Predict every frame and count pixels by true and predicted class.
 
-    The next frames are read, and the previous ones counted, while the network computes.
+    The next frames are read, and the previous ones counted, while the network computes. Frames may differ in size.
 
     Parameters
     ----------
@@ -125,7 +148,8 @@ def evaluate(
     Raises
     ------
     CourseError
-        If there are no frames, one cannot be read, or a prediction has another size than its label.
+        If there are no frames, one cannot be read, the network has another number of classes than the data, or a
+        prediction has another size than its label.
     """
     frames = list(frames)
     if not frames:
@@ -137,7 +161,9 @@ def evaluate(
         Path(keep).mkdir(parents=True, exist_ok=True)
     if workers > 1:
         return _in_processes(source, frames, desc, options, workers, keep)
-    return _evaluate(open_network(source, **options), frames, desc, keep)
+    network = open_network(source, **options)
+    require_classes(network.num_classes, frames[0].dataset)
+    return _evaluate(network, frames, desc, keep)
 
 
 def read_prediction(folder: str | Path, frame: Frame) -> np.ndarray:
@@ -161,7 +187,7 @@ def _evaluate(network: Segmenter, frames: list[Frame], desc: str | None, keep: s
 
     def read(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         with clock("read"):
-            image, truth = read_image(frame), read_label(frame)
+            image, truth = read_pair(frame)
         with clock("prepare"):
             require_rgb(image)
             return network.prepare(image), truth
@@ -198,12 +224,12 @@ def _evaluate(network: Segmenter, frames: list[Frame], desc: str | None, keep: s
             for future in reading:
                 future.cancel()
     seconds = {**clock.seconds, "total": time.perf_counter() - started}
-    return Evaluation(tuple(frame.stem for frame in frames), np.stack(matrices), seconds)
+    return Evaluation(tuple(frame.stem for frame in frames), np.stack(matrices), seconds, frames[0].dataset.classes)
 
 
 def _count(labels: np.ndarray, truth: np.ndarray, frame: Frame) -> np.ndarray:
     try:
-        return confusion_matrix(labels, truth)
+        return confusion_matrix(labels, truth, len(frame.dataset.classes))
     except CourseError as error:
         raise CourseError(f"{frame.stem}: {error}") from error
 
@@ -234,7 +260,9 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
             "Several processes cannot share a network in memory: pass its name and weights, or the folder of an "
             "exported model."
         )
-    open_network(source, **options)  # raise errors once, in this process
+    require_classes(
+        open_network(source, **options).num_classes, frames[0].dataset
+    )  # raise errors once, in this process
     started = time.perf_counter()
     chunk = min(8, -(-len(frames) // workers))
     found: dict[str, np.ndarray] = {}
@@ -245,7 +273,8 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
         for stage in STAGES:
             seconds[stage] += part.seconds[stage]
     seconds["total"] = time.perf_counter() - started
-    return Evaluation(tuple(f.stem for f in frames), np.stack([found[f.stem] for f in frames]), seconds)
+    matrices = np.stack([found[frame.stem] for frame in frames])
+    return Evaluation(tuple(frame.stem for frame in frames), matrices, seconds, frames[0].dataset.classes)
 
 
 def _evaluate_part(

@@ -12,11 +12,14 @@ from paddle import nn
 
 from helpers import models
 from helpers.common.errors import CourseError
+from helpers.cpu.arrays import place_of
 from helpers.cpu.pixels import Workers, network_input
+from helpers.datasets import Classes, Dataset
 from helpers.deployment import Predictor
 from helpers.deployment.exports import DESCRIPTION
 from helpers.evaluation import upsample
 from helpers.evaluation.views import Views
+from helpers.models.modes import evaluation_mode
 from helpers.models.pruned import PLAN, load_pruned
 from helpers.models.weights import WEIGHTS, load_weights
 
@@ -35,8 +38,27 @@ def require_rgb(image: np.ndarray) -> None:
         )
 
 
+def require_classes(num_classes: int | None, data: Dataset) -> None:
+    """Raise CourseError if a network of `num_classes`, None if not known, cannot be scored on `data`."""
+    if num_classes not in (None, len(data.classes)):
+        raise CourseError(
+            f"Expected a network for the {len(data.classes)} classes of {data.name}, got one for {num_classes}: train "
+            "it on this data, or evaluate it on the data that it was trained on."
+        )
+
+
 class Segmenter:
-    """Predicts in two steps: `prepare`, which may run in any thread, and `labels`, which runs in one."""
+    """Predicts in two steps: `prepare`, which may run in any thread, and `labels`, which runs in one.
+
+    `classes` are the names and colours of the train ids, None if they are not known.
+    """
+
+    classes: Classes | None = None
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes that the network distinguishes, None if it is not known."""
+        return None if self.classes is None else len(self.classes)
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """Turn a uint8 RGB image (H, W, 3) into the input of `labels`."""
@@ -55,25 +77,23 @@ class Segmenter:
 class Eager(Segmenter):
     """A layer, in evaluation mode while it predicts; its mode is restored."""
 
-    def __init__(self, net: nn.Layer, views: Views = WHOLE):
-        self.net, self.views = net, views
+    def __init__(self, net: nn.Layer, views: Views = WHOLE, classes: Classes | None = None):
+        self.net, self.views, self.classes = net, views, classes
+
+    @property
+    def num_classes(self):
+        return upsample.output_of(self.net).num_classes
 
     def prepare(self, image):
         return network_input(image[np.newaxis], _SERIAL)
 
     def labels(self, prepared):
-        was_training = self.net.training
-        self.net.eval()
-        try:
-            with paddle.no_grad():
-                x = paddle.to_tensor(prepared)  # (1, 3, H, W)
-                if self.views.plain:
-                    return upsample.labels(self.net, x)
-                logits = self.views.logits(lambda part: self.net(part)[0], x)
-                return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
-        finally:
-            if was_training:
-                self.net.train()
+        with paddle.no_grad(), evaluation_mode(self.net):
+            x = paddle.to_tensor(prepared, place=place_of(self.net))  # (1, 3, H, W)
+            if self.views.plain:
+                return upsample.labels(self.net, x)
+            logits = self.views.logits(lambda part: self.net(part)[0], x)
+            return paddle.argmax(logits, axis=1)[0].numpy().astype(np.uint8)
 
 
 class Exported(Segmenter):
@@ -87,6 +107,11 @@ class Exported(Segmenter):
                 f"The model in {folder} returns labels, and only logits can be averaged over scales, flips or windows: "
                 "export it with graph='logits'."
             )
+        self.classes = self.predictor.classes
+
+    @property
+    def num_classes(self):
+        return self.predictor.export.num_classes
 
     def labels(self, prepared):
         if self.views.plain:

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.cityscapes import colorize
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
+from helpers.datasets import Classes
 from helpers.datasets.pictures import SUFFIXES, UNREADABLE, read_picture, write_picture
-from helpers.evaluation.opening import PredictFn
+from helpers.evaluation.opening import PredictFn, Segmenter
 from helpers.plotting.base import overlay
 
 # The largest input of a network: one frame of Cityscapes, for which Fast-SCNN needs 1 GB.
 TILE_HW = (1024, 2048)
 MARGIN = 128  # pixels of context around a tile
 
-KINDS: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
-    "trainIds": lambda image, labels, opacity: labels,
-    "color": lambda image, labels, opacity: colorize(labels),
+KINDS: dict[str, Callable[[np.ndarray, np.ndarray, Classes, float], np.ndarray]] = {
+    "trainIds": lambda image, labels, classes, opacity: labels,
+    "color": lambda image, labels, classes, opacity: classes.colorize(labels),
     "overlay": overlay,
 }
 
@@ -56,14 +56,24 @@ def pictures_in(paths: Iterable[str | Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def predict_files(predict: PredictFn, paths: Iterable[str | Path], folder: str | Path, opacity: float = 0.5) -> Written:
+def predict_files(
+    predict: Segmenter | PredictFn,
+    paths: Iterable[str | Path],
+    folder: str | Path,
+    classes: Classes | None = None,
+    opacity: float = 0.5,
+) -> Written:
     """Predict each image and write `<name>_trainIds.png`, `<name>_color.png` and `<name>_overlay.png` into `folder`.
 
-    The results have the size of the image. For a folder in `paths`, its subfolders are kept. Files that cannot be read
-    are reported in `refused`. Raises CourseError if two images have the same name, or `folder` lies in a folder of
-    `paths`.
+    The results have the size of the image, and the colours of `classes`, by default those of the Segmenter `predict`.
+    For a folder in `paths`, its subfolders are kept. Files that cannot be read are reported in `refused`.
+    Raises CourseError if the classes are not known or not those of the network, two images have the same name, or
+    `folder` is a file or lies in a folder of `paths`.
     """
     paths, folder = [Path(path) for path in paths], Path(folder)
+    classes = _classes_of(predict, classes)
+    if folder.exists() and not folder.is_dir():
+        raise CourseError(f"Expected a folder for the results, got the file {folder}: choose another name.")
     targets: dict[Path, Path] = {}
     for given in paths:
         if given.is_dir() and folder.resolve().is_relative_to(given.resolve()):
@@ -83,8 +93,23 @@ def predict_files(predict: PredictFn, paths: Iterable[str | Path], folder: str |
             refused[picture] = str(error)
             continue
         labels = predict_any_size(predict, image)
-        written[picture] = [_write(target, kind, make(image, labels, opacity)) for kind, make in KINDS.items()]
+        written[picture] = [_write(target, kind, make(image, labels, classes, opacity)) for kind, make in KINDS.items()]
     return Written(written, refused)
+
+
+def _classes_of(predict: Segmenter | PredictFn, classes: Classes | None) -> Classes:
+    classes = getattr(predict, "classes", None) if classes is None else classes
+    if classes is None:
+        raise CourseError(
+            "The names and colours of the network's classes are not known: pass `classes`, or the folder of the data that "
+            "it was trained on (--data)."
+        )
+    if getattr(predict, "num_classes", None) not in (None, len(classes)):
+        raise CourseError(
+            f"Expected a network for {len(classes)} classes, got one for {predict.num_classes}: pass the classes that it "
+            "was trained on."
+        )
+    return classes
 
 
 def _write(target: Path, kind: str, pixels: np.ndarray) -> Path:

@@ -28,14 +28,14 @@ def test_by_hand():
 
 def test_perfect_is_one_disjoint_is_zero_absent_is_nan():
     label, other = square(20, 2, 8), square(20, 10, 16)
-    perfect = boundary_iou([boundary_counts(label, label)])
-    assert perfect[:2].tolist() == [1, 1] and np.isnan(perfect[2:]).all()
-    assert boundary_iou([boundary_counts(other, label)])[1] == 0
+    perfect = boundary_iou([boundary_counts(label, label, 3)])
+    assert perfect[:2].tolist() == [1, 1] and np.isnan(perfect[2])
+    assert boundary_iou([boundary_counts(other, label, 2)])[1] == 0
 
 
 def test_counts_of_frames_are_added_before_dividing():
     label, prediction = square(20, 5, 15), square(20, 6, 14)
-    one, two = boundary_counts(prediction, label), boundary_counts(label, label)
+    one, two = boundary_counts(prediction, label, 2), boundary_counts(label, label, 2)
     assert boundary_iou([one, two])[1] == (one + two)[0, 1] / (one + two)[1, 1]
 
 
@@ -55,7 +55,7 @@ def test_an_offset_of_two_pixels_costs_a_large_and_a_thin_region_alike():
     label[10:60, 90:93] = 5
     shifted = np.roll(label, 2, axis=1)
     iou = {c: np.sum((shifted == c) & (label == c)) / np.sum((shifted == c) | (label == c)) for c in (1, 5)}
-    boundary = boundary_iou([boundary_counts(shifted, label)])
+    boundary = boundary_iou([boundary_counts(shifted, label, 6)])
     assert iou[1] > 0.9 and iou[5] < 0.25
     assert boundary[1] < 0.5 and boundary[5] < 0.4
 
@@ -79,4 +79,4 @@ def test_equals_an_implementation_by_distances(seed, height, width, pixels):
 
 def test_other_sizes_are_refused():
     with pytest.raises(CourseError, match=r"label's size \(20, 20\), got \(10, 10\)"):
-        boundary_counts(square(10, 2, 4), square(20, 2, 4))
+        boundary_counts(square(10, 2, 4), square(20, 2, 4), 2)

@@ -5,29 +5,29 @@ import paddle
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
-from helpers.datasets import read_label
+from helpers.datasets import open_dataset, read_label
 from helpers.evaluation.calibration import Reliability, reliability
 
 
 class Constant(paddle.nn.Layer):
     """Predicts class 0 everywhere with the probability `confidence`."""
 
-    def __init__(self, confidence: float):
+    def __init__(self, confidence: float, classes: int = 19):
         super().__init__()
-        self.logit = float(np.log(18 * confidence / (1 - confidence)))
+        self.classes = classes
+        self.logit = float(np.log((classes - 1) * confidence / (1 - confidence)))
 
     def forward(self, x):
         n, _, height, width = x.shape
-        logits = paddle.zeros([n, 19, height, width])
+        logits = paddle.zeros([n, self.classes, height, width])
         logits[:, 0] = self.logit
         return [logits]
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return index(write_set(tmp_path_factory.mktemp("set")), "val")
+    return open_dataset(write_set(tmp_path_factory.mktemp("set"))).frames("val")
 
 
 @pytest.mark.parametrize("confidence", [0.25, 0.95])
@@ -54,3 +54,8 @@ def test_error_of_a_known_table():
 def test_without_frames():
     with pytest.raises(CourseError, match="at least one frame"):
         reliability(Constant(0.5), [])
+
+
+def test_a_network_for_other_classes(frames):
+    with pytest.raises(CourseError, match="network for the 19 classes of .*, got one for 3"):
+        reliability(Constant(0.5, classes=3), frames)

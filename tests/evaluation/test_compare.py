@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.datasets import IGNORE
 from helpers.evaluation import Evaluation, compare, scores
+
+
+NUM_CLASSES = 19
 
 
 def evaluation_of(*matrices) -> Evaluation:
@@ -71,6 +73,8 @@ def test_invalid_comparisons():
     other = Evaluation(one.stems[:5], one.frame_matrices[:5])
     with pytest.raises(CourseError, match="12 and 5 frames"):
         compare.paired_bootstrap(one, other)
+    with pytest.raises(CourseError, match="of the same classes, got 19 and 4"):
+        compare.paired_bootstrap(one, Evaluation(one.stems, one.frame_matrices[:, :4, :4]))
     with pytest.raises(CourseError, match="at least one"):
         compare.paired_bootstrap(one, one, samples=0)
     with pytest.raises(CourseError, match="same size"):

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
-from helpers.datasets import read_image, read_label
+from helpers.datasets import open_dataset, read_image, read_label
 from helpers.evaluation.corruptions import KINDS, STRENGTHS, corrupt, robustness
 
 
@@ -58,7 +57,7 @@ def test_unknown_ones_are_refused(image, kind, strength):
 
 
 def test_robustness_scores_each_network_on_the_same_corrupted_frames(tmp_path):
-    frames = index(write_set(tmp_path, size_hw=(128, 256)), "val")
+    frames = open_dataset(write_set(tmp_path, size_hw=(128, 256))).frames("val")
     truths = {read_image(frame).tobytes(): np.minimum(read_label(frame), 18) for frame in frames}
     seen = {"knows the clean frames": [], "always road": []}
 

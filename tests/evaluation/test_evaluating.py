@@ -10,23 +10,23 @@ from cityscapesscripts.helpers.labels import trainId2label
 from tiny_cityscapes import write_set
 
 from helpers import evaluation, models
-from helpers.cityscapes import CLASSES, NUM_CLASSES, index
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
-from helpers.datasets import IGNORE, read_image, read_label
+from helpers.datasets import IGNORE, open_dataset, read_image, read_label
 from helpers.evaluation import Evaluation, evaluating
 from helpers.evaluation.submission import NAME_END, submit
 
 
 def guess(image):
     """Return train ids that depend on the pixels: every class occurs, few are correct."""
-    return (image.sum(axis=2, dtype=np.int64) % NUM_CLASSES).astype(np.uint8)
+    return (image.sum(axis=2, dtype=np.int64) % 19).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
     root = write_set(tmp_path_factory.mktemp("set"), {"val": {"lindau": 14, "munster": 8}})
     # One image has only ignored pixels.
-    frames = index(root, "val")
+    frames = open_dataset(root).frames("val")
     for kind, value in (("labelTrainIds", IGNORE), ("labelIds", 0)):
         write_grey(frames[3].annotation(kind), np.full((32, 64), value, np.uint8))
     return frames
@@ -66,9 +66,9 @@ def test_equals_cityscapesscripts_on_files(frames, tmp_path):
     assert len(frames) >= 20
     matrix = np.array(expected["confMatrix"])
     assert matrix[[1, 4]].sum() > 0  # ego vehicle, static: pixels that are not scored
-    for name, iou in zip(CLASSES, mine.scores.class_iou, strict=True):
+    for name, iou in zip(CITYSCAPES.names, mine.scores.class_iou, strict=True):
         np.testing.assert_allclose(iou, expected["classScores"][name], rtol=0, atol=1e-12)
-    for name, iou in zip(evaluation.CATEGORIES, mine.scores.category_iou, strict=True):
+    for name, iou in zip(CITYSCAPES.category_names, mine.scores.category_iou, strict=True):
         np.testing.assert_allclose(iou, expected["categoryScores"][name], rtol=0, atol=1e-12)
     assert mine.scores.miou == pytest.approx(expected["averageScoreClasses"], abs=1e-12)
     assert mine.scores.category_miou == pytest.approx(expected["averageScoreCategories"], abs=1e-12)
@@ -91,7 +91,12 @@ def test_sums_the_frames_and_keeps_each(frames):
 def test_reading_ahead_is_limited(frames, monkeypatch):
     """Few images are in memory at a time, for any number of frames."""
     read, used = [], []
-    monkeypatch.setattr(evaluating, "read_image", lambda frame: read.append(frame) or np.zeros((32, 64, 3), np.uint8))
+
+    def pair(frame):
+        read.append(frame)
+        return np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8)
+
+    monkeypatch.setattr(evaluating, "read_pair", pair)
 
     def predict(image):
         used.append(len(read))
@@ -130,10 +135,19 @@ def test_save_and_load(frames, tmp_path):
     result.save(tmp_path / "scores.npz")
     again = Evaluation.load(tmp_path / "scores.npz")
     assert again.stems == result.stems and again.seconds == result.seconds
+    assert again.scores.category_miou == result.scores.category_miou > 0
+    assert again.classes.names == CITYSCAPES.names and again.classes.colours == CITYSCAPES.colours
     np.testing.assert_array_equal(again.frame_matrices, result.frame_matrices)
     (tmp_path / "other.npz").write_text(json.dumps({"no": "archive"}))
     with pytest.raises(CourseError, match="not a saved evaluation"):
         Evaluation.load(tmp_path / "other.npz")
+    data = (tmp_path / "scores.npz").read_bytes()
+    for damaged in (data[: len(data) // 2], data[:200] + bytes(200) + data[400:], b""):
+        (tmp_path / "other.npz").write_bytes(damaged)
+        with pytest.raises(CourseError, match="not a saved evaluation"):
+            Evaluation.load(tmp_path / "other.npz")
+    with pytest.raises(CourseError, match="a file name that ends in .npz, got .*scores"):
+        result.save(tmp_path / "scores")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +174,7 @@ def test_a_failing_network_ends_the_evaluation(frames):
 
 
 def test_a_damaged_frame_is_named(tmp_path):
-    frames = index(write_set(tmp_path), "val")
+    frames = open_dataset(write_set(tmp_path)).frames("val")
     frames[1].image.write_bytes(b"not an image")
     with pytest.raises(CourseError, match=frames[1].image.name):
         evaluation.evaluate(guess, frames)

@@ -8,9 +8,12 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, jaccard_score
 
 from helpers import evaluation
-from helpers.cityscapes import CLASSES, NUM_CLASSES
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
-from helpers.datasets import IGNORE
+from helpers.datasets import IGNORE, Classes
+
+
+NUM_CLASSES = 19
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def test_four_by_four_by_hand():
 def test_against_scikit_learn(random_pair):
     prediction, label = random_pair
     keep = label != IGNORE
-    matrix = evaluation.confusion_matrix(prediction, label)
+    matrix = evaluation.confusion_matrix(prediction, label, NUM_CLASSES)
     np.testing.assert_array_equal(matrix, confusion_matrix(label[keep], prediction[keep], labels=range(NUM_CLASSES)))
     scores = evaluation.scores(matrix)
     np.testing.assert_allclose(scores.class_iou, jaccard_score(label[keep], prediction[keep], average=None))
@@ -84,19 +87,30 @@ def test_precision_dice_and_frequency_weighted_iou_by_hand():
     assert scores.fw_iou == pytest.approx((6 * 5 / 7 + 4 * 4 / 5 + 4 * 3 / 4) / 14)
     assert scores.mean_acc == pytest.approx((5 / 6 + 1 + 3 / 4) / 3)
     assert scores.mean_dice == pytest.approx((10 / 12 + 8 / 9 + 6 / 7) / 3)
-    assert np.isnan(scores.category_iou).all()  # three classes have no categories
+    assert scores.category_iou.size == 0 and np.isnan(scores.category_miou)  # without names there are no categories
 
 
 def test_categories_merge_their_classes():
     """All cars are predicted as trucks: the classes score 0, the category vehicle 1."""
     matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=int)
-    matrix[CLASSES.index("car"), CLASSES.index("truck")] = 30
-    matrix[CLASSES.index("road"), CLASSES.index("sky")] = 10
-    scores = evaluation.scores(matrix)
-    by_name = dict(zip(evaluation.CATEGORIES, scores.category_iou, strict=True))
+    matrix[CITYSCAPES.index("car"), CITYSCAPES.index("truck")] = 30
+    matrix[CITYSCAPES.index("road"), CITYSCAPES.index("sky")] = 10
+    scores = evaluation.scores(matrix, CITYSCAPES)
+    by_name = dict(zip(CITYSCAPES.category_names, scores.category_iou, strict=True))
     assert by_name["vehicle"] == 1 and by_name["flat"] == 0 and by_name["sky"] == 0
     assert np.isnan(by_name["human"])
     assert scores.category_miou == pytest.approx(1 / 3) and scores.miou == 0
+
+
+def test_categories_of_other_classes_by_hand():
+    colours = ((1, 0, 0), (2, 0, 0), (3, 0, 0))
+    matrix = np.array([[5, 2, 0], [1, 4, 0], [2, 0, 6]])
+    merged = Classes(("soil", "leaf", "spot"), colours, categories=("ground", "plant", "plant"))
+    np.testing.assert_allclose(evaluation.scores(matrix, merged).category_iou, [5 / 10, 10 / 15])
+    plain = Classes(("soil", "leaf", "spot"), colours)
+    assert evaluation.scores(matrix, plain).category_iou.size == 0
+    with pytest.raises(CourseError, match="of the 3 classes, got one of 2: count it with num_classes=3"):
+        evaluation.scores(matrix[:2, :2], plain)
 
 
 @given(
@@ -138,7 +152,7 @@ def test_a_class_that_is_only_predicted_scores_zero():
 
 def test_all_ignored_counts_nothing():
     label = np.full((3, 3), IGNORE, dtype=np.uint8)
-    assert evaluation.confusion_matrix(np.zeros_like(label), label).sum() == 0
+    assert evaluation.confusion_matrix(np.zeros_like(label), label, NUM_CLASSES).sum() == 0
 
 
 @pytest.mark.parametrize(
@@ -156,18 +170,20 @@ def test_bad_input(prediction, label, sentence, dtype):
     if np.min(prediction) < 0:
         dtype = np.int64  # a byte has no sign
     with pytest.raises(CourseError, match=sentence):
-        evaluation.confusion_matrix(np.array(prediction, dtype), np.array(label, dtype))
+        evaluation.confusion_matrix(np.array(prediction, dtype), np.array(label, dtype), NUM_CLASSES)
 
 
 def test_strided_arrays_and_other_types_count_the_same(random_pair):
     prediction, label = random_pair
-    expected = evaluation.confusion_matrix(prediction, label)
+    expected = evaluation.confusion_matrix(prediction, label, NUM_CLASSES)
     wide = np.repeat(label, 2, axis=1)
-    np.testing.assert_array_equal(evaluation.confusion_matrix(prediction, wide[:, ::2]), expected)
-    np.testing.assert_array_equal(evaluation.confusion_matrix(prediction.astype(np.int64), label), expected)
-    odd = evaluation.confusion_matrix(prediction.ravel()[:-1], label.ravel()[:-1])  # 1999 pixels
+    np.testing.assert_array_equal(evaluation.confusion_matrix(prediction, wide[:, ::2], NUM_CLASSES), expected)
+    np.testing.assert_array_equal(
+        evaluation.confusion_matrix(prediction.astype(np.int64), label, NUM_CLASSES), expected
+    )
+    odd = evaluation.confusion_matrix(prediction.ravel()[:-1], label.ravel()[:-1], NUM_CLASSES)  # 1999 pixels
     assert odd.sum() == (label.ravel()[:-1] != IGNORE).sum()
 
 
 def test_a_value_out_of_range_under_an_ignored_pixel_is_harmless():
-    assert evaluation.confusion_matrix(np.array([[200, 1]]), np.array([[IGNORE, 1]]))[1, 1] == 1
+    assert evaluation.confusion_matrix(np.array([[200, 1]]), np.array([[IGNORE, 1]]), 2)[1, 1] == 1

@@ -15,6 +15,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from helpers.cpu.arrays import require_cpu
 from helpers.cpu.onednn import library
 from helpers.cpu.onednn.library import Array, MemoryDescriptor, Output, Primitive, Reorder
 
@@ -71,8 +72,11 @@ def conv2d(
     ------
     RuntimeError
         If this build of Paddle ships no oneDNN, or oneDNN rejects the shapes.
+    ValueError
+        If a tensor is not on the CPU.
     """
     library.require()
+    require_cpu(x, weight)
     stride, dilation = _pair(stride), _pair(dilation)
     if padding == "same":
         axes = zip(x.shape[2:], weight.shape[2:], stride, dilation, strict=True)

@@ -120,12 +120,14 @@ def run(
             f'Expected an export with graph="coarse" and align_corners=False, got {exported.graph!r} with '
             f"align_corners={exported.align_corners}: export {exported.folder} again."
         )
+    if exported.classes is None:
+        raise CourseError(f"{exported.folder} has no classes to draw: export the network with `classes`.")
     if engine not in CPP_ENGINES:
         raise CourseError(f"The C++ program has no engine {engine!r}: choose one of {', '.join(CPP_ENGINES)}.")
     with tempfile.TemporaryDirectory(prefix="segment-") as temporary:
         colours, labels = Path(temporary) / "colours.png", Path(temporary) / "labels.png"
         words = [CPP_ENGINES[engine], threads or usable_cores(), runs, labels]
-        printed = _run([program, *exported.files("frames"), image, colours, *words])
+        printed = _run([program, exported.folder, image, colours, *words])
         times = tuple(float(line.split()[0]) for line in printed.splitlines() if line.endswith(" ms"))
         return Segmented(np.asarray(Image.open(labels)), np.asarray(Image.open(colours)), times)
 

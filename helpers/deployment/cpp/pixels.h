@@ -1,7 +1,8 @@
-// From logits to labels, with the same arithmetic as helpers/cpu/pixels.py.
+// From bytes to the network's input, and from logits to labels, with the same arithmetic as helpers/cpu/pixels.py.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <thread>
 #include <vector>
@@ -15,6 +16,28 @@ void share(int lines, int threads, Work work) {
   work(0, lines / threads);
   for (auto& other : others) other.join();
 }
+
+// Normalise RGB bytes (height, width, 3) into `x`, (3, padded_height, padded_width); zeros at the right and bottom.
+inline void normalise(const uint8_t* bytes, int height, int width, const std::array<float, 3>& mean,
+                      const std::array<float, 3>& std, int padded_height, int padded_width, int threads,
+                      std::vector<float>& x) {
+  x.assign(static_cast<size_t>(3) * padded_height * padded_width, 0.0f);
+  for (int channel = 0; channel < 3; ++channel) {
+    float table[256];
+    for (int value = 0; value < 256; ++value) table[value] = (value / 255.0f - mean[channel]) / std[channel];
+    share(height, threads, [&](int begin, int end) {
+      for (int row = begin; row < end; ++row) {
+        float* line = x.data() + (static_cast<size_t>(channel) * padded_height + row) * padded_width;
+        const uint8_t* pixel = bytes + static_cast<size_t>(row) * width * 3 + channel;
+        for (int column = 0; column < width; ++column) line[column] = table[pixel[3 * column]];
+      }
+    });
+  }
+}
+
+struct Size {
+  int height, width;
+};
 
 // For each output sample: the two input samples to interpolate between, and the weight of the second.
 struct Neighbours {
@@ -32,12 +55,14 @@ struct Neighbours {
   }
 };
 
-// Resize logits (classes, old_height, old_width) to (height, width) by bilinear interpolation (align_corners=False),
-// and write the class with the largest logit at each pixel into `labels`. The resized logits are never stored.
-inline void largest_class(const float* logits, int classes, int old_height, int old_width, int height, int width,
-                          int threads, std::vector<uint8_t>& labels) {
+// Resize logits (classes, old) to the size `padded` by bilinear interpolation (align_corners=False), and write the
+// class with the largest logit at each pixel of the upper left part, of size `part`, into `labels`. The resized logits
+// are never stored.
+inline void largest_class(const float* logits, int classes, Size old, Size padded, Size part, int threads,
+                          std::vector<uint8_t>& labels) {
+  const int height = part.height, width = part.width;
   labels.resize(static_cast<size_t>(height) * width);
-  const Neighbours rows(old_height, height), columns(old_width, width);
+  const Neighbours rows(old.height, padded.height), columns(old.width, padded.width);
   share(height, threads, [&](int begin, int end) {
     // The input lines above and below the output line, at full width: `above`, and `step` from it to the one below.
     std::vector<float> above(classes * width), step(classes * width), highest(width);
@@ -47,8 +72,8 @@ inline void largest_class(const float* logits, int classes, int old_height, int 
       if (held != rows.low[row]) {
         held = rows.low[row];
         for (int c = 0; c < classes; ++c) {
-          const float* upper = logits + (static_cast<size_t>(c) * old_height + rows.low[row]) * old_width;
-          const float* lower = logits + (static_cast<size_t>(c) * old_height + rows.high[row]) * old_width;
+          const float* upper = logits + (static_cast<size_t>(c) * old.height + rows.low[row]) * old.width;
+          const float* lower = logits + (static_cast<size_t>(c) * old.height + rows.high[row]) * old.width;
           for (int x = 0; x < width; ++x) {
             const int left = columns.low[x], right = columns.high[x];
             const float top = upper[left] + (upper[right] - upper[left]) * columns.weight[x];
