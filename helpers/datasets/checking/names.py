@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from helpers.datasets.checking.findings import Finding
 from helpers.datasets.dataset import SPLITS, Dataset, Frame, missing_label
+from helpers.datasets.finding import find_files
 
 BATCH = 2  # the smallest one that training uses, because of batch normalisation
 
@@ -54,7 +54,7 @@ def _check_repeated(dataset: Dataset, split: str, members: Sequence[Frame]) -> l
 
 
 def _check_pairs(dataset: Dataset, split: str, members: Sequence[Frame]) -> list[Finding]:
-    labels = {(each.group, each.stem): each.image for each in _labels(dataset, split)}
+    labels = _labels(dataset, split)
     images = {(frame.group, frame.stem) for frame in members}
     missing = [frame for frame in members if not frame.label.is_file()]
     orphans = {key: path for key, path in labels.items() if key not in images}
@@ -73,7 +73,7 @@ def _check_pairs(dataset: Dataset, split: str, members: Sequence[Frame]) -> list
         text = f'is not a name that dataset.toml expects, nor are {len(orphans) - 1} others: set labels = "{pattern}"'
         return [*findings, Finding("name-pattern", text, split, next(iter(orphans.values())))]
     for frame in missing:
-        text = f"has no label {frame.label.relative_to(dataset.root)}: {_find_label(dataset, frame)}"
+        text = f"has no label {frame.label.relative_to(dataset.root)}: {_find_label(frame)}"
         findings.append(Finding("missing-label", text, split, frame.image))
     for path in orphans.values():
         text = "has no image of this name: add the image, or remove the label"
@@ -81,8 +81,14 @@ def _check_pairs(dataset: Dataset, split: str, members: Sequence[Frame]) -> list
     return findings
 
 
-def _labels(dataset: Dataset, split: str) -> list[Frame]:
-    return replace(dataset, images=dataset.labels).list_frames(split)
+def _labels(dataset: Dataset, split: str) -> dict[tuple[str, str], Path]:
+    """Return the files that look like labels of a split, by group and stem."""
+    folder = dict(dataset.splits).get(split)
+    if folder is None:
+        return {}
+    return {
+        (group, stem): path for group, stem, path in find_files(dataset.root, dataset.labels.replace("{split}", folder))
+    }
 
 
 def _pattern(dataset: Dataset, missing: list[Frame], orphans: dict[tuple[str, str], Path]) -> str | None:
@@ -98,12 +104,12 @@ def _pattern(dataset: Dataset, missing: list[Frame], orphans: dict[tuple[str, st
     return None
 
 
-def _find_label(dataset: Dataset, frame: Frame) -> str:
+def _find_label(frame: Frame) -> str:
     folder = frame.label.parent
     others = [path.name for path in folder.iterdir() if path.stem == frame.label.stem] if folder.is_dir() else []
     if others:
         return f"save {sorted(others)[0]} in its folder as {frame.label.name}"
-    return missing_label(dataset)
+    return missing_label(frame)
 
 
 def _check_groups(frames: dict[str, list[Frame]]) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import cv2
@@ -27,7 +28,7 @@ _LEGEND = 40  # classes; more would need more room than the images
 
 
 def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) -> Figure:
-    """Return a figure of up to `frames` frames; half of the panels at most show findings if other frames exist.
+    """Return a figure of up to `frames` frames; a third of them have no findings, for comparison, if there are any.
 
     Raise CourseError if `frames` is less than 1.
     """
@@ -38,7 +39,7 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
     columns = max(1, min(_COLUMNS, len(chosen)))
     images = [_panel(frame) for frame, _ in chosen]
     aspect = max((image.shape[0] / image.shape[1] for image in images), default=0.5)
-    height = rows * (_PANEL * min(aspect, 1.5) + 0.75)
+    height = rows * (_PANEL * min(aspect, 1.5) + 0.55)
     legend = _legend(dataset)
     figure = Figure((_COLUMNS * _PANEL, height + 1.0 + 0.22 * -(-len(legend) // 8)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
@@ -57,21 +58,21 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
 
 
 def _choose(dataset: Dataset, findings: Sequence[Finding], most: int) -> list[tuple[Frame, list[Finding]]]:
-    """Return frames with their findings: first one frame of each kind, then others; the rest without findings."""
+    """Return at most `most` frames with their findings: one for each kind, further ones, then frames without any."""
     frames = [frame for split in SPLITS for frame in dataset.list_frames(split)]
-    owner = {path: frame for frame in frames for path in (frame.image, frame.label)}
+    owner = {path: index for index, frame in enumerate(frames) for path in (frame.image, frame.label)}
     found: dict[int, list[Finding]] = {}
-    number = {id(frame): index for index, frame in enumerate(frames)}
     order: list[tuple[int, int]] = []  # how often the kind came before, frame
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     for each in findings:
-        for path in (each.path, each.other):
-            if path not in owner:
-                continue
-            index = number[id(owner[path])]
+        if each.path is not None and each.path.is_dir():  # a mistake in all labels
+            concerned = [index for index, frame in enumerate(frames) if frame.label.is_file()]
+        else:
+            concerned = [owner[path] for path in (each.path, each.other) if path in owner]
+        for index in concerned:
             found.setdefault(index, []).append(each)
-            order.append((seen.get(each.kind, 0), index))
-        seen[each.kind] = seen.get(each.kind, 0) + 1
+            order.append((seen[each.kind], index))
+        seen[each.kind] += 1
     faulty = list(dict.fromkeys(index for _, index in sorted(order, key=lambda item: item[0])))
     sound = [index for index in range(len(frames)) if index not in found]
     kept = faulty[: max(most - len(sound), -(-most * 2 // 3))]
@@ -91,8 +92,9 @@ def _panel(frame: Frame) -> np.ndarray:
         return np.full((240, 320, 3), 225, dtype=np.uint8) if image is None else image
     classes = frame.dataset.classes
     colours = classes.colorize(classes.lookup[values])
-    colours[~classes.valid[values]] = UNKNOWN
-    opacity = np.where((classes.lookup[values] == IGNORE) & classes.valid[values], 0.0, _OPACITY)[..., None]
+    unknown = ~classes.valid[values]
+    colours[unknown] = UNKNOWN
+    opacity = np.where(unknown, 1.0, np.where(classes.lookup[values] == IGNORE, 0.0, _OPACITY))[..., None]
     if image is None:
         return colours
     if image.shape[:2] != values.shape:  # both at once would suggest that they fit

@@ -38,9 +38,8 @@ def check_values(dataset: Dataset, frames: Sequence[Frame], facts: Sequence[Fact
         kind, text = explanation
         folder = dataset.labels.split("{")[0].rstrip("/")
         return [*findings, Finding(kind, text, path=dataset.root / folder)], True
-    for frame, each in sharp:
-        findings += _unknown(frame, each)
-    return findings + _some_binary(dataset, sharp), False
+    unknown = [finding for frame, each in sharp for finding in _unknown(frame, each)]
+    return [*findings, *unknown, *_some_binary(dataset, sharp)], len(unknown) > len(sharp) / 2
 
 
 def _explain(dataset: Dataset, seen: set[int]) -> tuple[str, str] | None:
