@@ -68,6 +68,7 @@ def import_data(
     images: str | Path | None = None,
     labels: str | Path | None = None,
     kind: str = "auto",
+    separator: str | None = None,
     classes: str | Path | Classes | Sequence[str] | None = None,
     ignore: Iterable[str | int] | str | int | None = None,
     background: str | None = None,
@@ -94,6 +95,8 @@ def import_data(
         Folders of the images and labels, if they are not found in the source.
     kind : str
         Format of the source: "auto", or one of `finding.FORMATS`.
+    separator : str, optional
+        Between image and label in list files; by default white space, a comma or a semicolon.
     classes : path, Classes or sequence of str, optional
         The classes: names, and colours or values in masks. By default a table in the source, or what its labels hold.
     ignore : str or int, or several, optional
@@ -127,6 +130,7 @@ def import_data(
         "images": _text(images),
         "labels": _text(labels),
         "kind": kind,
+        "separator": separator,
         "classes": _text(classes),
         "ignore": None if ignore is None else list(ignore),
         "background": background,
@@ -141,7 +145,7 @@ def import_data(
     }
     if not dry_run and already_done(root, arguments):
         return _earlier(root)
-    opened = open_source(source, _path(images), _path(labels), kind)
+    opened = open_source(source, _path(images), _path(labels), kind, separator)
     table = classes if classes is not None else opened.classes or find_table(source)
     rules = Rules(
         tuple(read_table(table)) if table is not None else None,
@@ -257,12 +261,13 @@ def _remarks(seen: Sequence[Seen]) -> list[str]:
 
 
 def _nothing(source: Path, kind: str, skipped: Sequence[Skipped]) -> str:
-    if skipped:
+    if skipped and kind != "masks":
         file, reason = skipped[0]
-        return f"No usable frame in {source} ({kind}): {file} {reason}; {len(skipped)} files were skipped."
+        return f"No usable frame in {source} ({kind}), {len(skipped)} skipped: {file} {reason}."
+    first = f" ({skipped[0].file} {skipped[0].reason})" if skipped else ""
     return (
-        f"No images with labels in {source}: expected LabelMe or COCO files, or two folders such as images/ and masks/ "
-        "with equal names in them, so pass the folder above both, or --images and --labels."
+        f"No images with labels in {source}{first}: expected LabelMe or COCO files, or two folders such as images/ "
+        "and masks/ with equal names in them, so pass the folder above both, or --images and --labels."
     )
 
 

@@ -11,10 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from helpers.common.errors import CourseError
-from helpers.datasets.dataset import IMAGE_SUFFIXES
-
-IMAGES = tuple(f".{suffix}" for suffix in (*IMAGE_SUFFIXES, "mpo", "heic", "heif"))
+from helpers.datasets.pictures import SUFFIXES, UNREADABLE
 
 
 class Unusable(Exception):
@@ -115,7 +112,7 @@ def walk(root: Path) -> Iterator[Path]:
 
 def is_image(path: Path) -> bool:
     """Return whether the suffix is one of an image, in any case."""
-    return path.suffix.lower() in IMAGES
+    return path.suffix.lower() in (*SUFFIXES, *UNREADABLE)
 
 
 def load_json(path: Path) -> Any:
@@ -130,7 +127,6 @@ def load_json(path: Path) -> Any:
         raise Unusable(f"is not valid JSON: {error}") from error
 
 
-def require(condition: bool, sentence: str) -> None:
-    """Raise CourseError with `sentence` unless the condition holds."""
-    if not condition:
-        raise CourseError(sentence)
+def clean_name(name: str) -> str:
+    """Return the name of a class on one line, without surrounding space."""
+    return " ".join(name.split())

@@ -16,6 +16,7 @@ from helpers.datasets.importing.items import (
     Skipped,
     Source,
     Unusable,
+    clean_name,
     is_image,
     load_json,
     walk,
@@ -41,7 +42,7 @@ class LabelMe:
         for shape in self.shapes:
             flags = shape.get("flags")
             ignored = isinstance(flags, dict) and any(flags.get(name) is True for name in IGNORED_FLAGS)
-            key = IGNORED if ignored else Key(name=shape["label"].strip())
+            key = IGNORED if ignored else Key(name=clean_name(shape["label"]))
             position = keys.setdefault(key, len(keys))
             canvas.add(shape.get("shape_type") or "polygon", shape.get("points"), position, shape.get("mask"))
         return Drawn(tuple(keys), canvas.pixels, canvas.notes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.datasets.classes import IGNORE, MOST, Classes
@@ -127,7 +126,7 @@ def _of_masks(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, 
         sum(each.pixels for key, each in found.items() if part(key) in rows)
         for part, rows in ((_colour, by_colour), (lambda key: key.value, by_value))
     ]
-    coloured = all(key.value is None for key in found) or (by_colour and explained[0] > explained[1])
+    coloured = all(key.value is None for key in found) or (by_colour and explained[0] >= explained[1])
     part, rows = (_colour, by_colour) if coloured else (lambda key: key.value, by_value)
     if not rows:
         raise CourseError(f"The masks are coloured, but {rules.table_name} has no colours: add red, green and blue.")
@@ -209,7 +208,7 @@ def _colour(key: Key) -> tuple[int, int, int]:
 
 
 def _usually_ignored(key: Key) -> bool:
-    return key.value == IGNORE or (key.value is None and key.colour == VOC_BORDER)
+    return key.value == IGNORE or key.colour == VOC_BORDER
 
 
 def _wanted(ignore: Iterable[str] | None) -> tuple[set[str], set[int], set[tuple[int, ...]]]:
@@ -268,9 +267,9 @@ def _check_count(rows: Sequence[Row], found, rules: Rules) -> None:
     file = next(iter(found.values())).file if found else ""
     if len(rows) > MOST:
         raise CourseError(
-            f"Found {len(rows)} classes, in {Path(file).name} and others, but 8-bit labels hold {MOST}: "
-            "coloured masks with smoothed edges or JPEG have such numbers, so export them again, or pass the classes as "
-            "--classes, with --unknown ignore."
+            f"Found {len(rows)} classes, in {file} and others, but 8-bit labels hold {MOST}: "
+            "coloured masks with smoothed edges or JPEG have such numbers, so export them again, or pass the classes "
+            "as --classes, with --unknown ignore."
         )
     if len(rows) < 2:
         what = f"only one class, {rows[0].name}" if rows else "no class"

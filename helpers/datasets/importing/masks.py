@@ -11,8 +11,9 @@ from PIL import Image
 
 from helpers.datasets.importing.items import Drawn, Key, Unusable
 
+FORMATS = ("PNG", "BMP", "TIFF", "GIF", "PPM", "WEBP", "JPEG")
 MOST_COLOURS = 1024  # in one mask; more are a photograph, JPEG, or smoothed edges
-_TRANSPOSE = {  # EXIF orientation -> how to turn stored pixels upright
+TRANSPOSE = {  # EXIF orientation -> how to turn stored pixels upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -33,11 +34,11 @@ class Mask:
         """Read the mask; one drawn on the pixels as stored in the file is turned upright like its image."""
         picture = _open(self.file)
         notes = ()
-        own = _orientation(picture)
-        if own in _TRANSPOSE:
-            picture = picture.transpose(_TRANSPOSE[own])
-        elif picture.size != (width, height) and orientation in _TRANSPOSE and picture.size == (height, width):
-            picture = picture.transpose(_TRANSPOSE[orientation])
+        own = orientation_of(picture)
+        if own in TRANSPOSE:
+            picture = picture.transpose(TRANSPOSE[own])
+        elif picture.size != (width, height) and orientation in TRANSPOSE and picture.size == (height, width):
+            picture = picture.transpose(TRANSPOSE[orientation])
             notes = ("mask turned upright like its image",)
         if picture.size != (width, height):
             raise Unusable(
@@ -49,23 +50,24 @@ class Mask:
 
 def _open(path: Path) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")
         try:
-            picture = Image.open(path)
+            picture = Image.open(path, formats=FORMATS)
             picture.load()
         except Image.UnidentifiedImageError:
             raise Unusable("is not an image that can be read: export it as PNG") from None
         except Image.DecompressionBombError:
             raise Unusable("has too many pixels: shrink it") from None
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
+        except Exception as error:  # see `read_picture`
             raise Unusable(f"is damaged or cannot be read ({error}): export or copy it again") from error
     return picture
 
 
-def _orientation(picture: Image.Image) -> int:
+def orientation_of(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1, upright, without one or if the metadata are damaged."""
     try:
         return picture.getexif().get(0x0112, 1)
-    except (OSError, SyntaxError, ValueError):
+    except Exception:  # Pillow's readers raise almost everything, from struct.error to KeyError
         return 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ import numpy as np
 from PIL import Image
 
 from helpers.common.errors import CourseError
+from helpers.common.os_errors import readable
 from helpers.common.parallel import in_processes
-from helpers.datasets.importing.items import Drawn, Item, Key, Skipped, Unusable
+from helpers.datasets.importing.items import Item, Key, Skipped, Unusable
 from helpers.datasets.importing.mapping import Found
+from helpers.datasets.importing.masks import TRANSPOSE, orientation_of
 from helpers.datasets.pictures import read_picture
 
 _PLAIN = {"PNG": ("L", "RGB", "P"), "JPEG": ("L", "RGB")}
@@ -25,6 +28,7 @@ class Seen:
 
     item: Item
     pixels: dict[Key, int]
+    size: tuple[int, int]  # height, width
     orientation: int
     plain: bool
     notes: tuple[str, ...] = ()
@@ -56,47 +60,37 @@ def look_at(numbered: Sequence[tuple[int, Item]]) -> list[tuple[int, Seen | Skip
     return [(place, _look_at(item)) for place, item in numbered]
 
 
-def draw(item: Item, orientation: int, height: int, width: int) -> Drawn:
-    """Draw the label of an item. Raise Unusable, also for a damaged label."""
-    return item.label.draw(height, width, orientation)
-
-
 def _look_at(item: Item) -> Seen | Skipped:
     try:
         str(item.file).encode("utf-8")
     except UnicodeEncodeError:
-        return Skipped(_printable(item), "has a name that is not UTF-8: rename it")
+        return Skipped(readable(item.file), "has a name that is not UTF-8: rename it")
     try:
         image = read_picture(item.image, str(item.file))
         orientation, plain = _kind(item)
     except CourseError as error:
         return Skipped(str(item.file), str(error).removeprefix(f"{item.file} ").rstrip("."))
     if item.label is None:
-        return Seen(item, {}, orientation, plain)
+        return Seen(item, {}, image.shape[:2], orientation, plain)
     try:
-        drawn = draw(item, orientation, *image.shape[:2])
+        drawn = item.label.draw(*image.shape[:2], orientation)
     except Unusable as error:
         return Skipped(str(item.label.file), str(error))
     counts = np.bincount(drawn.pixels.ravel(), minlength=len(drawn.keys))
     pixels = {key: int(number) for key, number in zip(drawn.keys, counts, strict=True) if number}
-    return Seen(item, pixels, orientation, plain, drawn.notes)
+    return Seen(item, pixels, image.shape[:2], orientation, plain, drawn.notes)
 
 
 def _kind(item: Item) -> tuple[int, bool]:
     """Return the EXIF orientation, and whether the file can be copied: 8-bit PNG or JPEG that needs no turning."""
     source = io.BytesIO(item.image) if isinstance(item.image, bytes) else item.image
-    with Image.open(source) as picture:
-        try:
-            orientation = picture.getexif().get(0x0112, 1)
-        except (OSError, SyntaxError, ValueError):
-            orientation = 1
-        plain = picture.mode in _PLAIN.get(picture.format, ()) and "transparency" not in picture.info
-        return orientation, plain and orientation in (0, 1) and isinstance(item.image, Path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(source) as picture:  # `read_picture` has accepted its format
+            orientation = orientation_of(picture)
+            plain = picture.mode in _PLAIN.get(picture.format, ()) and "transparency" not in picture.info
+            return orientation, plain and orientation not in TRANSPOSE and isinstance(item.image, Path)
 
 
 def _place(pair):
     return pair[0]
-
-
-def _printable(item: Item) -> str:
-    return str(item.file).encode("utf-8", "backslashreplace").decode()

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from helpers.common.errors import CourseError
-from helpers.common.files import read_json, write_json
+from helpers.common.files import read_json, write_bytes, write_json, write_text
+from helpers.common.locks import locked
+from helpers.common.os_errors import as_course_error
 from helpers.common.parallel import in_processes
 from helpers.datasets.classes import IGNORE
 from helpers.datasets.dataset import COMMAND, DESCRIPTION, UNFINISHED, Dataset
 from helpers.datasets.importing.items import Key
-from helpers.datasets.importing.survey import Seen, draw
-from helpers.datasets.pictures import read_picture
+from helpers.datasets.importing.survey import Seen
+from helpers.datasets.pictures import encode_picture, read_picture
 
 REPORT = "import.json"
 _PLAN = "plan"  # file in the staging folder: digest of what is to be written
@@ -51,7 +52,7 @@ def already_done(root: Path, arguments: dict) -> bool:
     if not content:
         return False
     if UNFINISHED in content:
-        if _arguments_of(root / UNFINISHED / _PLAN) == arguments:
+        if content == [UNFINISHED] or _arguments_of(root / UNFINISHED / _PLAN) == arguments:
             return False
         command = root / UNFINISHED / COMMAND
         text = command.read_text(encoding="utf-8", errors="replace").strip() if command.is_file() else "another command"
@@ -103,15 +104,16 @@ def write(
     root = dataset.root
     staging = root / UNFINISHED
     try:
-        _stage(root, jobs, train_ids, dataset, report["arguments"], command)
-        make = partial(_write_frames, root, train_ids, link)
-        for _ in in_processes(make, jobs, workers=workers, desc="writing"):
-            pass
-        write_json(root / REPORT, report)
-        dataset.save()
-        shutil.rmtree(staging)
+        with locked(staging, "pass another folder as --to", root):
+            _stage(root, jobs, train_ids, dataset, report["arguments"], command)
+            make = partial(_write_frames, root, train_ids, link)
+            for _ in in_processes(make, jobs, workers=workers, desc="writing"):
+                pass
+            write_json(root / REPORT, report)
+            dataset.save()
+            shutil.rmtree(staging)
     except OSError as error:
-        raise CourseError(_sentence(error, root)) from error
+        raise as_course_error(error, root) from error
     finally:
         _clean_up(root, staging)
 
@@ -127,14 +129,12 @@ def _stage(root: Path, jobs, train_ids, dataset: Dataset, arguments: dict, comma
         digest.update(f"{job.image}\0{job.label}\0".encode())
     digest.update(repr(sorted(train_ids.items(), key=str)).encode())
     plan = {"arguments": arguments, "digest": digest.hexdigest()}
-    if staging.is_dir() and (not (staging / _PLAN).is_file() or read_json(staging / _PLAN) != plan):
+    if not (staging / _PLAN).is_file() or read_json(staging / _PLAN) != plan:
         for name in _WRITTEN:
             shutil.rmtree(root / name, ignore_errors=True)
-    staging.mkdir(parents=True, exist_ok=True)
-    for left in staging.iterdir():
-        if left.name not in (COMMAND, _PLAN):
-            left.unlink()
-    (staging / COMMAND).write_text(command + "\n", encoding="utf-8")
+    for left in list(root.rglob(".*.tmp")):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    write_text(staging / COMMAND, command + "\n")
     write_json(staging / _PLAN, plan)
 
 
@@ -142,18 +142,17 @@ def _write_frames(root: Path, train_ids: dict[Key, int], link: bool, jobs: Seque
     for job in jobs:
         image, label = root / job.image, root / job.label
         if not image.is_file():
-            _write_image(root, job, image, link)
+            _write_image(job, image, link)
         if job.label and not label.is_file():
-            pixels = read_picture(job.seen.item.image, str(job.seen.item.file))
-            drawn = draw(job.seen.item, job.seen.orientation, *pixels.shape[:2])
+            drawn = job.seen.item.label.draw(*job.seen.size, job.seen.orientation)
             table = np.array([train_ids.get(key, IGNORE) for key in drawn.keys], dtype=np.uint8)
-            _place(root, label, _png(table[drawn.pixels]))
+            write_bytes(label, encode_picture(table[drawn.pixels]))
 
 
-def _write_image(root: Path, job: Job, target: Path, link: bool) -> None:
+def _write_image(job: Job, target: Path, link: bool) -> None:
     source = job.seen.item.image
     if not job.seen.plain:
-        _place(root, target, _png(read_picture(source, str(job.seen.item.file))))
+        write_bytes(target, encode_picture(read_picture(source, str(job.seen.item.file))))
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     if link:
@@ -163,24 +162,7 @@ def _write_image(root: Path, job: Job, target: Path, link: bool) -> None:
         except OSError as error:
             if error.errno in _FULL:
                 raise
-    _place(root, target, source.read_bytes())
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    done, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
-    assert done
-    return data.tobytes()
-
-
-def _place(root: Path, target: Path, data: bytes) -> None:
-    """Write a file in the staging folder and rename it, so that an existing file is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = root / UNFINISHED / f"{os.getpid()}.tmp"
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_bytes(target, source.read_bytes())
 
 
 def _arguments_of(path: Path) -> dict | None:
@@ -192,23 +174,6 @@ def _arguments_of(path: Path) -> dict | None:
 
 
 def _clean_up(root: Path, staging: Path) -> None:
-    """After a failure, remove partial files, and the target if nothing was written into it."""
-    if not staging.is_dir():
-        return
-    for left in staging.iterdir():
-        if left.name not in (COMMAND, _PLAN):
-            left.unlink(missing_ok=True)
-    if list(root.iterdir()) == [staging]:
+    """After a failure, remove the target if nothing was written into it."""
+    if staging.is_dir() and list(root.iterdir()) == [staging]:
         shutil.rmtree(root)
-
-
-def _sentence(error: OSError, root: Path) -> str:
-    at = error.filename or root
-    if error.errno in _FULL:
-        return (
-            f"The disk of {root} is full, at {at}: free some space and run the same command again, it resumes where it "
-            "stopped."
-        )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return f"{at} cannot be written ({error.strerror}): pass a folder with write permission as --to."
-    return f"{at} cannot be read or written ({error.strerror or error}): fix this and run the same command again."
