@@ -106,6 +106,9 @@ def _check(classes: Classes) -> None:
         )
     if count > MOST:
         raise CourseError(f"Expected at most {MOST} classes, since labels are 8-bit, got {count}: merge some.")
+    for name in (*names, *classes.categories):
+        if not name.strip() or len(name.splitlines()) != 1:
+            raise CourseError(f"Expected a line of text as the name of each class and category, got {name!r}.")
     for what, given in (("colours", classes.colours), ("values", classes.values)):
         if len(given) != count:
             raise CourseError(f"Expected {what} for all {count} classes, got {len(given)}: add the missing ones.")

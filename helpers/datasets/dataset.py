@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import sys
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
+from helpers.datasets import description
 from helpers.datasets.classes import Classes
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from helpers.datasets.description import SPLITS
+from helpers.datasets.finding import IMAGE_SUFFIXES, example_file, find_files  # noqa: F401
 
 DESCRIPTION = "dataset.toml"
-SPLITS = ("train", "val", "test")
 UNFINISHED = ".unfinished"  # folder in the root while a command writes the data set
 COMMAND = "command"  # file in that folder: the command to run again
-IMAGE_SUFFIXES = ("png", "jpg", "jpeg", "jfif", "bmp", "webp", "tif", "tiff", "ppm", "pgm", "gif")
 CITYSCAPES = Path(__file__).with_name("cityscapes.toml")  # for folders in its layout without a description
-_KEYS = ("name", "images", "labels", "splits", "ignore", "classes", "groups", "annotations")
-_CLASS_KEYS = ("name", "color", "value", "category")
 
 
 @dataclass(frozen=True)
@@ -93,9 +82,10 @@ class Dataset:
         folder = dict(self.splits).get(split)
         if folder is None:
             return []
-        parts = self.images.replace("{split}", folder).split("/")
-        found = sorted((each.get("group", ""), each["stem"], path) for path, each in _find(self.root, parts, {}))
-        return [Frame(self, split, group, stem, path) for group, stem, path in found]
+        found = sorted(find_files(self.root, self.images.replace("{split}", folder)))
+        frames = [Frame(self, split, group, stem, path) for group, stem, path in found]
+        labels = {frame.label for frame in frames}  # they look like images if they lie next to them
+        return [frame for frame in frames if frame.image not in labels]
 
     def frames(self, split: str) -> list[Frame]:
         """Return the frames of a split, sorted by group and stem; labels are matched by stem, never by position.
@@ -108,19 +98,33 @@ class Dataset:
         check_finished(self.root)
         frames = self.list_frames(split)
         if not frames:
-            expected = self.images.format(split=dict(self.splits).get(split, split), group="<group>", stem="<stem>")
-            raise CourseError(f"No {split} frames in {self.root}: expected images like {expected}.")
+            raise CourseError(self._no_frames(split))
         for stem, count in Counter(frame.stem for frame in frames).items():
             if count > 1:
                 paths = " and ".join(str(each.image.relative_to(self.root)) for each in frames if each.stem == stem)
                 raise CourseError(f"The stem {stem} occurs in {paths}: rename one, stems must be unique in a split.")
+        for frame in frames:
+            if frame.image.is_symlink() and not frame.image.exists():
+                raise CourseError(f"{frame.image} is a link to a missing file: restore that file or remove the link.")
         unlabelled = [] if split == "test" else [frame for frame in frames if not frame.label.is_file()]
         if unlabelled:
             raise CourseError(
                 f"{unlabelled[0].image} has no label {unlabelled[0].label.relative_to(self.root)} (missing for "
-                f"{len(unlabelled)} of {len(frames)} {split} frames): {missing_label(self)}."
+                f"{len(unlabelled)} of {len(frames)} {split} frames): {missing_label(unlabelled[0])}."
             )
         return frames
+
+    def _no_frames(self, split: str) -> str:
+        folder = dict(self.splits).get(split)
+        if folder is None:
+            known = ", ".join(name for name, _ in self.splits)
+            return f"{self.name} has no {split} frames, only {known}: add the split to {self.root / DESCRIPTION}."
+        other = example_file(self.root, self.images.replace("{split}", folder))
+        found = f", found {other.relative_to(self.root)}" if other else ""
+        expected = self.images.format(split=folder, group="<group>", stem="<stem>")
+        return (
+            f"No {split} frames in {self.root}: expected images like {expected}{found}; correct the names or folders."
+        )
 
     def existing_splits(self) -> list[str]:
         """Return the splits that have frames; your own data may have no test split."""
@@ -128,23 +132,7 @@ class Dataset:
 
     def to_toml(self) -> str:
         """Return the description of this data set, as `open_dataset` reads it."""
-        lines = [
-            f"name = {_quoted(self.name)}",
-            f"images = {_quoted(self.images)}",
-            f"labels = {_quoted(self.labels)}",
-            f"ignore = {list(self.classes.ignored)}  # values of pixels that belong to no class",
-            "splits = { " + ", ".join(f"{split} = {_quoted(folder)}" for split, folder in self.splits) + " }",
-        ]
-        for position, name in enumerate(self.classes.names):
-            lines += ["", "[[classes]]", f"name = {_quoted(name)}", f"color = {list(self.classes.colours[position])}"]
-            if self.classes.values[position] != position:
-                lines.append(f"value = {self.classes.values[position]}")
-            if self.classes.categories:
-                lines.append(f"category = {_quoted(self.classes.categories[position])}")
-        for title, rows in (("groups", self.classes.groups), ("annotations", self.annotations)):
-            if rows:
-                lines += ["", f"[{title}]", *(f"{_quoted(key)} = {_value(value)}" for key, value in rows)]
-        return "\n".join(lines) + "\n"
+        return description.describe(self)
 
     def save(self) -> Path:
         """Write the description to `dataset.toml` in the root and return its path."""
@@ -158,7 +146,7 @@ def open_dataset(root: str | Path) -> Dataset:
     Raise CourseError if it does not exist, has neither, its description is invalid, or it is incomplete because the
     command that writes it was interrupted.
     """
-    root = Path(root).expanduser()
+    root = expand(root)
     if not root.is_dir():
         raise CourseError(
             f"No data at {root}: set DATA_ROOT or $CITYSCAPES_DATASET to a folder that contains {DESCRIPTION}, or "
@@ -186,13 +174,11 @@ def find_dataset(data_root: str | Path, default: Path) -> Dataset:
 def read_description(path: Path, root: Path) -> Dataset:
     """Read a description of the data set in `root`. Raise CourseError if it is not valid, with the key."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CourseError(f"{path} is not valid TOML ({error}): correct it.") from error
-    try:
-        return _parse(content, root)
+        return Dataset(root=root, **description.parse(path.read_text(encoding="utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{path} is not a text file in UTF-8 ({error}): save it as UTF-8.") from error
     except CourseError as error:
-        raise CourseError(f"{path}: {error}") from None
+        raise CourseError(f"{path}: {error}") from error
 
 
 def check_finished(root: Path) -> None:
@@ -204,139 +190,22 @@ def check_finished(root: Path) -> None:
     raise CourseError(f"{root} is incomplete, because writing it was interrupted: run {again} again to resume.")
 
 
-def missing_label(dataset: Dataset) -> str:
-    """Return what to do about a missing label."""
-    if "labelIds" in dict(dataset.annotations):
-        return f"run `python -m helpers.cityscapes prepare {dataset.root}` to create the missing labels"
+def missing_label(frame: Frame) -> str:
+    """Return what to do about the missing label of a frame."""
+    label = frame.label
+    if label.is_symlink():
+        return "it is a link to a missing file, so restore that file or remove link and image"
+    other = next((path for path in label.parent.glob("*") if path.name.lower() == label.name.lower()), None)
+    if other is not None:
+        return f"rename {other.name}, which differs in case"
+    if "labelIds" in dict(frame.dataset.annotations):
+        return f"run `python -m helpers.cityscapes prepare {frame.dataset.root}` to create the missing labels"
     return "add the label or remove the image"
 
 
-def _parse(content: dict[str, Any], root: Path) -> Dataset:
-    for key in content:
-        if key not in _KEYS:
-            raise CourseError(f"Unknown key {key!r}: known keys are {', '.join(_KEYS)}.")
-    for key in ("name", "images", "labels", "classes"):
-        if key not in content:
-            raise CourseError(f"Missing key {key!r}: add it.")
-    rows = content["classes"]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise CourseError(f"Expected [[classes]] tables with name and color, got {rows!r}.")
-    for position, row in enumerate(rows):
-        for key in row:
-            if key not in _CLASS_KEYS:
-                raise CourseError(f"Unknown key {key!r} in class {position}: known keys are {', '.join(_CLASS_KEYS)}.")
-        for key in ("name", "color"):
-            if key not in row:
-                raise CourseError(f"Class {position} has no {key!r}: add it.")
-    ignored = content.get("ignore", 255)
-    splits = content.get("splits", {split: split for split in SPLITS})
-    if isinstance(splits, list):
-        splits = {split: split for split in splits}
-    groups = content.get("groups", {})
-    annotations = content.get("annotations", {})
-    for key, table in (("splits", splits), ("groups", groups), ("annotations", annotations)):
-        if not isinstance(table, dict):
-            raise CourseError(f"Expected a table for {key!r}, got {table!r}.")
-    for split in splits:
-        if split not in SPLITS:
-            raise CourseError(f"Unknown split {split!r}: choose from {', '.join(SPLITS)}.")
-    patterns = {"images": content["images"], "labels": content["labels"], **annotations}
-    for key, pattern in patterns.items():
-        _check_pattern(key, pattern)
-    return Dataset(
-        root=root,
-        name=_text("name", content["name"]),
-        classes=Classes(
-            names=tuple(_text("name", row["name"]) for row in rows),
-            colours=tuple(_integers("color", row["color"]) for row in rows),
-            values=tuple(_integer("value", row.get("value", position)) for position, row in enumerate(rows)),
-            ignored=_integers("ignore", ignored if isinstance(ignored, list) else [ignored]),
-            categories=tuple(_text("category", row["category"]) for row in rows if "category" in row),
-            groups=tuple((name, tuple(_text(name, each) for each in members)) for name, members in groups.items()),
-        ),
-        images=content["images"],
-        labels=content["labels"],
-        splits=tuple((split, _text("splits", folder)) for split, folder in splits.items()),
-        annotations=tuple(annotations.items()),
-    )
-
-
-def _check_pattern(key: str, pattern: Any) -> None:
-    text = _text(key, pattern)
-    rest = re.sub(r"\{(split|group|stem)\}", "", text)
-    last = text.rsplit("/", 1)[-1]
-    if (
-        "{stem}" not in last
-        or text.count("{stem}") != 1
-        or text.count("{group}") > 1
-        or set("{}*") & set(rest.removesuffix(".*") if key == "images" else rest)
-    ):
-        raise CourseError(
-            f'Expected a path for {key!r} such as "{key}/{{split}}/{{group}}/{{stem}}.png", got {text!r}: use the '
-            "placeholders {split}, {group} and {stem}, the last one in the file name."
-        )
-    if text.startswith("/") or ".." in text.split("/"):
-        raise CourseError(f"Expected a path below the data set's folder for {key!r}, got {text!r}.")
-
-
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise CourseError(f"Expected text for {key!r}, got {value!r}.")
-    return value
-
-
-def _integer(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise CourseError(f"Expected a whole number for {key!r}, got {value!r}.")
-    return value
-
-
-def _integers(key: str, value: Any) -> tuple[int, ...]:
-    if not isinstance(value, list):
-        raise CourseError(f"Expected a list of whole numbers for {key!r}, got {value!r}.")
-    return tuple(_integer(key, each) for each in value)
-
-
-def _find(folder: Path, parts: list[str], fields: dict[str, str]) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Yield the files that match the parts of a path, with the values of their placeholders.
-
-    Hidden files are ignored, as macOS leaves ones called ._name.png. Suffixes match in any case: cameras write .PNG.
-    """
-    part, rest = parts[0], parts[1:]
-    if rest and "{" not in part:
-        yield from _find(folder / part, rest, fields)
-        return
+def expand(path: str | Path) -> Path:
+    """Replace ~ by the home folder, unless there is none."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    expression = _expression(part, fields)
-    for entry in entries:
-        match = None if entry.name.startswith(".") else expression.fullmatch(entry.name)
-        if match is None or entry.is_dir() != bool(rest):
-            continue
-        found = {**fields, **match.groupdict()}
-        if rest:
-            yield from _find(folder / entry.name, rest, found)
-        else:
-            yield folder / entry.name, found
-
-
-def _expression(part: str, fields: dict[str, str]) -> re.Pattern:
-    """Return the pattern of a folder or file name; its suffix matches in any case."""
-    name, dot, suffix = part.rpartition(".") if "." in part else (part, "", "")
-    text = re.escape(name)
-    for placeholder in ("group", "stem"):
-        known = fields.get(placeholder)
-        value = f"(?P<{placeholder}>.+)" if known is None else re.escape(known)
-        text = text.replace(re.escape("{" + placeholder + "}"), value)
-    suffixes = "|".join(IMAGE_SUFFIXES) if suffix == "*" else re.escape(suffix)
-    return re.compile(f"{text}{re.escape(dot)}(?i:{suffixes})")
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # a TOML string escapes like JSON
-
-
-def _value(value: str | tuple[str, ...]) -> str:
-    return _quoted(value) if isinstance(value, str) else "[" + ", ".join(map(_quoted, value)) + "]"
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

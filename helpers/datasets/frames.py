@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.common.errors import CourseError
+from helpers.common.os_errors import as_course_error
 from helpers.datasets import png
 from helpers.datasets.dataset import Frame
 from helpers.datasets.pictures import read_picture
@@ -46,7 +47,7 @@ def read_values(frame: Frame) -> np.ndarray:
         header = png.parse_header(data[:33].tobytes())
         label = png.decode(data)
     if header.kind.endswith("paletted"):
-        label = np.asarray(Image.open(io.BytesIO(data.tobytes())))  # the indices; OpenCV returns the colours
+        label = _read_indices(data, frame.label, remedy)
     elif header.kind != "8-bit grey":
         raise CourseError(f"{frame.label} is {header.kind}, but labels must be 8-bit grey or paletted: {remedy}.")
     return label
@@ -102,6 +103,8 @@ def read_bytes(path: Path) -> np.ndarray:
         return np.fromfile(path, dtype=np.uint8)
     except FileNotFoundError:
         raise CourseError(f"{path} is missing: {_RESTORE}.") from None
+    except OSError as error:
+        raise as_course_error(error, path) from error
 
 
 @contextmanager
@@ -111,6 +114,15 @@ def name_file(path: Path, remedy: str = _RESTORE) -> Iterator[None]:
         yield
     except png.PngError as error:
         raise CourseError(f"{path} {error}: {remedy}.") from error
+
+
+def _read_indices(data: np.ndarray, path: Path, remedy: str) -> np.ndarray:
+    """Return the indices of a paletted PNG, uint8 (H, W); OpenCV returns the colours."""
+    try:
+        with Image.open(io.BytesIO(data.tobytes()), formats=("PNG",)) as image:
+            return np.asarray(image)
+    except Exception as error:  # Pillow's reader of damaged files raises almost everything
+        raise CourseError(f"{path} is damaged ({error}): {remedy}.") from error
 
 
 def _known_values(frame: Frame) -> str:

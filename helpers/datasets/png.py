@@ -74,7 +74,10 @@ def decode(data: np.ndarray, flags: int = cv2.IMREAD_UNCHANGED) -> np.ndarray:
     chunk is checked first.
     """
     parse_header(data[:33].tobytes(), data[-12:].tobytes())
-    pixels = cv2.imdecode(data, flags)
+    try:
+        pixels = cv2.imdecode(data, flags)
+    except cv2.error:  # more than 2**30 pixels, which a damaged header may state
+        pixels = None
     if pixels is None:
         raise PngError("cannot be decoded (damaged data)")
     return pixels
