@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from helpers import miniscapes
+from helpers.cityscapes import CITYSCAPES
+from helpers.cityscapes.frames import layout
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, read_json, write_json
 from helpers.datasets import Classes, Dataset, Frame, find_dataset, open_dataset
-from helpers.profiles import load_profile
+from helpers.datasets.dataset import DESCRIPTION
+from helpers.profiles import Profile, load_profile
 
 NOTEBOOKS = {
     "00": "00_play",
@@ -21,6 +25,8 @@ NOTEBOOKS = {
     "04": "04_prune_fastscnn",
     "05": "05_deploy",
 }
+
+CITYSCAPES_CLASSES = "the classes of Cityscapes"
 
 # The set of notebook 00: what differs from the data of the profile.
 PLAY = {"train": 1, "val": 8, "test": 1, "size_hw": (256, 512)}
@@ -42,7 +48,7 @@ class Notebook:
     data_root : str, optional
         Folder with a `dataset.toml`, or in the layout of Cityscapes; by default the data set of the profile.
     output_dir : str, optional
-        Folder of all outputs; by default outputs/<profile>.
+        Folder of all outputs; by default see `output_folder`.
 
     Raises CourseError if the profile is unknown or the data set cannot be found.
     """
@@ -61,15 +67,19 @@ class Notebook:
         self.profile = load_profile(profile)
         self.seed = seed
         self.device = device
-        self.output_dir = Path(output_dir or PROJECT / "outputs" / self.profile.name).expanduser().resolve()
         self.dataset = self._find_data(data_root)
+        folder = output_dir or output_folder(self.profile, None if self._generates(data_root) else self.dataset)
+        self.output_dir = Path(folder).expanduser().resolve()
         self.output_dir.mkdir(parents=True, exist_ok=True)
+
+    def _generates(self, data_root: str) -> bool:
+        return self.profile.data.kind == "miniscapes" and not data_root
 
     def _find_data(self, data_root: str) -> Dataset:
         name, spec = self.profile.name, self.profile.data
         if self.number == "00":  # a few frames, so that a newcomer need not wait for the whole set
             name, spec = "play", replace(spec, **PLAY)
-        if spec.kind == "miniscapes" and not data_root:
+        if self._generates(data_root):
             root = miniscapes.generate(
                 # The generator's version is part of the name, so an update does not mix two versions of the set.
                 PROJECT / "data" / "miniscapes" / f"{name}-v{miniscapes.VERSION}",
@@ -81,8 +91,7 @@ class Notebook:
             )
             return open_dataset(root)
         data = find_dataset(data_root, default=PROJECT / "data" / "cityscapes")
-        name = "Cityscapes" if spec.kind == "cityscapes" else data.name
-        return replace(data, root=data.root.resolve(), name=name)
+        return replace(data, root=data.root.resolve(), name="Cityscapes" if _is_own(self.profile, data) else data.name)
 
     @property
     def data_root(self) -> Path:
@@ -108,6 +117,22 @@ class Notebook:
         """Return the frames of a split: train, val or test. Raise CourseError if there are none."""
         return self.dataset.frames(split)
 
+    def has(self, what: str) -> bool:
+        """Return whether the data can answer what a section asks; print a sentence if not.
+
+        `what` is "the classes of Cityscapes", or an annotation of its layout, such as "polygons" or "instanceIds".
+        """
+        if what == CITYSCAPES_CLASSES:
+            known = self.classes.names == CITYSCAPES.names
+            reason = "has other classes than Cityscapes: the comparison with it is left out here"
+        else:
+            path = self.frames("val")[0].annotation(what)
+            known = path is not None and path.is_file() and self.dataset.images == layout("").images
+            reason = f"has no {what}, unlike Cityscapes: there is nothing to show here"
+        if not known:
+            print(f"{self.data_name} {reason}.")
+        return known
+
     def path(self, name: str) -> Path:
         """Return the path of `name` in the output folder."""
         return self.output_dir / name
@@ -131,16 +156,48 @@ class Notebook:
     def record(self, numbers: dict[str, Any]) -> dict[str, float]:
         """Write `numbers` to metrics.json, prefixed with the notebook's number, and return what was written.
 
-        Earlier metrics of this notebook are replaced, those of other notebooks are kept. Raises CourseError if a
-        value is not a finite number.
+        Earlier metrics of this notebook are replaced, those of other notebooks are kept. A damaged file is renamed to
+        metrics.damaged1.json with a warning. Raises CourseError if a value is not a finite number.
         """
         prefix = f"{self.number}."
         metrics = {f"{prefix}{name}": _to_number(name, value) for name, value in numbers.items()}
         path = self.path("metrics.json")
-        others = read_json(path) if path.is_file() else {}
-        kept = {name: value for name, value in others.items() if not name.startswith(prefix)}
+        kept = {name: value for name, value in _read_metrics(path).items() if not name.startswith(prefix)}
         write_json(path, dict(sorted({**kept, **metrics}.items())))
         return metrics
+
+
+def output_folder(profile: Profile, data: Dataset | None) -> Path:
+    """Return the default output folder of a profile with the data in DATA_ROOT, None if that is not set.
+
+    It is outputs/<profile>, or outputs/<profile>-<folder of the data> for other data than the profile is made for, so
+    that its results do not overwrite those of the profile.
+    """
+    own = data is None or _is_own(profile, data)
+    return PROJECT / "outputs" / (profile.name if own else f"{profile.name}-{data.root.resolve().name}")
+
+
+def _is_own(profile: Profile, data: Dataset) -> bool:
+    """Whether this is Cityscapes itself and the profile is made for it; a profile generates its MiniScapes itself."""
+    return profile.data.kind == "cityscapes" and not (data.root / DESCRIPTION).is_file()
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        metrics = read_json(path)
+    except CourseError:
+        metrics = None
+    if isinstance(metrics, dict):
+        return metrics
+    number = 1 + sum(1 for _ in path.parent.glob("metrics.damaged*.json"))
+    aside = path.rename(path.with_name(f"metrics.damaged{number}.json"))
+    warnings.warn(
+        f"{path} was damaged and is now {aside.name}: run the other notebooks again to record their metrics.",
+        stacklevel=3,
+    )
+    return {}
 
 
 def _to_number(name: str, value: Any) -> int | float:

@@ -1,12 +1,16 @@
 """Setup of a notebook: data, captions, metrics."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tiny_cityscapes import write_set
 
 from helpers.common.errors import CourseError
-from helpers.notebook import Notebook
+from helpers.common.files import PROJECT
+from helpers.datasets import Classes, open_dataset
+from helpers.notebook import Notebook, output_folder
+from helpers.profiles import load_profile
 
 
 @pytest.fixture
@@ -31,6 +35,46 @@ def test_record_replaces_own_metrics_and_keeps_others(tmp_path, own_data):
     third.record({"miou": 0.5})
     second.record({"a": 3})
     assert json.loads(second.path("metrics.json").read_text()) == {"02.a": 3, "03.miou": 0.5}
+
+
+@pytest.mark.parametrize("damaged", ['{"03.miou": 0.', "", "[1]", "\x00"])
+def test_damaged_metrics_are_kept_aside(tmp_path, own_data, damaged):
+    nb = notebook(tmp_path, own_data)
+    for number in (1, 2):
+        nb.path("metrics.json").write_text(damaged)
+        with pytest.warns(UserWarning, match=rf"metrics\.json was damaged and is now metrics\.damaged{number}\.json"):
+            nb.record({"a": number})
+        assert json.loads(nb.path("metrics.json").read_text()) == {"02.a": number}
+        assert nb.path(f"metrics.damaged{number}.json").read_text() == damaged
+
+
+def test_results_of_other_data_have_a_folder_of_their_own(own_data):
+    outputs, streets = PROJECT / "outputs", open_dataset(own_data)
+    assert output_folder(load_profile("mini"), None) == outputs / "mini"
+    assert output_folder(load_profile("mini"), streets) == outputs / "mini-streets"
+    assert output_folder(load_profile("cityscapes"), None) == outputs / "cityscapes"
+    assert output_folder(load_profile("cityscapes"), streets) == outputs / "cityscapes"  # its layout, in any folder
+    streets.save()
+    assert output_folder(load_profile("cityscapes"), streets) == outputs / "cityscapes-streets"
+
+
+def test_notebook_and_headless_run_choose_the_same_folder(own_data, tmp_path, monkeypatch):
+    from helpers import notebook as module
+
+    monkeypatch.setattr(module, "PROJECT", tmp_path)
+    for name in ("smoke", "cityscapes"):
+        nb = Notebook("02", profile=name, data_root=str(own_data))
+        assert nb.output_dir == output_folder(load_profile(name), open_dataset(own_data)) and nb.output_dir.is_dir()
+        assert nb.output_dir.parent == tmp_path / "outputs"
+
+
+def test_cityscapes_is_named_for_its_own_profile_only(own_data, tmp_path):
+    def name(profile):
+        return Notebook("02", profile=profile, data_root=str(own_data), output_dir=str(tmp_path / "out")).data_name
+
+    assert (name("cityscapes"), name("mini")) == ("Cityscapes", "streets")
+    replace(open_dataset(own_data), name="My town").save()
+    assert (name("cityscapes"), name("mini")) == ("My town", "My town")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "0.5", True, None])
@@ -61,3 +105,16 @@ def test_unknown_layout_lists_the_folders_found(tmp_path):
 def test_unknown_profile_is_named(tmp_path):
     with pytest.raises(CourseError, match="'large'"):
         Notebook("01", profile="large")
+
+
+def test_data_of_another_kind_says_what_it_lacks(tmp_path, own_data, capsys):
+    nb = notebook(tmp_path, own_data)
+    assert nb.has("polygons") and nb.has("the classes of Cityscapes") and not capsys.readouterr().out
+    for path in own_data.rglob("*_polygons.json"):
+        path.unlink()
+    assert not nb.has("polygons")
+    assert capsys.readouterr().out == "streets has no polygons, unlike Cityscapes: there is nothing to show here.\n"
+    two = Classes(("cell", "rest"), ((1, 1, 1), (2, 2, 2)))
+    nb.dataset = replace(nb.dataset, classes=two, annotations=(), labels=nb.dataset.labels)
+    assert not nb.has("the classes of Cityscapes") and not nb.has("instanceIds")
+    assert "streets has other classes than Cityscapes" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import numpy as np
 
 from helpers.common.errors import CourseError
 
-CLASSES = 19
+CLASSES = 19  # of MiniScapes
 FINE, COARSE = 32, 8  # cells per colour axis; the coarse cube is the prior where the fine one has few samples
 
 
@@ -26,7 +26,7 @@ def _cell(image: np.ndarray, bins: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ColourBaseline:
-    """Pixel counts per colour cell and class: fine int64 (FINE**3, 19), coarse int64 (COARSE**3, 19)."""
+    """Pixel counts per colour cell and class: fine int64 (FINE**3, classes), coarse int64 (COARSE**3, classes)."""
 
     fine: np.ndarray
     coarse: np.ndarray
@@ -52,18 +52,18 @@ class ColourBaseline:
         return self.table(balance)[_cell(image, FINE)]
 
 
-def fit(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> ColourBaseline:
+def fit(pairs: Iterable[tuple[np.ndarray, np.ndarray]], num_classes: int = CLASSES) -> ColourBaseline:
     """Count the colours of each class.
 
     pairs: (image uint8 (H, W, 3) RGB, train ids uint8 (H, W), 255 ignored). Raise CourseError if no pixel is labelled.
     """
-    cubes = {bins: np.zeros(bins**3 * CLASSES, np.int64) for bins in (FINE, COARSE)}
+    cubes = {bins: np.zeros(bins**3 * num_classes, np.int64) for bins in (FINE, COARSE)}
     seen = 0
     for image, label in pairs:
-        known = label < CLASSES
+        known = label < num_classes
         seen += int(known.sum())
         for bins, cube in cubes.items():
-            cube += np.bincount(_cell(image[known], bins) * CLASSES + label[known], minlength=cube.size)
+            cube += np.bincount(_cell(image[known], bins) * num_classes + label[known], minlength=cube.size)
     if not seen:
         raise CourseError("Expected at least one labelled pixel, got none: pass frames of train or val.")
-    return ColourBaseline(*(cube.reshape(-1, CLASSES) for cube in cubes.values()))
+    return ColourBaseline(*(cube.reshape(-1, num_classes) for cube in cubes.values()))

@@ -45,6 +45,9 @@ def _add_font(letters: frozenset[str]) -> None:
             "one, such as the package fonts-noto-cjk for Chinese, Japanese and Korean, and restart the kernel.",
             stacklevel=2,
         )
+        warnings.filterwarnings(
+            "ignore", message="Glyph .* missing from font"
+        )  # matplotlib's, for each letter and figure
 
 
 @cache

@@ -68,6 +68,8 @@ class DeployDemo(widgets.VBox):
             if key not in self._predictors:
                 self._predictors[key] = Predictor(self._folders[key[0]], key[1], key[2])
             predictor = self._predictors[key]
+            if predictor.classes is None:
+                raise CourseError(f"{self._folders[key[0]]} has no colours: export the network with its classes.")
             predictor(image)  # the first run prepares for this size
             times = []
             for _ in range(RUNS):

@@ -17,7 +17,10 @@ def shown(demo) -> np.ndarray:
 
 
 def test_each_control_updates_the_labels(tmp_path):
-    folders = {f"tiny{seed}": export(tiny(seed=seed), tmp_path / f"{seed}", network="tiny") for seed in (1, 2)}
+    folders = {
+        f"tiny{seed}": export(tiny(seed=seed), tmp_path / f"{seed}", network="tiny", classes=CITYSCAPES)
+        for seed in (1, 2)
+    }
     images = list(frames(64, 96, batch=2))
     demo = DeployDemo(folders, images)
     labels = {name: [Predictor(folder)(image) for image in images] for name, folder in folders.items()}
@@ -43,10 +46,15 @@ def test_each_control_updates_the_labels(tmp_path):
 
 
 def test_failing_engine_is_reported(tmp_path):
-    folder = export(tiny(seed=1), tmp_path / "tiny", network="tiny")
+    folder = export(tiny(seed=1), tmp_path / "tiny", network="tiny", classes=CITYSCAPES)
     demo = DeployDemo({"tiny": folder}, list(frames(32, 32)))
     (folder / "model.pdiparams").unlink()
     demo.engine.value = "paddle"
     assert "is missing" in demo.status.value
     with pytest.raises(CourseError, match="at least one exported network and one image"):
         DeployDemo({}, [])
+
+
+def test_export_without_classes_is_reported(tmp_path):
+    demo = DeployDemo({"tiny": export(tiny(seed=1), tmp_path / "tiny", network="tiny")}, list(frames(32, 32)))
+    assert "export the network with its classes" in demo.status.value and demo.labels is None
