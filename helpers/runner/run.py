@@ -11,6 +11,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.common.locks import locked
 from helpers.datasets import find_dataset
+from helpers.notebook import output_folder
 from helpers.profiles import load_profile
 from helpers.runner import report
 from helpers.runner.headless import check_parameters, execute
@@ -47,7 +48,7 @@ def run(
     data_root : str, optional
         Folder with a `dataset.toml`, or in the layout of Cityscapes; by default the data set of the profile.
     output_dir : str, optional
-        Folder of the executed notebooks and their outputs; by default outputs/<profile>.
+        Folder of the executed notebooks and their outputs; by default see `output_folder`.
     notebooks : str or Path, optional
         Folder of the notebooks; by default notebooks/.
 
@@ -61,12 +62,11 @@ def run(
     parameters: dict[str, Any] = {"PROFILE": profile, "SEED": seed}
     if device != "auto":
         parameters["DEVICE"] = device
+    data = None
     if data_root or settings.data.kind == "cityscapes":
-        found = find_dataset(
-            data_root, default=PROJECT / "data" / "cityscapes"
-        ).root  # fail now, not after half an hour
-        parameters["DATA_ROOT"] = str(found.resolve())  # the notebooks run in another working directory
-    folder = PROJECT / "outputs" / profile
+        data = find_dataset(data_root, default=PROJECT / "data" / "cityscapes")  # fail now, not after half an hour
+        parameters["DATA_ROOT"] = str(data.root.resolve())  # the notebooks run in another working directory
+    folder = output_folder(settings, data)
     if output_dir:
         folder = Path(output_dir).expanduser().resolve()
         parameters["OUTPUT_DIR"] = str(folder)
