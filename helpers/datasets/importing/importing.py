@@ -143,6 +143,8 @@ def import_data(
         "name": name,
         "link": link,
     }
+    if root.resolve().is_relative_to(source.resolve()):
+        raise CourseError(f"{root} lies in the source {source}, where it would be found again: pass another --to.")
     if not dry_run and already_done(root, arguments):
         return _earlier(root)
     opened = open_source(source, _path(images), _path(labels), kind, separator)

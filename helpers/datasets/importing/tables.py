@@ -18,6 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LONGEST = 500  # characters of a line
 # Files with classes that are found without being named, in the source or the folder above it.
 KNOWN_FILES = (
     "labelmap.txt",
@@ -99,9 +100,11 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 def _text(path: Path) -> list[Row]:
     rows = []
     for number, line in _lines(path):
+        if len(line) > LONGEST:
+            raise Unusable(f"has a line {number} of {len(line)} characters, which names no class")
         labelmap = re.fullmatch(r"([^:]+):(?:(\d+),(\d+),(\d+))?(?::.*)?", line)  # CVAT: name:r,g,b:parts:actions
         colour_first = re.fullmatch(r"(\d+)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\D.*)", line)  # CamVid: r g b name
-        colour_last = re.fullmatch(r"(.*\D)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\d+)", line)
+        colour_last = re.fullmatch(r"(?=.*[^\s\d,;])(.*?)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\d+)", line)
         value_first = re.fullmatch(r"(\d+)(?:\s*[:,;=]\s*|\s+)(\D.*)", line)
         value_last = re.fullmatch(r"(.*\w)\s*[:,;=\t]\s*(\d+)", line)
         if labelmap and labelmap[2] or (labelmap and path.name.lower() == "labelmap.txt"):
