@@ -75,6 +75,8 @@ def _prepare(options: argparse.Namespace) -> int:
     frames = ", ".join(f"{count} {split}" for split, count in done.frames.items())
     print(f"{done.root} is ready: {frames} frames.")
     print(f"Unpacked files: {done.unpacked}. Created labelTrainIds: {done.train_ids_made}.")
+    if done.dead_links:
+        print(f"Left out links to missing files: {len(done.dead_links)}, such as {done.dead_links[0]}.")
     print(f"Next: python -m helpers.cityscapes verify {done.root}")
     return 0
 

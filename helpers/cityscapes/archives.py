@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END
 from helpers.common.errors import CourseError
+from helpers.datasets.pictures import SUFFIXES
 
 MAX_FILE_BYTES = 256 << 20  # largest single file; an official image has 2.5 MB
 MAX_RATIO = 200  # unpacked to packed size; PNG and JSON files are far below it
@@ -62,11 +63,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """An archive or folder and the Cityscapes files in it. `kind` is "zip", "tar" or "folder"."""
+    """An archive or folder and the Cityscapes files in it. `kind` is "zip", "tar" or "folder".
+
+    `dead_links` are the links in a folder that lead nowhere; they are not entries.
+    """
 
     path: Path
     kind: str
     entries: tuple[Entry, ...]
+    dead_links: tuple[Path, ...] = ()
 
 
 def open_source(path: str | Path) -> Source:
@@ -74,9 +79,10 @@ def open_source(path: str | Path) -> Source:
     path = Path(path).expanduser()
     if not path.exists():
         raise CourseError(f"{path} does not exist: {OFFICIAL}.")
+    dead_links: list[Path] = []
     try:
         if path.is_dir():
-            kind, listed = "folder", _list_folder(path)
+            kind, listed = "folder", _list_folder(path, dead_links)
         elif zipfile.is_zipfile(path):
             kind, listed = "zip", _list_zip(path)
         elif tarfile.is_tarfile(path):
@@ -89,7 +95,7 @@ def open_source(path: str | Path) -> Source:
         raise CourseError(
             f"{path} is damaged or truncated ({error}; {path.stat().st_size} bytes): download it again."
         ) from error
-    return Source(path, kind, _select(path, listed))
+    return Source(path, kind, _select(path, listed), tuple(dead_links))
 
 
 def _list_zip(path: Path) -> list[tuple[str, int]]:
@@ -142,15 +148,28 @@ def _list_tar(path: Path) -> list[tuple[str, int]]:
     return listed
 
 
-def _list_folder(path: Path) -> list[tuple[str, int]]:
+def _list_folder(path: Path, dead_links: list[Path]) -> list[tuple[str, int]]:
     # A folder belongs to the user: links are followed, because data sets are often linked from several disks.
     start = path.resolve()
-    listed = []
-    for folder, _, names in os.walk(start, followlinks=True):
+    listed, seen = [], set()
+    for folder, folders, names in os.walk(start, followlinks=True, onerror=_raise):
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:  # a link back to a folder further up
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         inside = PurePosixPath(start.name) / Path(folder).relative_to(start).as_posix()
         listed.append((f"{inside}/", 0))
-        listed += [(str(inside / name), (Path(folder) / name).stat().st_size) for name in names]
+        for file in (Path(folder) / name for name in names):
+            if file.is_symlink() and not file.exists():
+                dead_links.append(file)
+            else:
+                listed.append((str(inside / file.name), file.stat().st_size))
     return listed
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _check_entry(path: Path, name: str, size: int, packed: int) -> None:
@@ -168,15 +187,22 @@ def _rejected(path: Path, name: str, reason: str) -> str:
 def _select(path: Path, listed: list[tuple[str, int]]) -> tuple[Entry, ...]:
     entries, cities = [], {}
     for name, size in listed:
-        match = _PATH.search(name)
-        if match is None or "__MACOSX" in name:
+        location = name.replace("\\", "/")  # some programs for Windows write zips with backslashes
+        match = _PATH.search(location)
+        if match is None or "__MACOSX" in location:
             continue
         half, split, city, file = match.groups()
-        if file is None and name.endswith("/"):
+        if file is None and location.endswith("/"):
             cities.setdefault(f"{half}/{split}/{city}", 0)
-        elif file is not None and not name.endswith("/") and file.endswith(_FILE_END[half]):
-            entries.append(Entry(name, f"{half}/{split}/{city}/{file}", size))
-            cities[f"{half}/{split}/{city}"] = cities.get(f"{half}/{split}/{city}", 0) + 1
+        elif file is not None and not location.endswith("/"):
+            if file.endswith(_FILE_END[half]):
+                entries.append(Entry(name, f"{half}/{split}/{city}/{file}", size))
+                cities[f"{half}/{split}/{city}"] = cities.get(f"{half}/{split}/{city}", 0) + 1
+            elif _is_misnamed(half, file):
+                raise CourseError(
+                    f"{path} contains {name}, but such a file must end in {' or '.join(_FILE_END[half])}: rename it, "
+                    "after conversion if it is not a PNG file."
+                )
     if not entries:
         raise CourseError(f"{path} contains no Cityscapes frames, found {_top_folders(listed)}: {OFFICIAL}.")
     for city, count in cities.items():
@@ -188,6 +214,13 @@ def _select(path: Path, listed: list[tuple[str, int]]) -> tuple[Entry, ...]:
         if count > 1:
             raise CourseError(f"{path} contains {target} {count} times: keep one of them.")
     return tuple(entries)
+
+
+def _is_misnamed(half: str, file: str) -> bool:
+    """Whether a file name differs from a valid one only in its case or in the format of the image."""
+    stem, _, suffix = file.rpartition(".")
+    image = half == "leftImg8bit" and stem.endswith("_leftImg8bit") and f".{suffix.lower()}" in SUFFIXES
+    return image or file.lower().endswith(tuple(end.lower() for end in _FILE_END[half]))
 
 
 def _top_folders(listed: list[tuple[str, int]]) -> str:

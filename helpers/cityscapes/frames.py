@@ -48,5 +48,6 @@ def list_frames(root: Path, split: str) -> list[Frame]:
 def empty_cities(root: Path, split: str) -> list[Path]:
     """Return the city folders of a split that contain no image."""
     folder = root / "leftImg8bit" / split
+    filled = {frame.group for frame in list_frames(root, split)}
     cities = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
-    return [city for city in cities if not any(city.glob(f"*{IMAGE_END}"))]
+    return [city for city in cities if city.name not in filled]

@@ -1,8 +1,8 @@
 """Prepare a data set for training: unpack the official archives, create train ids, write the file lists.
 
-Files are written under a temporary name and renamed, so an existing file is complete, and a second run does only the
-remaining work. During the work and after an interruption the root contains the folder `.unfinished`, and
-`open_dataset` rejects the data set.
+Files are written under a hidden name next to their target and renamed, so an existing file is complete, and a second
+run does only the remaining work; each half may be a link to another disk. During the work and after an interruption the
+root contains the folder `.unfinished`, and `open_dataset` rejects the data set.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ from helpers.cityscapes.convert import check_annotation, check_camera_image, che
 from helpers.cityscapes.frames import ANNOTATIONS, IMAGE_END, empty_cities, list_frames
 from helpers.cityscapes.lists import write_lists
 from helpers.common.errors import CourseError
+from helpers.common.locks import locked
 from helpers.common.parallel import in_processes
 from helpers.common.progress import progress
 from helpers.datasets import SPLITS, Frame
-from helpers.datasets.dataset import COMMAND, UNFINISHED
+from helpers.datasets.dataset import COMMAND, UNFINISHED, expand
 
 _SPARE_BYTES = 64 << 20  # disk space for the train ids and to spare
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Result of `prepare`: number of frames per split, files unpacked and labelTrainIds created."""
+    """Result of `prepare`: number of frames per split, files unpacked, labelTrainIds created, dead links left out."""
 
     root: Path
     frames: dict[str, int]
     unpacked: int
     train_ids_made: int
+    dead_links: tuple[Path, ...]
 
 
 def prepare(sources: Sequence[str | Path], to: str | Path | None = None, *, workers: int | None = None) -> Prepared:
@@ -49,7 +51,7 @@ def prepare(sources: Sequence[str | Path], to: str | Path | None = None, *, work
     another one, or copied if the file system has no links. Before the first file is written, `prepare` checks the
     archives (see `archives`), that leftImg8bit and gtFine are both present, that every train and val image has its
     annotation by stem, that stems are unique, and the free disk space. `workers`: number of processes, see
-    `in_processes`.
+    `in_processes`. Links to missing files are left out and returned.
 
     Raise CourseError with the name of the file at fault; finished files are kept, and the next run resumes.
     """
@@ -58,24 +60,40 @@ def prepare(sources: Sequence[str | Path], to: str | Path | None = None, *, work
     _check_sources(opened, root)
     pending = {source: _pending(source, root) for source in opened}
     _check_disk(root, sum(entry.size for entries in pending.values() for entry in entries))
-    staging = root / UNFINISHED
     try:
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(parents=True)
-        command = shlex.join(["python", "-m", "helpers.cityscapes", "prepare", *map(str, sources), "--to", str(root)])
-        (staging / COMMAND).write_text(command + "\n", encoding="utf-8")
-        for source, entries in pending.items():
-            _unpack(source, entries, root, workers)
-        frames = {split: list_frames(root, split) for split in SPLITS}
-        created = sum(in_processes(_complete_frames, sum(frames.values(), []), workers=workers, desc="train ids"))
-        write_lists(root)
-        shutil.rmtree(staging)
+        with _unfinished(root, sources):
+            for source, entries in pending.items():
+                _unpack(source, entries, root, workers)
+            frames = {split: list_frames(root, split) for split in SPLITS}
+            created = sum(in_processes(_complete_frames, sum(frames.values(), []), workers=workers, desc="train ids"))
+            write_lists(root)
     except OSError as error:
         raise CourseError(_disk_error(error, root)) from error
-    finally:
-        _clean_up(staging)
-    unpacked = sum(map(len, pending.values()))
-    return Prepared(root, {split: len(each) for split, each in frames.items()}, unpacked, created)
+    return Prepared(
+        root,
+        {split: len(each) for split, each in frames.items()},
+        sum(map(len, pending.values())),
+        created,
+        tuple(link for source in opened for link in source.dead_links),
+    )
+
+
+@contextmanager
+def _unfinished(root: Path, sources: Sequence[str | Path]) -> Iterator[None]:
+    """Mark `root` as incomplete during the block, and after it if it raises, unless nothing was written."""
+    marker = root / UNFINISHED
+    marker.mkdir(parents=True, exist_ok=True)
+    with locked(marker, "pass another folder as --to"):
+        paths = [str(Path(source).expanduser().absolute()) for source in sources]
+        command = shlex.join(["python", "-m", "helpers.cityscapes", "prepare", *paths, "--to", str(root)])
+        (marker / COMMAND).write_text(command + "\n", encoding="utf-8", errors="replace")
+        try:
+            yield
+            shutil.rmtree(marker)
+        except BaseException:
+            if list(root.iterdir()) == [marker]:
+                shutil.rmtree(root)
+            raise
 
 
 def _target(sources: Sequence[str | Path], to: str | Path | None) -> Path:
@@ -88,10 +106,10 @@ def _target(sources: Sequence[str | Path], to: str | Path | None) -> Path:
                 "No target folder: add --to data/cityscapes; only a single unpacked folder can be prepared in place."
             )
         to = first
-    root = Path(to).expanduser().resolve()
-    if root.exists() and not root.is_dir():
-        raise CourseError(f"{root} is a file: pass a folder as --to.")
-    return root
+    root = expand(to)
+    if (root.exists() or root.is_symlink()) and not root.is_dir():
+        raise CourseError(f"{root} is a file or a link that leads nowhere: pass a folder as --to.")
+    return root.resolve()
 
 
 def _check_sources(sources: list[Source], root: Path) -> None:
@@ -107,7 +125,8 @@ def _check_sources(sources: list[Source], root: Path) -> None:
     }
     images |= {frame.image.relative_to(root).as_posix(): frame.stem for frame in existing}
     annotations = {target for target in targets if not target.endswith(IMAGE_END)}
-    annotations |= {path.relative_to(root).as_posix() for path in (root / "gtFine").glob("*/*/*")}
+    files = (path for path in (root / "gtFine").glob("*/*/*") if not path.name.startswith(".") and path.is_file())
+    annotations |= {path.relative_to(root).as_posix() for path in files}
     for half, found in (("leftImg8bit", images), ("gtFine", annotations)):
         if not found:
             names = ", ".join(str(source.path) for source in sources)
@@ -227,13 +246,13 @@ def _write(data: bytes, root: Path, entry: Entry) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.parent.resolve().is_relative_to(root):
         raise CourseError(f"{target.parent} is a link to a folder outside {root}: pass the linked folder as --to.")
-    with _staged(root, target) as temporary:
+    with _staged(target) as temporary:
         temporary.write_bytes(data)
 
 
 @contextmanager
-def _staged(root: Path, target: Path) -> Iterator[Path]:
-    temporary = root / UNFINISHED / f"{os.getpid()}-{target.name}"
+def _staged(target: Path) -> Iterator[Path]:
+    temporary = target.with_name(f".part-{target.name}")  # the next run overwrites what a killed one has left
     try:
         yield temporary
         os.replace(temporary, target)
@@ -252,22 +271,10 @@ def _complete_frames(frames: Sequence[Frame]) -> int:
         if "labelTrainIds" in existing:
             check_train_ids(frame, image)
         elif existing:
-            with _staged(frame.dataset.root, frame.label) as temporary:
+            with _staged(frame.label) as temporary:
                 make_train_ids(frame, image, temporary)
             created += 1
     return created
-
-
-def _clean_up(staging: Path) -> None:
-    """After a failure, remove partial files, and remove the root if it contains nothing else."""
-    if not staging.is_dir():
-        return
-    for temporary in staging.iterdir():
-        if temporary.name != COMMAND:
-            temporary.unlink()
-    if list(staging.parent.iterdir()) == [staging]:
-        shutil.rmtree(staging)
-        staging.parent.rmdir()
 
 
 def _disk_error(error: OSError, root: Path) -> str:

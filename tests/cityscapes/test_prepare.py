@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from helpers.cityscapes import __main__ as command
 from helpers.cityscapes import prepare as module
 from helpers.cityscapes.prepare import prepare
 from helpers.common.errors import CourseError
+from helpers.common.locks import locked
 from helpers.datasets import open_dataset
 from helpers.datasets.dataset import COMMAND, UNFINISHED
 
@@ -98,6 +100,107 @@ def test_folder_on_another_disk_is_copied(raw, tmp_path, monkeypatch):
     assert copied.read_bytes() == image.read_bytes() and not image.samefile(copied)
 
 
+def other_disk(monkeypatch, *folders):
+    """Let renaming and linking into `folders` fail from anywhere else, as it does between disks."""
+    inside = {"replace": os.replace, "link": os.link}
+
+    def disk(path):
+        return next((folder for folder in folders if Path(path).parent.resolve().is_relative_to(folder)), None)
+
+    def across(name):
+        def call(source, target, **options):
+            if disk(source) != disk(target):
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source), None, str(target))
+            return inside[name](source, target, **options)
+
+        return call
+
+    for name in inside:
+        monkeypatch.setattr(os, name, across(name))
+
+
+def test_halves_linked_to_other_disks(raw, tmp_path, monkeypatch):
+    prepare([raw], tmp_path / "expected")
+    root, disk = tmp_path / "set", tmp_path / "disk"
+    root.mkdir()
+    shutil.copytree(raw, disk)
+    for half in ("leftImg8bit", "gtFine"):
+        (root / half).symlink_to(disk / half)
+    other_disk(monkeypatch, disk)
+    assert prepare([root], workers=1).train_ids_made == 8
+    for path in (tmp_path / "expected").rglob("*_labelTrainIds.png"):
+        assert (disk / path.relative_to(tmp_path / "expected")).read_bytes() == path.read_bytes()
+    assert len(open_dataset(root).frames("train")) == 5
+
+
+def test_dead_links_are_left_out_and_named(raw, tmp_path, capsys):
+    folder = raw / "leftImg8bit" / "train" / "aachen"
+    (folder / "gone_000000_000019_leftImg8bit.png").symlink_to(tmp_path / "nowhere")
+    (folder / "self_000000_000019_leftImg8bit.png").symlink_to("self_000000_000019_leftImg8bit.png")
+    (folder / "up").symlink_to(raw)
+    done = prepare([raw], tmp_path / "set")
+    assert done.frames == {"train": 5, "val": 2, "test": 1}
+    assert sorted(path.name.partition("_")[0] for path in done.dead_links) == ["gone", "self"]
+    assert len(open_dataset(tmp_path / "set").frames("train")) == 5
+    assert command.main(["prepare", str(raw), "--to", str(tmp_path / "again")]) == 0
+    assert "Left out links to missing files: 2, such as " in capsys.readouterr().out
+
+
+def test_label_that_is_a_dead_link_is_created_again(raw, tmp_path):
+    annotation(raw, "labelTrainIds").symlink_to(tmp_path / "nowhere")
+    assert prepare([raw]).train_ids_made == 8
+    assert len(open_dataset(raw).frames("train")) == 5
+
+
+def test_annotations_that_are_dead_links_are_missing(raw, tmp_path):
+    for path in annotation(raw, "color").parent.glob(f"{STEM}*"):
+        path.unlink()
+        path.symlink_to(tmp_path / "nowhere")
+    rejects([f"{STEM}_leftImg8bit.png has no annotation"], [raw])
+
+
+def test_hidden_files_are_ignored(raw, tmp_path):
+    expected = tree(raw)
+    for path in list(raw.rglob("*.png")):
+        path.with_name(f"._{path.name}").write_bytes(b"Mac OS X")
+    done = prepare([raw], tmp_path / "set")
+    assert done.frames == {"train": 5, "val": 2, "test": 1}
+    assert expected.items() <= tree(tmp_path / "set").items()
+    assert prepare([raw]).frames == done.frames
+
+
+def test_a_city_of_hidden_files_is_empty(raw):
+    (raw / "leftImg8bit/train/zurich").mkdir()
+    (raw / "leftImg8bit/train/zurich/._zurich_000000_000019_leftImg8bit.png").touch()
+    rejects(["empty city folder"], [raw])
+
+
+@pytest.mark.parametrize("end", ["_leftImg8bit.PNG", "_leftImg8bit.jpg", "_LEFTIMG8BIT.png"])
+def test_images_with_other_names_are_named(raw, tmp_path, end):
+    image = raw / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
+    image.rename(image.with_name(STEM + end))
+    rejects([f"{STEM}{end}", "must end in _leftImg8bit.png", "rename"], [raw], tmp_path / "set")
+
+
+def test_zip_with_backslashes(raw, tmp_path):
+    expected = tmp_path / "expected"
+    prepare([raw], expected)
+    path = tmp_path / "windows.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in tree(raw).items():
+            info = zipfile.ZipInfo("cityscapes\\" + name.replace("/", "\\"))
+            archive.writestr(info, data)
+    assert prepare([path], tmp_path / "set").frames == {"train": 5, "val": 2, "test": 1}
+    assert tree(tmp_path / "set") == tree(expected)
+
+
+def test_second_process_on_the_same_target_is_refused(raw, tmp_path):
+    to = tmp_path / "set"
+    with locked(to / UNFINISHED):
+        rejects(["Another run writes to", "--to"], [raw], to)
+    prepare([raw], to)
+
+
 def test_result_does_not_depend_on_the_number_of_processes(raw, tmp_path):
     prepare(archives(raw, tmp_path), tmp_path / "one", workers=1)
     prepare(archives(raw, tmp_path), tmp_path / "two", workers=2)
@@ -135,7 +238,10 @@ def test_interrupted_preparation_is_rejected_and_resumed(raw, tmp_path, monkeypa
     monkeypatch.setattr(module, "make_train_ids", stop_at_the_fourth)
     with pytest.raises(KeyboardInterrupt):
         prepare(zips, to)
-    assert [path.name for path in (to / UNFINISHED).iterdir()] == [COMMAND]
+    assert not list(to.rglob(".part-*"))
+    assert (to / UNFINISHED / COMMAND).read_text() == (
+        f"python -m helpers.cityscapes prepare {zips[0]} {zips[1]} --to {to}\n"
+    )
     with pytest.raises(CourseError, match="interrupted"):
         open_dataset(to).frames("train")
     monkeypatch.setattr(module, "make_train_ids", real)
@@ -151,7 +257,7 @@ def test_partial_file_of_a_killed_run_is_replaced(raw, tmp_path):
     image = to / f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
     image.write_bytes(image.read_bytes()[:100])
     (to / UNFINISHED).mkdir()
-    (to / UNFINISHED / "123-left.png").write_bytes(b"half")
+    image.with_name(f".part-{image.name}").write_bytes(b"half")
     prepare(zips, to)
     assert tree(to) == intact
 
@@ -203,7 +309,6 @@ def test_damaged_zip_entry(raw, tmp_path):
     images.write_bytes(data)
     rejects([images, "damaged", name, "download it again"], [images, annotations], tmp_path / "set")
     assert not list((tmp_path / "set").rglob(f"*{STEM}*"))
-    assert [path.name for path in (tmp_path / "set" / UNFINISHED).iterdir()] == [COMMAND]
     with pytest.raises(CourseError, match="interrupted"):
         open_dataset(tmp_path / "set").frames("train")
 
@@ -342,7 +447,7 @@ def test_disk_full_during_the_run(raw, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         rejects(["full", "same command again"], zips, to)
-    assert [path.name for path in (to / UNFINISHED).iterdir()] == [COMMAND] and not list(to.rglob(f"*{STEM}*"))
+    assert not list(to.rglob(f"*{STEM}*"))
     with pytest.raises(CourseError, match="interrupted"):
         open_dataset(to).frames("train")
     assert prepare(zips, to).unpacked < 40  # resumes once there is space
