@@ -62,6 +62,12 @@ class Recipe:
         Mixed precision, on GPUs only.
     pretrained : str
         `pretrained` of `helpers.models.build`; "" for random weights.
+    accumulate : int
+        Batches per iteration: their gradients are averaged, then the weights change once. 1 for usual training.
+    ema : float
+        Decay of the moving average of the weights that is scored and saved, such as 0.999; 0 for no average.
+    patience : int
+        Stop after this many validations without a better score, and keep the best weights; 0 to train to the end.
     """
 
     crop_hw: tuple[int, int]
@@ -84,6 +90,9 @@ class Recipe:
     validate_every: int
     amp: bool
     pretrained: str
+    accumulate: int
+    ema: float
+    patience: int
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ PaddleSeg's own loop (`paddleseg.core.train`) fails on Paddle 3: it indexes the 
 
 from helpers.training.history import BEST, HISTORY, History, load_history, load_recipe
 from helpers.training.loop import fit
-from helpers.training.losses import LOSSES, class_weights, segmentation_loss
-from helpers.training.schedule import learning_rate
+from helpers.training.losses import LOSSES, accumulating, class_weights, segmentation_loss
+from helpers.training.schedule import learning_rate, scaled
 from helpers.training.starting import train_or_load
 
 __all__ = [
@@ -15,11 +15,13 @@ __all__ = [
     "HISTORY",
     "LOSSES",
     "History",
+    "accumulating",
     "class_weights",
     "fit",
     "learning_rate",
     "load_history",
     "load_recipe",
+    "scaled",
     "segmentation_loss",
     "train_or_load",
 ]

@@ -19,6 +19,7 @@ from helpers.common.files import atomic_path
 from helpers.datasets import Frame
 from helpers.datasets.samples import GENERATORS
 from helpers.profiles import Recipe
+from helpers.training.averaging import Average
 from helpers.training.history import History
 
 PATTERN = "checkpoint_*.pdckpt"
@@ -33,6 +34,7 @@ def identity(net: nn.Layer, frames: list[Frame], recipe: Recipe, seed: int, proc
     facts = {
         "network": _digest(shapes),
         "frames": _digest([frame.stem for frame in frames]),
+        "classes": list(frames[0].dataset.classes.names),
         "recipe": asdict(recipe),
         "seed": seed,
         "processes": processes,
@@ -46,6 +48,7 @@ def save(
     net: nn.Layer,
     optimiser: paddle.optimizer.Optimizer,
     scaler: paddle.amp.GradScaler,
+    average: Average,
     history: History,
 ) -> None:
     """Write a checkpoint after the last iteration of `history`, and remove all older ones but one.
@@ -65,6 +68,8 @@ def save(
         Its accumulators are saved by position in the network, since Paddle's names differ between processes.
     scaler : paddle.amp.GradScaler
         Loss scaling of mixed precision.
+    average : Average
+        Moving average of the weights.
     history : History
         Curves so far; the number of losses is the iteration of the checkpoint.
     """
@@ -75,6 +80,7 @@ def save(
         "net": net.state_dict(),
         "optimiser": _renamed(optimiser.state_dict(), {own: name for name, own in _parameter_names(net).items()}),
         "scaler": scaler.state_dict(),
+        "average": average.state,
         "history": asdict(history),
         "generators": generators,
     }
@@ -96,6 +102,7 @@ def resume(
     net: nn.Layer,
     optimiser: paddle.optimizer.Optimizer,
     scaler: paddle.amp.GradScaler,
+    average: Average,
     say=print,
 ) -> History | None:
     """Load the newest intact checkpoint of the same run; return its history, or None if there is no such checkpoint.
@@ -106,7 +113,7 @@ def resume(
         Folder of the run.
     run : dict
         Identity of the run, see `identity`; a checkpoint of another run is not loaded.
-    net, optimiser, scaler
+    net, optimiser, scaler, average
         Objects that receive the saved state.
     say : callable, default print
         Called with one sentence for each damaged checkpoint, and for a checkpoint of another run.
@@ -126,6 +133,7 @@ def resume(
         optimiser.set_state_dict(_renamed(state["optimiser"], _parameter_names(net)))
         if state["scaler"]:
             scaler.load_state_dict(state["scaler"])
+        average.state = state["average"]
         with GENERATORS:
             random.setstate(state["generators"][0])
             np.random.set_state(state["generators"][1])
@@ -160,7 +168,7 @@ def is_intact(path: Path) -> bool:
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
     """Describe how the identities of two runs differ, for example "lr 0.01 instead of 0.02"."""
     parts = []
-    for key in ("network", "frames"):
+    for key in ("network", "frames", "classes"):
         if old.get(key) != new[key]:
             parts.append(f"different {key}")
     pairs = [(key, old.get(key), new[key]) for key in ("seed", "processes")]

@@ -20,7 +20,6 @@ from paddle import nn
 from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
 
 from helpers import evaluation
-from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.datasets import Frame
 from helpers.devices import use_device
@@ -98,11 +97,12 @@ def mean(world: World, value: float) -> float:
 
 
 def evaluate(world: World, net: nn.Layer, frames: list[Frame], desc: str) -> np.ndarray:
-    """Return the confusion matrix, int64 (19, 19), of `net` over labelled frames, split over the processes.
+    """Return the confusion matrix, int64 (classes, classes), of `net` over labelled frames, split over the processes.
 
     Integers are summed, so the result is exactly that of a single process.
     """
-    matrix = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
+    count = len(frames[0].dataset.classes)
+    matrix = np.zeros((count, count), dtype=np.int64)
     if mine := frames[world.rank :: world.size]:
         shown = desc if world.first and len(mine) > SHOW_FROM else None
         matrix += evaluation.evaluate(net, mine, desc=shown).matrix

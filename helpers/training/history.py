@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers.common.files import read_json, write_json
 
-BEST = "best.pdparams"
+BEST = "best.safetensors"
 HISTORY = "history.json"
 
 
@@ -35,6 +35,10 @@ class History:
         count = max(1, min(count, len(self.loss) // 10))
         return float(np.mean(self.loss[:count] if first else self.loss[-count:]))
 
+    def validations_since_best(self) -> int:
+        """Return the number of validations after the one with the best score, the first one if there are several."""
+        return len(self.miou) - 1 - int(np.argmax(self.miou))
+
 
 def save_history(folder: Path, history: History, run: dict[str, Any]) -> None:
     """Write the history and the identity of the run into `folder`."""
@@ -47,9 +51,15 @@ def load_history(folder: str | Path) -> History:
     return History(**{key: value for key, value in values.items() if key != "run"})
 
 
+def load_identity(folder: str | Path) -> dict[str, Any]:
+    """Load what identifies the run in `folder`, see `checkpoint.identity`; an empty dictionary if it was not saved."""
+    path = Path(folder) / HISTORY
+    return read_json(path).get("run", {}) if path.is_file() else {}
+
+
 def load_recipe(folder: str | Path) -> dict[str, Any]:
     """Load the recipe of the run in `folder`, with the names of `helpers.profiles.Recipe`.
 
     Return an empty dictionary for a run of an older version, which did not save it.
     """
-    return read_json(Path(folder) / HISTORY).get("run", {}).get("recipe", {})
+    return load_identity(folder).get("recipe", {})

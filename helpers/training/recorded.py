@@ -38,14 +38,14 @@ def shipped_runs() -> list[Run]:
 def runs_below(folder: str | Path) -> list[Run]:
     """Load all finished runs below `folder`, named by relative path; its first part is taken as the network.
 
-    The runs are assumed to be those of one process, with `batch_size` images per iteration.
+    The runs are assumed to be those of one process, with `batch_size` times `accumulate` images per iteration.
     """
     folder = Path(folder)
     found = []
     for path in sorted(folder.rglob(HISTORY)):
         history, name = load_history(path.parent), path.parent.relative_to(folder)
         settings = {"network": name.parts[0], **load_recipe(path.parent)}
-        batch = settings.get("batch_size", 1)
+        batch = settings.get("batch_size", 1) * settings.get("accumulate", 1)
         samples = (batch * np.arange(1, len(history.loss) + 1)).tolist()
         validated = [batch * iteration for iteration in history.validated]
         found.append(Run(str(name), settings, samples, history.loss, history.lr, validated, history.miou))

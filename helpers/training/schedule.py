@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import paddle
 from paddle import nn
 
@@ -18,6 +20,22 @@ def learning_rate(recipe: Recipe, iteration: int) -> float:
         return recipe.lr * (iteration + 1) / (recipe.warmup + 1)
     left = 1 - (iteration - recipe.warmup) / (recipe.iterations - recipe.warmup)
     return (recipe.lr - recipe.min_lr) * max(0.0, left) ** recipe.power + recipe.min_lr
+
+
+def scaled(recipe: Recipe, batch: int) -> Recipe:
+    """Return `recipe` for batches of `batch` images, which see as many images in total.
+
+    The learning rate changes in proportion to the images per iteration (Goyal et al. 2017, arXiv:1706.02677); with Adam
+    and AdamW, to their square root (Malladi et al. 2022, arXiv:2205.10287). Iterations change inversely. Gradients are
+    no longer accumulated. Raise CourseError if `batch` is not positive.
+    """
+    if batch < 1:
+        raise CourseError(f"Expected a batch of at least 1, got {batch}.")
+    factor = batch / (recipe.batch_size * recipe.accumulate)
+    rate = factor if recipe.optimiser == "sgd" else factor**0.5
+    counts = {name: round(getattr(recipe, name) / factor) for name in ("iterations", "warmup", "validate_every")}
+    counts["iterations"] = max(1, counts["iterations"])
+    return replace(recipe, batch_size=batch, accumulate=1, lr=recipe.lr * rate, min_lr=recipe.min_lr * rate, **counts)
 
 
 # Adam adds weight decay to the gradient, so weights with small gradients shrink fastest. AdamW shrinks all weights by

@@ -1,15 +1,16 @@
 """Samples transform image and label together, in an order that depends on the seed only."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_cityscapes import write_set
 
 from helpers import datasets
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
-from helpers.datasets import IGNORE, read_image
+from helpers.datasets import IGNORE, open_dataset, read_image, read_label
 from helpers.datasets import samples as sampling
 from helpers.profiles import load_profile
 
@@ -18,7 +19,7 @@ RECIPE = load_profile("smoke").pair
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
+    return open_dataset(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128))).frames("train")
 
 
 def test_normalise_matches_values_worked_out_by_hand_and_inverts():
@@ -92,8 +93,6 @@ def test_batches_are_the_same_from_any_start(frames):
 
 
 def test_two_processes_split_the_samples_of_a_double_batch(frames):
-    from dataclasses import replace
-
     double = replace(RECIPE, batch_size=2 * RECIPE.batch_size)
     whole = [image.numpy() for image, _ in sampling.training_batches(frames, double, seed=3)]
     parts = [
@@ -108,6 +107,66 @@ def test_loading_processes_do_not_change_the_batches(frames):
     serial = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3)]
     parallel = [image.numpy() for image, _ in sampling.training_batches(frames, RECIPE, seed=3, workers=2)]
     np.testing.assert_array_equal(serial, parallel)
+
+
+def test_accumulated_batches_are_the_parts_of_a_large_one(frames):
+    large = replace(RECIPE, batch_size=4, iterations=2)
+    whole = [image.numpy() for image, _ in sampling.training_batches(frames, large, seed=3, start=1)]
+    small = replace(large, batch_size=2, accumulate=2)
+    parts = [image.numpy() for image, _ in sampling.training_batches(frames, small, seed=3, start=1)]
+    np.testing.assert_array_equal(np.concatenate(whole), np.concatenate(parts))
+
+
+def test_frames_of_several_sizes_and_smaller_than_the_crop(tmp_path):
+    """The padding is mid-grey in the image and ignored in the label, at the right and bottom."""
+    root = write_set(tmp_path, cities={"train": {"aachen": 1}}, size_hw=(45, 61))
+    write_set(root, cities={"train": {"bochum": 1}}, size_hw=(90, 200))
+    frames = open_dataset(root).frames("train")
+    recipe = replace(RECIPE, scale_min=1.0, scale_max=1.0, jitter=0.0, crop_hw=(64, 96), iterations=3)
+    (image, label), *_ = sampling.training_batches(frames, recipe, seed=0)
+    assert image.shape == [2, 3, 64, 96] and label.shape == [2, 64, 96]
+    samples = sampling.TrainingSamples(frames[:1], recipe, seed=0)
+    pixels, ids = next(
+        each for each in map(samples.pixels, range(9)) if np.array_equal(each[1][:45, :61], read_label(frames[0]))
+    )
+    assert (ids[45:] == IGNORE).all() and (ids[:, 61:] == IGNORE).all()
+    assert np.abs(pixels[45:].astype(int) - 127).max() <= 1
+
+
+def break_image(frame):
+    frame.image.write_bytes(frame.image.read_bytes()[:-40])
+    return frame.image
+
+
+def break_label(frame):
+    frame.label.unlink()
+    return frame.label
+
+
+def resize_label(frame):
+    Image.open(frame.label).resize((50, 40), Image.Resampling.NEAREST).save(frame.label)
+    return frame.label
+
+
+@pytest.mark.parametrize(
+    ("damage", "workers"), [(break_image, 0), (break_label, 0), (resize_label, 0), (break_image, 2)]
+)
+def test_damaged_frame_is_named(tmp_path, damage, workers):
+    frames = open_dataset(write_set(tmp_path, size_hw=(64, 128))).frames("train")
+    path = damage(frames[2])
+    with pytest.raises(CourseError) as caught:
+        list(sampling.training_batches(frames, RECIPE, seed=0, workers=workers))
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_unexpected_error_names_the_frame(frames, monkeypatch):
+    def fail(sample):
+        raise MemoryError("no room")
+
+    samples = sampling.TrainingSamples(frames, RECIPE, seed=0)
+    samples.transforms = fail
+    with pytest.raises(CourseError, match=f"{samples.frame(0).image}.*MemoryError: no room"):
+        samples[0]
 
 
 def test_no_frames_is_an_error():

@@ -14,7 +14,7 @@ from tiny_cityscapes import write_set
 from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers import models, training
-from helpers.cityscapes import index
+from helpers.datasets import open_dataset
 from helpers.datasets.samples import training_batches
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -31,7 +31,7 @@ class WithoutDropout(TinyNet):
 
 def run(root: str, folder: str, recipe) -> None:
     paddle.seed(0)
-    frames = index(Path(root), "train")
+    frames = open_dataset(Path(root)).frames("train")
     training.fit(WithoutDropout(), frames, recipe, seed=0, folder=folder, device="cpu", val_frames=frames[:5])
 
 
@@ -78,7 +78,7 @@ def test_only_the_first_process_logs_and_writes(both):
 
 
 def test_no_sample_is_seen_twice(tmp_path):
-    frames = index(write_set(tmp_path, size_hw=(64, 128)), "train")
+    frames = open_dataset(write_set(tmp_path, size_hw=(64, 128))).frames("train")
     whole = [batch[0].numpy() for batch in training_batches(frames, replace(RECIPE, iterations=3, batch_size=4), 0)]
     parts = [
         [batch[0].numpy() for batch in training_batches(frames, replace(RECIPE, iterations=3), 0, rank=rank, world=2)]
@@ -95,7 +95,7 @@ def main(root: str, folder: str) -> None:
     run(root, folder, replace(RECIPE, batch_size=1))
     world = distributed.join("cpu")
     net = models.load_weights(WithoutDropout(), Path(folder) / models.WEIGHTS)
-    frames = index(Path(root), "train")[:5]
+    frames = open_dataset(Path(root)).frames("train")[:5]
     split = distributed.evaluate(world, net, frames, desc="split")
     whole = distributed.evaluate(distributed.World(), net, frames, desc="whole")
     if world.first:

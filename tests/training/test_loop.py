@@ -11,14 +11,15 @@ from tiny_network import TINY_RECIPE as RECIPE
 from tiny_network import TinyNet
 
 from helpers import models, training
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import class_pixels, open_dataset, read_image, read_label
+from helpers.evaluation import confusion_matrix, predict, scores
 from helpers.training import checkpoint, loop, schedule
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return index(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128)), "train")
+    return open_dataset(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128))).frames("train")
 
 
 def tiny(seed=0):
@@ -29,6 +30,10 @@ def tiny(seed=0):
 def fit(frames, folder, net=None, recipe=RECIPE, **kwargs):
     net = net or tiny()
     return net, training.fit(net, frames, recipe, seed=0, folder=folder, device="cpu", **kwargs)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 def weights(net):
@@ -87,8 +92,6 @@ def test_loss_of_ignored_pixels_only_is_zero_with_zero_gradient():
 
 
 def test_class_weights_by_hand(frames):
-    from helpers.datasets import class_pixels
-
     pixels = class_pixels(frames)
     share = pixels / pixels.sum()
     weights = training.class_weights(frames, 1.02)
@@ -107,7 +110,7 @@ def test_learns_and_saves_weights_and_history(frames, tmp_path):
     net, history = fit(frames, tmp_path, recipe=replace(RECIPE, iterations=40))
     assert len(history.loss) == len(history.lr) == 40
     assert history.loss_around(first=False) < 0.8 * history.loss_around(first=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [training.HISTORY, models.WEIGHTS]
+    assert names(tmp_path) == [training.HISTORY, models.WEIGHTS]
     again = models.load_weights(TinyNet(), tmp_path / models.WEIGHTS)
     assert_same_weights(weights(net), weights(again))
     assert training.load_history(tmp_path) == history
@@ -144,7 +147,7 @@ def test_resumed_run_ends_with_the_same_weights(frames, tmp_path, monkeypatch, s
     net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
     assert history.loss == expected.loss and history.lr == expected.lr
     assert_same_weights(weights(net), weights(whole))
-    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == [training.HISTORY, models.WEIGHTS]
+    assert names(tmp_path / "cut") == [training.HISTORY, models.WEIGHTS]
 
 
 def test_checkpoint_of_another_run_is_reported_and_not_resumed(frames, tmp_path, monkeypatch, capsys):
@@ -294,10 +297,7 @@ def test_validation_saves_the_best_weights_and_calls_watch(frames, tmp_path):
     assert seen == [(4, False), (8, False), (10, False)]
     assert history.validated == [4, 8, 10] and len(history.miou) == 3
     best = models.load_weights(TinyNet(), tmp_path / training.BEST)
-    from helpers.datasets import read_image, read_label
-    from helpers.evaluation import confusion_matrix, predict, scores
-
-    matrix = sum(confusion_matrix(predict(best, read_image(f)), read_label(f)) for f in frames[:3])
+    matrix = sum(confusion_matrix(predict(best, read_image(f)), read_label(f), 19) for f in frames[:3])
     assert scores(matrix).miou == pytest.approx(max(history.miou), abs=1e-12)
     assert training.load_recipe(tmp_path)["lr"] == recipe.lr
 
@@ -322,7 +322,11 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
     ("change", "message"),
     [
         ({"batch_size": 1000}, "batch of 1000 images is larger than the data set.*batch_size"),
-        ({"crop_hw": (96, 64)}, "crop of 96 x 64.*frames of 64 x 128.*crop_hw"),
+        ({"accumulate": 3}, "batch of 6 images is larger than the data set of 5.*accumulate"),
+        ({"accumulate": 0}, "`accumulate` of at least 1, got 0"),
+        ({"ema": 1.0}, "`ema` from 0 to below 1, got 1.0"),
+        ({"patience": 2}, "after 2 validations.*nothing is validated"),
+        ({"class_balance": 1.0}, "`class_balance` of 0 or above 1, got 1.0"),
         ({"losses": (("focal", 1.0),)}, "Unknown loss 'focal'.*lovasz"),
         ({"losses": (("dice", 0.0),)}, "no loss with a positive factor"),
         ({"optimiser": "lion"}, "Unknown optimiser 'lion'"),
@@ -331,7 +335,7 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
 def test_impossible_recipes(frames, tmp_path, change, message):
     with pytest.raises(CourseError, match=message):
         fit(frames, tmp_path, recipe=replace(RECIPE, **change))
-    assert not list(tmp_path.iterdir())
+    assert names(tmp_path) == []
 
 
 def test_unavailable_device(frames, tmp_path):
