@@ -101,12 +101,12 @@ def _unknown(frame: Frame, facts: Facts) -> list[Finding]:
         return []
     pixels = int(facts.counts[unknown].sum())
     present = np.flatnonzero(facts.counts)
-    text = f"has {_join(unknown)} in {pixels} of {facts.counts.sum()} pixels, which no class of dataset.toml has: "
+    text = f"has {_join(unknown)} in {pixels} of {facts.counts.sum()} pixels, which no class of dataset.toml has"
     steps = np.unique(np.diff(present))
     if present.size > 1 and steps.size == 1 and steps[0] > 1 and present.size <= len(classes) and present[0] == 0:
-        text += f"its values {_join(present)} are spread out for viewing; set the `value` of each class accordingly"
+        text += f", and its values {_join(present)} are spread out for viewing: set the `value` of each class to them"
     else:
-        text += "correct the label, add the class, or add the value to `ignore`"
+        text += ": correct the label, add the class, or add the value to `ignore`"
     return [Finding("unknown-value", text, frame.split, frame.label)]
 
 
@@ -124,6 +124,7 @@ def _some_binary(dataset: Dataset, sharp: Sequence[tuple[Frame, Facts]]) -> list
     if IGNORE in dataset.classes.values:
         return []
     with_255 = [(frame, set(np.flatnonzero(each.counts).tolist())) for frame, each in sharp if each.counts[IGNORE]]
+    with_255 = [(frame, values) for frame, values in with_255 if values != {IGNORE}]
     if not with_255 or not all(values == {0, IGNORE} for _, values in with_255):
         return []
     text = "holds only 0 and 255, but 255 is ignored and no other label has it: if it marks a class, replace it by its "
