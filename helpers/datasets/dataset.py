@@ -12,7 +12,7 @@ from helpers.common.files import write_text
 from helpers.datasets import description
 from helpers.datasets.classes import Classes
 from helpers.datasets.description import SPLITS
-from helpers.datasets.finding import IMAGE_SUFFIXES, example_file, find_files  # noqa: F401
+from helpers.datasets.finding import IMAGE_SUFFIXES, example_image, find_files  # noqa: F401
 
 DESCRIPTION = "dataset.toml"
 UNFINISHED = ".unfinished"  # folder in the root while a command writes the data set
@@ -119,7 +119,7 @@ class Dataset:
         if folder is None:
             known = ", ".join(name for name, _ in self.splits)
             return f"{self.name} has no {split} frames, only {known}: add the split to {self.root / DESCRIPTION}."
-        other = example_file(self.root, self.images.replace("{split}", folder))
+        other = example_image(self.root, self.images.replace("{split}", folder))
         found = f", found {other.relative_to(self.root)}" if other else ""
         expected = self.images.format(split=folder, group="<group>", stem="<stem>")
         return (

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helpers.common.os_errors import as_course_error
-from helpers.datasets.pictures import SUFFIXES
+from helpers.datasets.pictures import SUFFIXES, UNREADABLE
 
 IMAGE_SUFFIXES = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
 PLACEHOLDERS = ("split", "group", "stem")
@@ -25,13 +25,16 @@ def find_files(root: Path, pattern: str) -> Iterator[tuple[str, str, Path]]:
         yield found.get("group", ""), found["stem"], path
 
 
-def example_file(root: Path, pattern: str) -> Path | None:
-    """Return a file in the first folder of `pattern` that has any, to show how its name differs; None without one."""
+def example_image(root: Path, pattern: str) -> Path | None:
+    """Return an image in or near the folder of `pattern`, to show how its path differs; None if there is none."""
     folder = root / pattern.split("{", 1)[0].rpartition("/")[0]
+    while not folder.is_dir() and folder != root:
+        folder = folder.parent
     for path, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if visible := sorted(name for name in names if not name.startswith(".")):
-            return Path(path) / visible[0]
+        for name in sorted(names):
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES + UNREADABLE):
+                return Path(path) / name
     return None
 
 
