@@ -148,7 +148,9 @@ def import_data(
     if not dry_run and already_done(root, arguments):
         return _earlier(root)
     opened = open_source(source, _path(images), _path(labels), kind, separator)
-    table = classes if classes is not None else opened.classes or find_table(source)
+    table = classes if classes is not None else opened.classes
+    if table is None and opened.kind in ("VOC", "masks", "lists"):
+        table = find_table(source)
     rules = Rules(
         tuple(read_table(table)) if table is not None else None,
         ignore,

@@ -12,6 +12,7 @@ from pathlib import Path
 from helpers.common.errors import CourseError
 from helpers.datasets.importing.items import Item
 
+_SEVERAL = {"frame": "frames", "folder": "folders", "name prefix": "name prefixes"}
 GROUP_BY = ("auto", "folder", "prefix", "none")
 TRIES = 200  # random divisions, of which the best is kept
 SHARE_OF_A_CLASS = 0.05  # a class missing in train or val counts like a size that is off by 5 %
@@ -116,10 +117,11 @@ def _choose(groups, classes, items, wanted, seed, how) -> tuple[list[str], str]:
     units = list(range(len(groups))) if how == "frame" else groups
     sizes = Counter(units)
     total = len(units)
+    number = f"{len(sizes)} {how}" if len(sizes) == 1 else f"{len(sizes)} {_SEVERAL[how]}"
     needed = 1 + sum(share > 0 for share in wanted.values())
     shares = ", ".join(f"{share:.0%} {split}" for split, share in wanted.items() if share)
     if len(sizes) < needed:
-        found = f"Only {len(sizes)} {how}{'s' * (len(sizes) > 1)}, too few to keep neighbours apart"
+        found = f"Only {number}, too few to keep neighbours apart"
         note = (
             f"{found}: the frames are cut in order of their names ({shares}), so frames next to a cut resemble each "
             "other and scores on val are optimistic. Import frames of more recordings, or pass --group-by none if they "
@@ -131,7 +133,7 @@ def _choose(groups, classes, items, wanted, seed, how) -> tuple[list[str], str]:
         seen.setdefault(unit, set()).update(found)
     tries = range(max(5, min(TRIES, 100_000 // len(sizes))))
     best = min((_draw(sizes, seen, wanted, total, f"{seed} {turn}") for turn in tries), key=lambda each: each[0])
-    note = f"Divided by {how} with seed {seed} ({shares} wanted): {len(sizes)} {how}s, none of them in two splits."
+    note = f"Divided by {how} with seed {seed} ({shares} wanted): {number}, none of them in two splits."
     return [best[1][unit] for unit in units], note
 
 

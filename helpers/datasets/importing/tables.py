@@ -19,10 +19,11 @@ else:
     import tomli as tomllib
 
 LONGEST = 500  # characters of a line
-# Files with classes that are found without being named, in the source or the folder above it.
+# Files with the classes of masks that are found without being named.
 KNOWN_FILES = (
     "labelmap.txt",
     "class_dict.csv",
+    "_classes.csv",
     "label_colors.txt",
     "classes.toml",
     "classes.json",
@@ -42,9 +43,11 @@ class Row(NamedTuple):
 
 
 def find_table(source: Path) -> Path | None:
-    """Return a table of classes that lies in the source or, if that is a part of a data set, above it."""
-    for folder in (source, source.parent):
-        names = {path.name.lower(): path for path in folder.iterdir() if path.is_file()} if folder.is_dir() else {}
+    """Return a table of classes that lies in the source or in one of its folders."""
+    if not source.is_dir():
+        return None
+    for folder in (source, *sorted(each for each in source.iterdir() if each.is_dir())):
+        names = {path.name.lower(): path for path in folder.iterdir() if path.is_file()}
         for name in KNOWN_FILES:
             if name in names:
                 return names[name]
@@ -140,7 +143,7 @@ def _csv(path: Path) -> list[Row]:
     if name is None:
         return _text(path)
     channels = [find("r", "red"), find("g", "green"), find("b", "blue")]
-    value = find("value", "id", "train_id", "trainid", "index", "class_id")
+    value = find("value", "id", "train_id", "trainid", "index", "class_id", "pixel value")
     rows = []
     for number, row in enumerate(cells[1:], 2):
         try:

@@ -11,6 +11,7 @@ from PIL import Image
 from helpers.common.errors import CourseError
 from helpers.datasets import Dataset, open_dataset, read_label
 from helpers.datasets.importing import import_data
+from helpers.datasets.importing.masks import Mask
 from helpers.datasets.importing.naming import base_stem, role_of, split_name
 from helpers.datasets.importing.pairs import read
 
@@ -282,3 +283,33 @@ def test_nothing_to_import(tmp_path):
     with pytest.raises(CourseError, match="at least two frames"):
         import_data(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_masks_of_roboflow(tmp_path):
+    for split in ("train", "valid"):
+        image(tmp_path / "in" / split / "a_jpg.rf.1f2e.jpg")
+        mask(tmp_path / "in" / split / "a_jpg.rf.1f2e_mask.png", np.array([[0, 1, 2], [2, 0, 1]], np.uint8))
+        (tmp_path / "in" / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, dog\n2, cat\n")
+    done = import_data(tmp_path / "in", tmp_path / "out")
+    assert done.counts == {"train": 1, "val": 1} and done.dataset.classes.names == ("background", "dog", "cat")
+
+
+def test_camvid_of_fastai(tmp_path):
+    """images/ and labels/ with _P, codes.txt, and a list of the val frames only."""
+    for name in ("0001_1", "0001_2", "0002_1"):
+        image(tmp_path / "in" / "images" / f"{name}.png")
+        mask(tmp_path / "in" / "labels" / f"{name}_P.png", np.array([[0, 1, 2], [2, 0, 1]], np.uint8))
+    (tmp_path / "in" / "codes.txt").write_text("Animal\nSky\nVoid")
+    (tmp_path / "in" / "valid.txt").write_text("0002_1.png\n")
+    done = import_data(tmp_path / "in", tmp_path / "out")
+    assert done.counts == {"train": 2, "val": 1} and done.dataset.classes.names == ("Animal", "Sky")
+    assert [frame.stem for frame in open_dataset(tmp_path / "out").frames("val")] == ["0002_1"]
+
+
+def test_colours_are_found_mask_by_mask(tmp_path):
+    random = np.random.default_rng(0)
+    for name in "abc":
+        pixels = random.choice(np.array([[0, 0, 0], [255, 255, 255], [0, 0, 1], [9, 8, 7]], np.uint8), (5, 7))
+        mask(tmp_path / f"{name}.png", pixels)
+        drawn = Mask(tmp_path / f"{name}.png").draw(5, 7)
+        assert np.array_equal(np.array([key.colour for key in drawn.keys])[drawn.pixels], pixels)
