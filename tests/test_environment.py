@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -251,6 +259,76 @@ def test_make_without_target_lists_the_targets(checkout):
     result = make(checkout)
     assert result.returncode == 0
     assert {"run", "lab", "test", "bench"} <= {line.split()[0] for line in result.stdout.splitlines()}
+
+
+def jupyter_command(target: str) -> list[str]:
+    arguments = "--no-browser --allow-root --port=0"
+    shown = subprocess.run(
+        ["make", "-n", target, f"ARGS={arguments}"], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    (command,) = [line for line in shown.stdout.splitlines() if "-m jupyterlab" in line]
+    return shlex.split(command.strip().lstrip("@"))
+
+
+@pytest.fixture
+def jupyter(tmp_path):
+    """The server that `make lab` starts, as Jupyter describes it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    environment |= {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(jupyter_command("lab"), cwd=PROJECT, env=environment, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + 90
+            while not (found := list((tmp_path / "RUNTIME").glob("jpserver-*.json"))):
+                assert server.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()
+                time.sleep(0.1)
+            yield json.loads(found[0].read_text())
+        finally:
+            server.kill()  # it has no kernels to stop
+            server.wait()
+
+
+def status(address: str) -> int:
+    """The HTTP status of a request; waits for a server that does not listen yet."""
+    for _ in range(300):
+        with (
+            contextlib.suppress(ConnectionError, urllib.error.URLError),
+            socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(address).port)),
+        ):
+            break
+        time.sleep(0.1)
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_jupyter_listens_on_this_machine_only_and_wants_its_token(jupyter):
+    assert len(jupyter["token"]) >= 32 and not jupyter["password"]
+    contents = f"{jupyter['url']}api/contents"
+    assert [status(contents), status(f"{contents}?token=wrong"), status(f"{contents}?token={jupyter['token']}")] == [
+        403,
+        403,
+        200,
+    ]
+    listening = [
+        socket.inet_ntop(
+            family, b"".join(bytes.fromhex(address[at : at + 8])[::-1] for at in range(0, len(address), 8))
+        )
+        for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
+        if Path("/proc/net", name).exists()
+        for line in Path("/proc/net", name).read_text().splitlines()[1:]
+        for address, port in [line.split()[1].split(":")]
+        if int(port, 16) == jupyter["port"] and line.split()[3] == "0A"  # LISTEN
+    ]
+    assert listening and set(listening) <= {"127.0.0.1", "::1"}
+
+
+def test_play_starts_the_same_server_as_lab():
+    lab, play = jupyter_command("lab"), jupyter_command("play")
+    assert [word for word in play if word not in lab] == ["--LabApp.default_url=/lab/tree/notebooks/00_play.ipynb"]
+    assert [word for word in lab if word not in play] == ["--LabApp.default_url=/lab/tree/notebooks"]
 
 
 def test_helpers_can_be_imported_from_any_folder(tmp_path):

@@ -66,7 +66,7 @@ def read_polygons(path: Path, image: png.Header | None = None) -> dict:
             points = np.asarray(each["polygon"], dtype=np.float64)
             if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not np.isfinite(points).all():
                 raise CourseError(f"{path}: object {number} ({label}) needs at least two points [x, y]: correct it.")
-    except (KeyError, TypeError, ValueError, UnicodeDecodeError, AttributeError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         if isinstance(error, CourseError):
             raise
         raise CourseError(

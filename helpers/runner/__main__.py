@@ -45,9 +45,12 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 def _run(options: argparse.Namespace, project: Path) -> int:
     notebooks = project / "notebooks"
+    path = project / "outputs" / options.profile / "reference.json"
     try:
+        numbers = [path.name[:2] for path in select(notebooks, options.only)]
         if options.check or options.write_reference:
             reference.check_comparable(options.seed, options.data_root)
+            reference.read(path, numbers)  # a damaged one is reported now, not after the run
         folder = run(
             options.profile,
             only=options.only,
@@ -57,8 +60,6 @@ def _run(options: argparse.Namespace, project: Path) -> int:
             output_dir=options.output_dir,
             notebooks=notebooks,
         )
-        numbers = [path.name[:2] for path in select(notebooks, options.only)]
-        path = project / "outputs" / options.profile / "reference.json"
         drifts = conclude(folder, numbers, path, write_reference=options.write_reference)
     except NotebookFailed as error:
         print(error, file=sys.stderr)

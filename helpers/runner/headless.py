@@ -13,7 +13,7 @@ from typing import Any
 
 from helpers.common import caches
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT
+from helpers.common.files import PROJECT, flush
 from helpers.runner.status import Status
 
 START_TIMEOUT_S = 180  # a kernel on a busy machine
@@ -83,6 +83,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
             logging.getLogger("asyncio").addFilter(_is_not_about_abandoned_tasks)
             raise
         _check_all_ran(name, executed)
+    flush(partial)
     os.replace(partial, target)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
 
 Expected = dict[str, dict[str, float]]
 
+_RESTORE = "restore it with `git checkout`, or write it again with `make reference`"
 _TIME = re.compile(r"(^|[._])(ms|seconds|fps|speedup|latency)([._]|$)")
 _COUNTED = re.compile(r"(^|[._])(params|gmacs|frames)([._]|$)")
 
@@ -25,19 +27,34 @@ def read_metrics(path: Path, notebooks: list[str]) -> dict[str, float]:
     if not isinstance(metrics, dict):
         raise CourseError(f"Expected one flat table of numbers in {path}: remove the file and run the notebooks again.")
     for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if not _is_number(value):
             raise CourseError(f"Expected a finite number for {name} in {path}, got {value!r}: run that notebook again.")
     return _of(metrics, notebooks)
 
 
 def read(path: Path, notebooks: list[str]) -> Expected:
-    """Return the reference of `notebooks`, empty if the profile has none."""
-    return _of(read_json(path), notebooks) if path.is_file() else {}
+    """Return the reference of `notebooks`, empty if the profile has none; raise CourseError if it is damaged."""
+    return _of(_read_all(path), notebooks)
+
+
+def _read_all(path: Path) -> Expected:
+    entries = read_json(path) if path.is_file() else {}
+    if not isinstance(entries, dict):
+        raise CourseError(f"Expected metrics with tolerances in {path}, got a {type(entries).__name__}: {_RESTORE}.")
+    for name, entry in entries.items():
+        numbers = [entry.get("value"), entry.get("tolerance")] if isinstance(entry, dict) else [None]
+        if not all(_is_number(number) for number in numbers):
+            raise CourseError(f"Expected a value and a tolerance of {name} in {path}, got {entry!r}: {_RESTORE}.")
+    return entries
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def write(path: Path, metrics: dict[str, float]) -> None:
     """Make `metrics` the reference; keep existing tolerances and the metrics of other notebooks."""
-    kept = read_json(path) if path.is_file() else {}
+    kept = _read_all(path)
     ran = {name.split(".")[0] for name in metrics}
     fresh = {
         name: {"value": value, "tolerance": kept.get(name, {}).get("tolerance", tolerance(name, value))}

@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from helpers.common.errors import CourseError
 from helpers.common.files import write_text
 from helpers.runner.status import clock
 
@@ -38,14 +39,21 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
-    """Write `folder`/report.html from those of the `executed` notebooks that exist, and return its path."""
+    """Write `folder`/report.html from those of the `executed` notebooks that exist, and return its path.
+
+    Raises CourseError if one of them is damaged.
+    """
     import nbformat  # takes 2 s to import, too long for a command that only reports a typing error
 
     sections, contents = [], []
     for path in executed:
         if not path.is_file():
             continue
-        notebook = nbformat.read(path, as_version=4)
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, ValueError) as error:
+            again = f"run it again, with ONLY={path.name[:2]}"
+            raise CourseError(f"{path} is damaged and cannot be part of the report: {again}.") from error
         title = _title(notebook) or path.stem
         name = html.escape(path.stem)
         contents.append(f'<li><a href="#{name}">{html.escape(title)}</a></li>')

@@ -14,6 +14,8 @@ from helpers.common import caches
 from helpers.common.files import PROJECT
 
 PIECE = """
+import helpers  # before Paddle, as in all notebooks
+
 import matplotlib.pyplot as plt
 import paddle
 import paddleseg

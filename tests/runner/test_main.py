@@ -98,6 +98,38 @@ def test_failing_notebook_gives_exit_code_1_and_its_message(project, write_noteb
     assert capsys.readouterr().err == "01_first, cell 3: ZeroDivisionError: division by zero\n"
 
 
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("import sys; sys.exit(0)", "01_first, cell 3: SystemExit: a cell must not end the kernel"),
+        ("import os; os.kill(os.getpid(), 9)", "01_first, cell 3: the kernel died, perhaps out of memory"),
+        (
+            'import pathlib; pathlib.Path(OUTPUT_DIR, "metrics.json").write_text(\'{"01.a": 1, "01.b\')',
+            "Expected JSON in {folder}/metrics.json, got a damaged file",
+        ),
+    ],
+    ids=["exit", "kernel killed", "half-written metrics"],
+)
+def test_faults_of_a_notebook_give_exit_code_1_and_one_sentence(source, sentence, project, write_notebook, capsys):
+    write_notebook("01_first", source)
+    assert main(project, "--check") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(sentence.format(folder=project / "out")) and error.count("\n") == 1
+
+
+def test_damaged_reference_gives_exit_code_2(project, capsys):
+    reference(project, {"01.miou": 0.4})
+    assert main(project, "--check") == 2
+    error = capsys.readouterr().err
+    assert "Expected a value and a tolerance of 01.miou in" in error and error.count("\n") == 1
+
+
+def test_output_folder_that_cannot_be_written(project, capsys):
+    assert command.main(["--profile", "smoke", "--output-dir", "/proc/out"], project) == 2
+    error = capsys.readouterr().err
+    assert "/proc/out" in error and error.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_interrupted_run_stops_the_kernel_and_keeps_earlier_results(write_notebook, tmp_path, name):
     marker = tmp_path / "pid"

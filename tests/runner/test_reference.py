@@ -90,6 +90,19 @@ def test_metrics_that_are_not_finite_are_rejected(tmp_path, value):
         reference.read_metrics(path, ["01"])
 
 
+@pytest.mark.parametrize(
+    "content",
+    [[1], {"01.a": 1}, {"01.a": {"value": 1}}, {"01.a": {"value": "1", "tolerance": 0}}, {"01.a": {"value": True}}],
+)
+def test_reference_without_values_and_tolerances_is_rejected(content, tmp_path):
+    path = tmp_path / "reference.json"
+    write_json(path, content)
+    for use in (lambda: reference.read(path, ["01"]), lambda: reference.write(path, {"01.a": 1})):
+        with pytest.raises(CourseError, match=r"reference\.json, got .*: restore it with `git checkout`"):
+            use()
+    assert read_json(path) == content
+
+
 def test_metrics_that_are_not_a_table_are_rejected(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text("[1]")

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 
+from helpers.common.errors import CourseError
 from helpers.runner import report
 from helpers.widgets.picture import Picture
 
@@ -155,6 +157,23 @@ def test_names_and_texts_from_files_are_escaped(build):
     assert '01_a"><script>x' in page.ids and '#01_a"><script>x' in page.links
 
 
+SCRIPT = "<script>alert(1)</script>"
+
+
+def test_outputs_that_name_files_metrics_and_errors_are_escaped(build):
+    v4 = nbformat.v4
+    outputs = [
+        v4.new_output("stream", text=f"01.miou.{SCRIPT} 0.4\n"),  # a metric name
+        v4.new_output("display_data", data={"text/plain": f"frame {SCRIPT}", "image/png": PIXEL}),  # a caption
+        v4.new_output("execute_result", data={"text/html": pd.DataFrame({SCRIPT: [SCRIPT]}).to_html()}),  # a table
+        v4.new_output("error", ename=f"Error{SCRIPT}", evalue=SCRIPT, traceback=[f"\x1b[31mError: {SCRIPT}\x1b[0m"]),
+    ]
+    cells = [markdown("# Title"), v4.new_code_cell(f"# {SCRIPT}\nshow()", outputs=outputs, execution_count=1)]
+    text = build({"01_a": cells})
+    assert "script" not in Page(text).tags
+    assert text.count("&lt;script&gt;alert(1)") >= 4
+
+
 def test_policy_forbids_scripts_and_downloads(build):
     text = build({"01_a": [code({"text/html": "<script>document.title = 'changed'</script>"})]})
     policy = re.search(r'<meta http-equiv="Content-Security-Policy" content="([^"]+)">', text)[1]
@@ -167,10 +186,11 @@ def test_head_lists_profile_versions_and_hardware(build):
     assert re.search(r'<a href="#01_a">The title &amp; more</a>', text)
 
 
-def test_earlier_report_is_kept_if_a_notebook_cannot_be_read(tmp_path: Path):
+@pytest.mark.parametrize("content", ["", "not json", '{"cells": [{"cell_ty', "[1]", '{"nbformat": 4}'])
+def test_earlier_report_is_kept_if_a_notebook_cannot_be_read(content, tmp_path: Path):
     (tmp_path / "report.html").write_text("earlier")
-    (tmp_path / "01_a.ipynb").write_text("not json")
-    with pytest.raises(nbformat.reader.NotJSONError):
+    (tmp_path / "01_a.ipynb").write_text(content)
+    with pytest.raises(CourseError, match=r"01_a\.ipynb is damaged .* run it again, with ONLY=01\."):
         report.build(tmp_path, [tmp_path / "01_a.ipynb"], profile="smoke")
     assert (tmp_path / "report.html").read_text() == "earlier"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["01_a.ipynb", "report.html"]
