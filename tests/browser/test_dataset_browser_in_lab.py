@@ -26,7 +26,9 @@ CAR, SKY = [0, 0, 142], [70, 130, 180]
 def page(run_cell, tmp_path):
     root = write_set(tmp_path / "set")
     page = run_cell(
-        f"from helpers.widgets.dataset_browser import DatasetBrowser\nbrowser = DatasetBrowser({str(root)!r})\nbrowser"
+        "from helpers.datasets import open_dataset\n"
+        "from helpers.widgets.dataset_browser import DatasetBrowser\n"
+        f"browser = DatasetBrowser(open_dataset({str(root)!r}))\nbrowser"
     )
     page.locator("img.course-picture").wait_for()
     return page
@@ -75,7 +77,7 @@ def test_controls_update_the_picture_and_the_pointer_shows_the_class(page):
     page.get_by_text("car, train id 13").wait_for()
 
 
-def test_another_city(page):
+def test_another_group(page):
     picture = page.locator("img.course-picture")
     first = picture.evaluate(SOURCE)
     page.locator(".widget-dropdown select").select_option("bochum")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(900)
 
 SOURCE = """
 import numpy as np
-from helpers.cityscapes import index
+from helpers.datasets import open_dataset
 from helpers.widgets.prediction_demo import PredictionDemo
 
 demo = PredictionDemo(
@@ -19,7 +19,7 @@ demo = PredictionDemo(
         "all road": lambda image: np.full(image.shape[:2], 0, np.uint8),
         "all sky": lambda image: np.full(image.shape[:2], 10, np.uint8),
     }},
-    index({root!r}, "val"),
+    open_dataset({root!r}).frames("val"),
 )
 demo.opacity.value = 1.0
 demo
