@@ -58,9 +58,9 @@ def _parser() -> argparse.ArgumentParser:
 
     for each in (scoring, predicting, submitting):
         each.add_argument(
-            "--network", required=True, help="name, .pdparams file, folder of a pruned or of an exported model"
+            "--network", required=True, help="name, file of weights, folder of a pruned or of an exported model"
         )
-        each.add_argument("--weights", type=Path, help=".pdparams file, for a network given by name")
+        each.add_argument("--weights", type=Path, help=".safetensors or .pdparams file, for a network given by name")
         each.add_argument(
             "--pretrained", metavar="DATA", help="trained weights for a network given by name: miniscapes or cityscapes"
         )

@@ -162,7 +162,7 @@ def evaluate(
     if workers > 1:
         return _in_processes(source, frames, desc, options, workers, keep)
     network = open_network(source, **options)
-    require_classes(network.num_classes, frames[0].dataset)
+    require_classes(network.num_classes, frames[0].dataset, network.class_names)
     return _evaluate(network, frames, desc, keep)
 
 
@@ -260,9 +260,8 @@ def _in_processes(source, frames: list[Frame], desc: str, options: dict, workers
             "Several processes cannot share a network in memory: pass its name and weights, or the folder of an "
             "exported model."
         )
-    require_classes(
-        open_network(source, **options).num_classes, frames[0].dataset
-    )  # raise errors once, in this process
+    network = open_network(source, **options)  # raise errors once, in this process
+    require_classes(network.num_classes, frames[0].dataset, network.class_names)
     started = time.perf_counter()
     chunk = min(8, -(-len(frames) // workers))
     found: dict[str, np.ndarray] = {}

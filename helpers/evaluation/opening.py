@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from helpers import models
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.cpu.arrays import place_of
 from helpers.cpu.pixels import Workers, network_input
@@ -21,7 +22,8 @@ from helpers.evaluation import upsample
 from helpers.evaluation.views import Views
 from helpers.models.modes import evaluation_mode
 from helpers.models.pruned import PLAN, load_pruned
-from helpers.models.weights import WEIGHTS, load_weights
+from helpers.models.weight_files import SUFFIXES
+from helpers.models.weights import WEIGHTS
 
 # Maps a uint8 RGB image (H, W, 3) to train ids (H, W).
 PredictFn = Callable[[np.ndarray], np.ndarray]
@@ -38,11 +40,21 @@ def require_rgb(image: np.ndarray) -> None:
         )
 
 
-def require_classes(num_classes: int | None, data: Dataset) -> None:
-    """Raise CourseError if a network of `num_classes`, None if not known, cannot be scored on `data`."""
-    if num_classes not in (None, len(data.classes)):
+def require_classes(num_classes: int | None, data: Dataset, names: tuple[str, ...] = ()) -> None:
+    """Raise CourseError if a network of `num_classes`, None if not known, cannot be scored on `data`.
+
+    `names` are those of the network's classes, if known.
+    """
+    known = data.classes.names
+    if len(names) == len(known) and names != known:
+        first = next(i for i in range(len(names)) if names[i] != known[i])
         raise CourseError(
-            f"Expected a network for the {len(data.classes)} classes of {data.name}, got one for {num_classes}: train "
+            f"Expected a network for the classes of {data.name}, got one whose class {first} is {names[first]}, not "
+            f"{known[first]}: train it on this data, or evaluate it on the data that it was trained on."
+        )
+    if num_classes not in (None, len(known)):
+        raise CourseError(
+            f"Expected a network for the {len(known)} classes of {data.name}, got one for {num_classes}: train "
             "it on this data, or evaluate it on the data that it was trained on."
         )
 
@@ -50,10 +62,11 @@ def require_classes(num_classes: int | None, data: Dataset) -> None:
 class Segmenter:
     """Predicts in two steps: `prepare`, which may run in any thread, and `labels`, which runs in one.
 
-    `classes` are the names and colours of the train ids, None if they are not known.
+    `classes` are the names and colours of the train ids, None if not known; `class_names` are the names only, or ().
     """
 
     classes: Classes | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int | None:
@@ -77,8 +90,11 @@ class Segmenter:
 class Eager(Segmenter):
     """A layer, in evaluation mode while it predicts; its mode is restored."""
 
-    def __init__(self, net: nn.Layer, views: Views = WHOLE, classes: Classes | None = None):
-        self.net, self.views, self.classes = net, views, classes
+    def __init__(self, net: nn.Layer, views: Views = WHOLE):
+        self.net, self.views = net, views
+        self.class_names = getattr(net, "class_names", ())
+        # Weights carry names without colours, which are known for the shipped ones.
+        self.classes = CITYSCAPES if self.class_names == CITYSCAPES.names else None
 
     @property
     def num_classes(self):
@@ -108,6 +124,7 @@ class Exported(Segmenter):
                 "export it with graph='logits'."
             )
         self.classes = self.predictor.classes
+        self.class_names = self.classes.names if self.classes else ()
 
     @property
     def num_classes(self):
@@ -141,10 +158,11 @@ def open_network(
     """Make a Segmenter of `source`:
 
     - a layer, as `models.build` returns it;
-    - the name of a network together with `weights`, a .pdparams file, or with `pretrained`, "miniscapes" or
-      "cityscapes" as in `models.build`;
+    - the name of a network together with `weights`, a .safetensors or .pdparams file for any number of classes, or with
+      `pretrained`, "miniscapes" or "cityscapes" as in `models.build`;
     - the name of shipped weights of a pruned network, a key of `models.cards()`;
-    - a .pdparams file in a folder that has the name of its network, as notebook 02 writes them, or that folder;
+    - a .safetensors or .pdparams file in a folder that has the name of its network, as notebook 02 writes them, or that
+      folder;
     - the folder of a pruned network, as notebook 04 writes it;
     - the folder of an exported model, run by `engine` (default: that of `helpers.deployment.Predictor`);
     - a function from an image to train ids.
@@ -197,10 +215,10 @@ def _named(name: str, weights: str | Path | None, pretrained: str | None) -> nn.
         return models.build(name, pretrained=pretrained)
     if weights is None:
         raise CourseError(
-            f"{name} is a design without weights: give the .pdparams file that it was saved to, or `pretrained`, "
+            f"{name} is a design without weights: give the file that its weights were saved to, or `pretrained`, "
             "miniscapes or cityscapes."
         )
-    return load_weights(models.build(name), weights)
+    return models.load_saved(name, weights)
 
 
 def _saved(path: Path) -> nn.Layer:
@@ -208,22 +226,22 @@ def _saved(path: Path) -> nn.Layer:
         return load_pruned(path)
     if (path / WEIGHTS).is_file():
         path = path / WEIGHTS
-    if path.suffix == ".pdparams":
+    if path.suffix in SUFFIXES:
         if path.parent.name not in models.NAMES:
             raise CourseError(
                 f"The folder of {path} is not named after a network: give the network's name, and this file as its "
                 f"weights (names: {', '.join(models.NAMES)})."
             )
-        return load_weights(models.build(path.parent.name), path)
+        return models.load_saved(path.parent.name, path)
     if path.exists():
         raise CourseError(
             f"{path} is neither the folder of an exported model, which holds {DESCRIPTION}, nor of a pruned one, which "
-            f"holds {PLAN}, nor a .pdparams file: export the network first (notebook 05), or give its weights."
+            f"holds {PLAN}, nor a file of weights: export the network first (notebook 05), or give its weights."
         )
     close = get_close_matches(str(path), [*models.NAMES, *models.cards()], n=1)
     raise CourseError(
         f"There is neither a network nor a file {str(path)!r}: "
-        + (f"did you mean {close[0]}?" if close else "give a .pdparams file, or the folder of an exported model.")
+        + (f"did you mean {close[0]}?" if close else "give a file of weights, or the folder of an exported model.")
     )
 
 

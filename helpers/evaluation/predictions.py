@@ -101,13 +101,13 @@ def _classes_of(predict: Segmenter | PredictFn, classes: Classes | None) -> Clas
     classes = getattr(predict, "classes", None) if classes is None else classes
     if classes is None:
         raise CourseError(
-            "The names and colours of the network's classes are not known: pass `classes`, or the folder of the data that "
-            "it was trained on (--data)."
+            "The names and colours of the network's classes are not known: pass `classes`, or the folder of the data "
+            "that it was trained on (--data)."
         )
     if getattr(predict, "num_classes", None) not in (None, len(classes)):
         raise CourseError(
-            f"Expected a network for {len(classes)} classes, got one for {predict.num_classes}: pass the classes that it "
-            "was trained on."
+            f"Expected a network for {len(classes)} classes, got one for {predict.num_classes}: pass the classes that "
+            "it was trained on."
         )
     return classes
 

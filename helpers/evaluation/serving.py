@@ -67,7 +67,7 @@ def compare_engines(
         for key, predictor in predictors.items():
             memory = machine.extra_megabytes(lambda predictor=predictor: predictor(images[0]))
             found = [predictor(image) for image in images]
-            classes = len(predictor.classes)
+            classes = predictor.export.num_classes
             matrix = sum(confusion_matrix(one, two, classes) for one, two in zip(found, labels, strict=True))
             same = [agreement(one, two) for one, two in zip(found, expected[key[0]], strict=True)]
             rows[key] = {

@@ -79,7 +79,7 @@ def submit(
     if foreign:
         raise CourseError(f"{folder} holds {foreign[0]}, which belongs to no frame of the list: empty the folder.")
     network = open_network(source, **options)
-    require_classes(network.num_classes, data)
+    require_classes(network.num_classes, data, network.class_names)
     for name, frame in progress(targets.items(), desc=desc, unit="frame"):
         if resume and _is_complete(folder / name, frame):
             continue

@@ -25,6 +25,23 @@ def test_network_input_has_the_values_of_normalise(threads):
     np.testing.assert_array_equal(x, [normalise(frame) for frame in frames])
 
 
+def test_padded_frames_have_zeros_at_the_right_and_bottom():
+    frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    x = network_input(frames, Workers(2), (8, 16))
+    np.testing.assert_array_equal(x[:, :, :5, :7], network_input(frames, Workers(1)))
+    assert x.shape == (2, 3, 8, 16) and not x[:, :, 5:].any() and not x[:, :, :, 7:].any()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4, 5, 254])
+def test_labels_of_a_part_of_any_number_of_classes(classes):
+    logits = np.random.default_rng(classes).normal(size=(2, classes, 4, 6)).astype(np.float32)
+    whole = labels_of(logits, (32, 48), False, Workers(2))
+    np.testing.assert_array_equal(whole, in_float32(logits, (32, 48)).argmax(axis=1))
+    part = labels_of(logits, (27, 41), False, Workers(2), (32, 48))
+    assert part.flags.c_contiguous
+    np.testing.assert_array_equal(part, whole[:, :27, :41])
+
+
 def test_two_pixels_by_hand():
     logits = np.float32([[[[0, 4]], [[1, 1]]]])  # class 0: 0 and 4, class 1: 1 everywhere
     # Enlarged eight times, class 0 is 4 (column + 0.5) / 8 - 2, within 0 and 4: 0 0 0 0 .25 .75 1.25 ...

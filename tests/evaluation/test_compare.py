@@ -7,7 +7,6 @@ from helpers.common.errors import CourseError
 from helpers.datasets import IGNORE
 from helpers.evaluation import Evaluation, compare, scores
 
-
 NUM_CLASSES = 19
 
 

@@ -194,6 +194,10 @@ def test_submission(frames, tmp_path):
     expected = np.vectorize(lambda train_id: trainId2label[train_id].id)(guess(read_image(some[0])))
     np.testing.assert_array_equal(written, expected)
     submit(lambda image: pytest.fail("predicted again"), some, tmp_path / "out", resume=True)
+    for damaged in (b"", b"no image", (tmp_path / "out" / files[0]).read_bytes()[:-20]):
+        (tmp_path / "out" / files[1]).write_bytes(damaged)
+        submit(guess, some, tmp_path / "out", resume=True)
+        assert cv2.imread(str(tmp_path / "out" / files[1]), cv2.IMREAD_UNCHANGED).shape == (32, 64)
     submit(lambda image: np.zeros(image.shape[:2], np.uint8), some, tmp_path / "out")
     assert set(np.unique(cv2.imread(str(tmp_path / "out" / files[0]), cv2.IMREAD_UNCHANGED))) == {7}  # road
     with pytest.raises(CourseError, match="belongs to no frame of the list"):

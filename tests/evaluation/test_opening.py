@@ -77,7 +77,7 @@ def test_what_is_not_a_network(net, tmp_path):
     (tmp_path / "empty").mkdir()
     for source, more, sentence in [
         ("fastscn", {}, "neither a network nor a file 'fastscn': did you mean fastscnn"),
-        ("outputs/nowhere", {}, "neither a network nor a file 'outputs/nowhere': give a .pdparams file"),
+        ("outputs/nowhere", {}, "neither a network nor a file 'outputs/nowhere': give a file of weights"),
         ("fastscnn", {}, "without weights"),
         ("hrnet_w18_small_v1", {"weights": file}, "another network"),
         (file, {}, "not named after a network"),

@@ -12,7 +12,6 @@ from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.datasets import IGNORE, Classes
 
-
 NUM_CLASSES = 19
 
 

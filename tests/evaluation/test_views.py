@@ -7,6 +7,7 @@ from paddleseg.core.infer import aug_inference
 
 from helpers import evaluation, models
 from helpers.common.errors import CourseError
+from helpers.datasets import normalise
 from helpers.evaluation import Views
 from helpers.evaluation.views import window_spans
 
@@ -64,6 +65,28 @@ def test_overlapping_windows_are_averaged():
     np.testing.assert_allclose(logits.numpy()[0, 0, 0], [1, 1, 1.5, 1.5, 2, 2])
 
 
+@pytest.mark.parametrize(
+    "views",
+    [
+        Views(),
+        Views(flip=True),
+        Views(scales=(0.37, 1.0, 1.61), flip=True),
+        Views(window_hw=(31, 40)),
+        Views(window_hw=(200, 40), stride_hw=(200, 17)),
+    ],
+    ids=["whole", "flip", "scales", "windows", "windows higher than the frame"],
+)
+@pytest.mark.parametrize("size", [(45, 61), (7, 130)])
+def test_sizes_that_the_stride_does_not_divide(net, views, size):
+    """Every view is padded on its own, as the network does it."""
+    image = np.random.default_rng(1).integers(0, 256, (*size, 3), dtype=np.uint8)
+    labels = evaluation.predict(net, image, views)
+    with paddle.no_grad():
+        logits = views.logits(lambda part: net(part)[0], paddle.to_tensor(normalise(image)[np.newaxis]))
+    assert logits.shape == [1, 19, *size]
+    assert (labels == logits.numpy()[0].argmax(axis=0)).mean() > 0.999
+
+
 def test_predict_takes_views(net):
     image = np.random.default_rng(1).integers(0, 256, (32, 64, 3), dtype=np.uint8)
     labels = evaluation.predict(net, image, Views(scales=(0.5, 1.0), flip=True))
@@ -77,6 +100,8 @@ def test_predict_takes_views(net):
     [
         ({"scales": ()}, "at least one scale"),
         ({"scales": (0.5, -1.0)}, "positive"),
+        ({"scales": (float("nan"),)}, "positive"),
+        ({"scales": (1.0, float("inf"))}, "positive"),
         ({"stride_hw": (2, 2)}, "needs a window"),
         ({"window_hw": (4, 4), "stride_hw": (5, 4)}, "leave pixels out"),
         ({"window_hw": (0, 4)}, "at least one pixel"),
