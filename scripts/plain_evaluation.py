@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import paddle
 from paddleseg.models import FastSCNN
+from safetensors.numpy import load_file
 
 CLASSES = 19
 
@@ -21,7 +22,7 @@ def main() -> None:
     """Evaluate once per line until standard input ends."""
     weights, *paths = sys.argv[1:]
     net = FastSCNN(CLASSES, enable_auxiliary_loss=True)
-    net.set_state_dict(paddle.load(weights))
+    net.set_state_dict(load_file(weights))
     net.eval()
     pairs = list(zip(paths[::2], paths[1::2], strict=True))
     for _ in sys.stdin:

@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddleseg import models
+from safetensors.numpy import load_file
 
 
 def main(network: str, weights: str, batches: str, lr: str) -> None:
@@ -19,7 +20,7 @@ def main(network: str, weights: str, batches: str, lr: str) -> None:
         net = models.FastSCNN(19, enable_auxiliary_loss=True)
     else:
         net = models.FCN(19, getattr(models.backbones, network)(), backbone_indices=(-1,))
-    net.set_state_dict(paddle.load(weights))
+    net.set_state_dict(load_file(weights))
     net.train()
     optimiser = paddle.optimizer.Momentum(float(lr), 0.9, parameters=net.parameters(), weight_decay=4e-5)
     stored = np.load(batches)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.cityscapes import CLASSES
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json, write_text
 
@@ -54,6 +53,10 @@ class Card:
         Name of the network as the literature writes it.
     network : str
         The design, a name for `models.build`.
+    classes : tuple of str
+        Names of the classes, in the order of their train ids.
+    origin : str
+        How the weights were chosen: from how many runs and seeds.
     pruned : bool
         Whether `<name>.plan.json` prunes the design before the weights fit.
     params : int
@@ -77,6 +80,8 @@ class Card:
     name: str
     title: str
     network: str
+    classes: tuple[str, ...]
+    origin: str
     pruned: bool
     params: int
     gmacs: float
@@ -98,6 +103,7 @@ class Card:
         """Read `<name>.json`. Raises CourseError if it is missing or not a card."""
         try:
             content = read_json(path)
+            content["classes"] = tuple(content["classes"])
             content["curve"] = tuple(CurvePoint(**point) for point in content["curve"])
             for key in ("scores", "more_scores", "real_scores", "control"):
                 content[key] = content[key] and _scores(content[key])
@@ -125,8 +131,7 @@ class Card:
             [
                 f"# {self.title}: weights `{self.name}`",
                 "",
-                "One training run with one random seed. The weights were adopted from it, not selected among several, "
-                "and nothing is known about how far another seed would end from here.",
+                self.origin,
                 "",
                 "## How it was trained",
                 "",
@@ -156,7 +161,7 @@ class Card:
                 "",
                 f"IoU per class, {self.scores.data}:",
                 "",
-                *_table(["class", "IoU"], zip(CLASSES, self.scores.class_iou, strict=True)),
+                *_table(["class", "IoU"], zip(self.classes, self.scores.class_iou, strict=True)),
                 "",
                 "## What it must not be used for",
                 "",

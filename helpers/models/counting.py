@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.models.modes import evaluation_mode
+from helpers.models.modes import device_of, evaluation_mode
 from helpers.models.naming import is_auxiliary
 from helpers.models.networks import build, without_initialisation
 from helpers.models.sizes import padded_hw, stride_of
@@ -80,7 +80,7 @@ def cost(net: nn.Layer | str, size_hw: tuple[int, int], auxiliary: bool = False)
     if isinstance(net, str):
         with without_initialisation():
             net = build(net)
-    with _recorded_convolutions(net) as recorded, _recorded_calls(net) as called:
+    with device_of(net), _recorded_convolutions(net) as recorded, _recorded_calls(net) as called:
         net(paddle.zeros([1, 3, *size_hw]))
     params = 0
     for prefix, layer in net.named_sublayers(include_self=True):
@@ -165,9 +165,9 @@ def latency_ms(net: nn.Layer, size_hw: tuple[int, int], repeats: int = 3) -> tup
     Return median, smallest and largest of `repeats`, in milliseconds, after one run that is not counted. The logits are
     copied to the host, so a GPU has finished its work.
     """
-    image = paddle.rand([1, 3, *size_hw])
     seconds = []
-    with paddle.no_grad(), evaluation_mode(net):
+    with device_of(net), paddle.no_grad(), evaluation_mode(net):
+        image = paddle.rand([1, 3, *size_hw])
         for _ in range(repeats + 1):
             start = time.perf_counter()
             net(image)[0].numpy()

@@ -19,7 +19,8 @@ from helpers.models import pretrained as published
 from helpers.models import shipped
 from helpers.models.icnet import ICNet
 from helpers.models.sizes import accept_any_size
-from helpers.models.weights import set_weights
+from helpers.models.weight_files import Saved
+from helpers.models.weights import set_classes, set_weights
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,8 @@ def build(
 ) -> nn.Layer:
     """Build the network `name` with random weights, the same ones for the same `seed`, or with trained ones.
 
-    The network accepts images of any height and width (`helpers.models.sizes`). `num_classes`: channels of its outputs,
-    by default those of the classes of Cityscapes, which all `pretrained` weights have.
+    The network accepts images of any height and width (`helpers.models.sizes`). `num_classes`: the channels of its
+    outputs; by default as many as the pretrained weights have, else the number of classes of Cityscapes.
 
     `pretrained`:
 
@@ -146,14 +147,30 @@ def build(
     - None or "": none.
 
     With another number of classes than the weights have, the classifiers keep their random weights.
-    Raises CourseError for an unknown name, and if the weights do not exist or cannot be loaded.
+    Raises CourseError for an unknown name, for no classes, and if the weights do not exist or cannot be loaded.
     """
     network = _lookup(name)
+    if pretrained:
+        _check_pretrained(name, pretrained)
+    card = shipped.cards()[name] if pretrained == "miniscapes" else None
+    if num_classes is None:
+        num_classes = len(card.classes if card else CITYSCAPES)
+    if num_classes < 1:
+        raise CourseError(f"Expected at least one class, got num_classes={num_classes}.")
     if seed is not None:
         paddle.seed(seed)
-    net = accept_any_size(network.build(len(CITYSCAPES) if num_classes is None else num_classes), network.stride)
-    if not pretrained:
-        return net
+    net = accept_any_size(network.build(num_classes), network.stride)
+    set_classes(net, num_classes)
+    if pretrained == "imagenet":
+        published.load_backbone(net.backbone, network.imagenet)
+    elif pretrained == "cityscapes":
+        published.load_cityscapes(net, name)
+    elif card:
+        set_weights(net, shipped.read(name), str(shipped.weights_path(name)), strict=False)
+    return net
+
+
+def _check_pretrained(name: str, pretrained: str) -> None:
     available = {
         "miniscapes": [card.name for card in shipped.cards().values() if not card.pruned],
         "imagenet": [each for each, spec in NETWORKS.items() if spec.imagenet],
@@ -163,16 +180,24 @@ def build(
         raise CourseError(f"There are no weights {pretrained!r}: choose one of {', '.join(available)}.")
     if name not in available[pretrained]:
         raise CourseError(
-            f"There are no {pretrained} weights for {network.title}, only for {', '.join(available[pretrained])}: "
+            f"There are no {pretrained} weights for {title(name)}, only for {', '.join(available[pretrained])}: "
             "choose one of these, or build it without `pretrained`."
         )
-    if pretrained == "imagenet":
-        published.load_backbone(net.backbone, network.imagenet)
-    elif pretrained == "cityscapes":
-        published.load_cityscapes(net, name)
-    else:
-        set_weights(net, shipped.read(name), str(shipped.weights_path(name)), strict=False)
-    return net
+
+
+def count_classes(name: str, saved: Saved) -> int | None:
+    """Return for how many classes `saved` was trained, from its record, else from the classifier of the network `name`.
+
+    None if it does not have that classifier.
+    """
+    if saved.num_classes:
+        return saved.num_classes
+    with without_initialisation():
+        one, two = (_lookup(name).build(number).state_dict() for number in (1, 2))
+    for key, tensor in one.items():
+        if tensor.shape != two[key].shape and key in saved.state and saved.state[key].ndim:
+            return len(saved.state[key])
+    return None
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from helpers.common.errors import CourseError
 
 _NAMES = "StructuredToParameterName@@"  # by paddle.save: the names of the parameters in a static graph
 _SLICES = "UnpackBigParamInfor@@"  # by paddle.save at protocols 2 and 3, which cut arrays above 1 GiB into slices
-_LFS = b"version https://git-lfs"
+LFS = b"version https://git-lfs"
 _AGAIN = "fetch it again, or save it with `paddle.save(net.state_dict(), path)`"
 
 
@@ -52,11 +52,11 @@ def read(file: BinaryIO, origin: str) -> dict[str, np.ndarray]:
 
 
 def _unpickle(file: BinaryIO, origin: str) -> Any:
-    start = file.read(len(_LFS))
+    start = file.read(len(LFS))
     file.seek(0)
     if not start:
         raise CourseError(f"{origin} is empty: {_AGAIN}.")
-    if start == _LFS:
+    if start == LFS:
         raise CourseError(f"{origin} is a Git-LFS pointer, not the weights: run `git lfs pull`.")
     try:
         return _Unpickler(file, encoding="latin1").load()

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from paddle import nn
 
+from helpers import cityscapes
 from helpers.common.errors import CourseError
 from helpers.models import pickles
 from helpers.models.fetching import Source, fetch
+from helpers.models.weight_files import Saved
 from helpers.models.weights import set_weights
 
 MEMBER = "model.pdparams"
@@ -51,7 +53,9 @@ def load_cityscapes(net: nn.Layer, name: str) -> None:
     Raises CourseError if they cannot be fetched, or are damaged, malicious, or of another network.
     """
     path = fetch(CITYSCAPES[name], limit=_limit(net, 1.2))
-    set_weights(net, pickles.load(path), str(path), strict=False)
+    names = cityscapes.CITYSCAPES.names
+    saved = Saved(pickles.load(path), len(names), names)
+    set_weights(net, saved, str(path), strict=False)
 
 
 def load_backbone(backbone: nn.Layer, name: str) -> None:
@@ -64,7 +68,8 @@ def load_backbone(backbone: nn.Layer, name: str) -> None:
     archive = fetch(IMAGENET[name], limit)
     state = _read(archive, limit)
     own = backbone.state_dict()
-    set_weights(backbone, {key: state[key] for key in own if key in state}, str(archive), strict=False)
+    without_classifier = Saved({key: state[key] for key in own if key in state}, num_classes=0)
+    set_weights(backbone, without_classifier, str(archive), strict=False)
 
 
 def _limit(net: nn.Layer, factor: float) -> int:

@@ -11,15 +11,15 @@ import pandas as pd
 from paddle import nn
 
 from helpers import paddle_compat
-from helpers.cityscapes import NUM_CLASSES
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
-from helpers.models import shipped
-from helpers.models.networks import build
-from helpers.models.weights import load_weights, save_weights, set_weights
+from helpers.datasets import Classes
+from helpers.models import shipped, weight_files
+from helpers.models.networks import build, count_classes
+from helpers.models.weights import save_weights, set_weights
 
 PLAN = "plan.json"
-PRUNED_WEIGHTS = "pruned.pdparams"
+PRUNED_WEIGHTS = "pruned.safetensors"
 FORMAT = 2
 
 
@@ -141,32 +141,37 @@ def apply_plan(net: nn.Layer, plan: Plan) -> nn.Layer:
     return net
 
 
-def save_pruned(folder: str | Path, net: nn.Layer, plan: Plan) -> None:
-    """Write the weights of the pruned `net` and the plan that rebuilds it."""
-    save_weights(net, Path(folder) / PRUNED_WEIGHTS)
+def save_pruned(folder: str | Path, net: nn.Layer, plan: Plan, classes: Classes | None = None) -> None:
+    """Write the weights of the pruned `net` and the plan that rebuilds it; `classes` as in `save_weights`."""
+    save_weights(net, Path(folder) / PRUNED_WEIGHTS, classes)
     plan.save(Path(folder) / PLAN)
 
 
-def load_pruned(folder: str | Path) -> nn.Layer:
+def load_pruned(folder: str | Path, classes: Classes | None = None) -> nn.Layer:
     """Build the network of the plan in `folder`, prune it and load its weights; returned in evaluation mode.
 
-    Raises CourseError if a file is missing or the two do not belong together.
+    It has the number of classes of the weights. `classes`: those of the data set at hand; with them, weights for other
+    classes are refused. Raises CourseError if a file is missing or the two do not belong together.
     """
-    plan = Plan.load(Path(folder) / PLAN)
-    return load_weights(apply_plan(build(plan.network), plan), Path(folder) / PRUNED_WEIGHTS)
+    plan, path = Plan.load(Path(folder) / PLAN), Path(folder) / PRUNED_WEIGHTS
+    saved = weight_files.read(path)
+    net = apply_plan(build(plan.network, count_classes(plan.network, saved)), plan)
+    set_weights(net, saved, str(path), classes=classes)
+    net.eval()
+    return net
 
 
-def load_shipped(name: str, num_classes: int = NUM_CLASSES) -> nn.Layer:
+def load_shipped(name: str, num_classes: int | None = None) -> nn.Layer:
     """Build the network of the weights `name` in `weights/`, pruned if they are, and load them.
 
-    `name` is a key of `shipped.cards()`, such as fastscnn or fastscnn_pruned_51. With other than 19 classes, the
-    classifier keeps its random weights. The network is returned in evaluation mode.
-    Raises CourseError for an unknown name and for damaged files.
+    `name` is a key of `shipped.cards()`, such as fastscnn or fastscnn_pruned_51. `num_classes` is by default that of
+    the weights; with another number, the classifiers keep their random weights. The network is returned in evaluation
+    mode. Raises CourseError for an unknown name and for damaged files.
     """
     cards = shipped.cards()
     if name not in cards:
         raise CourseError(f"There are no weights {name!r} in {shipped.FOLDER}: choose one of {', '.join(cards)}.")
-    net = build(cards[name].network, num_classes)
+    net = build(cards[name].network, len(cards[name].classes) if num_classes is None else num_classes)
     if cards[name].pruned:
         shipped.verified(shipped.plan_path(name))
         apply_plan(net, Plan.load(shipped.plan_path(name)))

@@ -14,13 +14,14 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT, atomic_path, write_text
+from helpers.common.files import PROJECT, write_bytes, write_text
 from helpers.models.cards import Card
+from helpers.models.pickles import LFS
+from helpers.models.weight_files import Saved
 
 FOLDER = PROJECT / "weights"
 SUMS = "SHA256SUMS"
 _SCALE = ".scale"
-_LFS = b"version https://git-lfs"
 
 
 def cards(folder: str | Path | None = None) -> dict[str, Card]:
@@ -33,6 +34,11 @@ def cards(folder: str | Path | None = None) -> dict[str, Card]:
 def weights_path(name: str, folder: str | Path | None = None) -> Path:
     """Path of the weights `name`."""
     return Path(folder or FOLDER) / f"{name}.safetensors"
+
+
+def card_path(name: str, folder: str | Path | None = None) -> Path:
+    """Path of the model card of the weights `name`."""
+    return Path(folder or FOLDER) / f"{name}.json"
 
 
 def plan_path(name: str, folder: str | Path | None = None) -> Path:
@@ -55,8 +61,8 @@ def pack(
             tensors[name], tensors[name + _SCALE] = quantise(array)
         else:
             tensors[name] = np.ascontiguousarray(array, np.float32)
-    with atomic_path(weights_path(card.name, folder)) as temporary:
-        temporary.write_bytes(save(tensors, {"convolutions": "int8, float32 scale per output channel"}))
+    content = save(tensors, {"convolutions": "int8, float32 scale per output channel"})
+    write_bytes(weights_path(card.name, folder), content)
     written = [weights_path(card.name, folder)]
     if plan is not None:
         write_text(plan_path(card.name, folder), plan)
@@ -75,17 +81,19 @@ def quantise(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(weight / scale[:, None, None, None]).astype(np.int8), scale
 
 
-def read(name: str, folder: str | Path | None = None) -> dict[str, np.ndarray]:
-    """Return the weights `name` as float32 arrays by the names of the network's state dict.
+def read(name: str, folder: str | Path | None = None) -> Saved:
+    """Return the weights `name`, float32 arrays by the names of the network's state dict, and their classes.
 
     Raises CourseError if the file is missing, a Git-LFS pointer, or does not match its checksum.
     """
     tensors = load(verified(weights_path(name, folder)))
     scales = {key: tensors.pop(key) for key in list(tensors) if key.endswith(_SCALE)}
-    return {
+    state = {
         key: array * scales[key + _SCALE][:, None, None, None] if key + _SCALE in scales else array
         for key, array in tensors.items()
     }
+    classes = Card.load(card_path(name, folder)).classes
+    return Saved(state, len(classes), classes)
 
 
 def verified(path: Path) -> bytes:
@@ -94,7 +102,7 @@ def verified(path: Path) -> bytes:
     if not path.is_file():
         raise CourseError(f"{path} is missing: {restore}.")
     content = path.read_bytes()
-    if content.startswith(_LFS):
+    if content.startswith(LFS):
         raise CourseError(f"{path} is a Git-LFS pointer, not the file itself: run `git lfs pull`.")
     expected, found = _sums(path.parent).get(path.name), hashlib.sha256(content).hexdigest()
     if expected is None:

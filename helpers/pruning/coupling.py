@@ -21,6 +21,7 @@ import numpy as np
 from paddle import nn
 
 from helpers import paddle_compat
+from helpers.models.modes import device_of
 from helpers.models.pruned import Member
 
 # PaddleSlim writes its example input into the program value by value, so tracing a large one takes seconds. The size
@@ -54,7 +55,7 @@ def coupled_channels(net: nn.Layer) -> list[Coupled]:
     the network, and inputs of any other operator, such as a grouped convolution or pooling across channels. Tensors are
     named by their path in the network.
     """
-    with paddle_compat.slim_guard():
+    with device_of(net), paddle_compat.slim_guard():
         from paddleslim.core import GraphWrapper, dygraph2program
 
         graph = GraphWrapper(dygraph2program(net, inputs=[1, 3, *_TRACE_HW], dtypes=["float32"]))

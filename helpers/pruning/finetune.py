@@ -17,6 +17,7 @@ from helpers.common.errors import CourseError
 from helpers.common.progress import progress
 from helpers.datasets import Frame
 from helpers.datasets.samples import training_batches
+from helpers.models.modes import evaluation_mode
 from helpers.profiles import Recipe
 from helpers.training import class_weights, learning_rate, segmentation_loss
 from helpers.training.loop import LossFn
@@ -91,20 +92,19 @@ def distilled(
         if share == 0:
             return hard(outputs, label)
         with paddle.no_grad():
-            target = F.softmax(teacher(image)[0][picked] / temperature, axis=1)  # (N, 19, H / stride, W / stride)
+            # The hook saw images that the student had padded, and its outputs are cropped.
+            logits = teacher(image)[0][:, :, : outputs[0].shape[2], : outputs[0].shape[3]]
+            target = F.softmax(logits[picked] / temperature, axis=1)  # (N, classes, H / stride, W / stride)
             weight = (target * balance.reshape([1, -1, 1, 1])).sum(axis=1)
         own = F.log_softmax(outputs[0][picked] / temperature, axis=1)
         soft = -((target * own).sum(axis=1) * weight).sum() / weight.sum() * temperature**2
         return (1 - share) * hard(outputs, label) + share * soft
 
-    was_training = teacher.training
-    teacher.eval()
     try:
-        yield loss_fn
+        with evaluation_mode(teacher):
+            yield loss_fn
     finally:
         hook.remove()
-        if was_training:
-            teacher.train()
 
 
 def refresh_statistics(

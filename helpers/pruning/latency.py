@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from paddle import nn
 from scipy.optimize import nnls
 
 from helpers.common.errors import CourseError
-from helpers.common.files import read_json, write_json
 from helpers.common.progress import progress
 from helpers.deployment import ENGINES, Latency, Predictor, export, measure
 from helpers.models.pruned import Plan, apply_plan
@@ -45,18 +44,6 @@ class LatencyModel:
     def predict(self, analysis: Analysis, plan: Plan) -> float:
         """Predict the latency, in ms, of the network after `plan`."""
         return self.of(analysis)(kept_channels(plan))
-
-    def save(self, path: str | Path) -> None:
-        """Write the model as JSON."""
-        write_json(path, asdict(self))
-
-    @classmethod
-    def load(cls, path: str | Path) -> LatencyModel:
-        """Read a model that `save` wrote. Raise CourseError if the file does not exist."""
-        if not Path(path).is_file():
-            raise CourseError(f"No latency model at {path}: run notebook 04 first.")
-        content = read_json(path)
-        return cls(**{**content, "factors": tuple(content["factors"])})
 
 
 def fit_latency(analysis: Analysis, measured_ms: Sequence[tuple[Plan | None, float]], engine: str) -> LatencyModel:

@@ -93,7 +93,8 @@ def sensitivity(
 
 def quick_miou(net: nn.Layer, frames: Sequence[Frame]) -> float:
     """Return the mIoU of `net` on a few frames, without a progress bar."""
-    matrix = sum(confusion_matrix(predict(net, read_image(frame)), read_label(frame)) for frame in frames)
+    num_classes = len(frames[0].dataset.classes)
+    matrix = sum(confusion_matrix(predict(net, read_image(frame)), read_label(frame), num_classes) for frame in frames)
     return scores(matrix).miou
 
 

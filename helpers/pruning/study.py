@@ -26,6 +26,7 @@ from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
 from helpers.datasets import Frame
+from helpers.devices import use_device
 from helpers.models.pruned import Plan, apply_plan
 from helpers.notebook import Notebook
 from helpers.profiles import Profile, Recipe
@@ -125,11 +126,12 @@ class Study:
                 self.number(f"{seed}.{name}", lambda plan=plan: self._refreshed(apply_plan(copy.deepcopy(net), plan)))
 
     def _trained(self, seed: int, folder: Path) -> nn.Layer:
+        use_device(self.device)  # before anything is built
         if self.start is not None:
             return self.start()
-        net = models.build("fastscnn", seed=seed)
+        net = models.build("fastscnn", len(self.train[0].dataset.classes), seed=seed)
         if (folder / models.WEIGHTS).is_file():
-            return models.load_weights(net, folder / models.WEIGHTS)
+            return models.load_weights(net, folder / models.WEIGHTS, self.train[0].dataset.classes)
         training.fit(net, self.train, self.profile.fastscnn, seed=seed, folder=folder, device=self.device)
         return net
 
@@ -220,7 +222,8 @@ def main() -> int:
             folder = "04/study_notebook"
 
             def start() -> nn.Layer:
-                return models.load_trained("fastscnn", nb.profile.weights, nb.path("04/fastscnn"))
+                folder = nb.folder("04/fastscnn")
+                return training.train_or_load("fastscnn", nb.profile, frames[0], folder, device=arguments.device)
 
         study = Study(nb.folder(folder), nb.profile, *frames, arguments.device, start)
         for seed in map(int, arguments.seeds.split(",")):

@@ -15,6 +15,7 @@ import numpy as np
 from paddle import nn
 
 from helpers import miniscapes, models
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json
@@ -23,11 +24,16 @@ from helpers.evaluation import evaluate
 from helpers.models import shipped
 from helpers.models.cards import Card, CardScores, CurvePoint
 from helpers.models.pruned import Plan, apply_plan
+from helpers.models.weight_files import Saved
 from helpers.models.weights import set_weights
 from helpers.notebook import Notebook
 
 CONTROL = "fastscnn_control"
 COUNTED_HW = (1024, 2048)
+ONE_RUN = (
+    "One training run with one random seed. The weights were adopted from it, not selected among several, and nothing "
+    "is known about how far another seed would end from here."
+)
 _DATA = "MiniScapes, validation frames of "
 
 
@@ -44,7 +50,7 @@ def restore(folder: Path, name: str, *, rounded: bool = False) -> nn.Layer:
     if _plan_path(folder, name).is_file():
         apply_plan(net, Plan.load(_plan_path(folder, name)))
     # Layers that the exported graph does not have keep their random weights: auxiliary heads, and those never called.
-    set_weights(net, _arrays(path, rounded), str(path), strict=False)
+    set_weights(net, Saved(_arrays(path, rounded), len(CITYSCAPES), CITYSCAPES.names), str(path), strict=False)
     net.eval()
     return net
 
@@ -77,6 +83,8 @@ def card(folder: Path, name: str, net: nn.Layer, scores: CardScores, control: Ca
         name=name,
         title=title,
         network=about["network"],
+        classes=CITYSCAPES.names,
+        origin=ONE_RUN,
         pruned=pruned,
         params=cost.params,
         gmacs=round(cost.gmacs, 3),

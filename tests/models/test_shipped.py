@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from helpers import models
@@ -62,19 +63,29 @@ def test_scores_are_those_of_training():
 
 def test_what_a_network_does_not_need_may_lack_and_nothing_else():
     for name in ("fastscnn", "uhrnet_w18_small"):
-        lacking = set(models.build(name).state_dict()) - set(shipped.read(name))
+        lacking = set(models.build(name).state_dict()) - set(shipped.read(name).state)
         assert {each.partition(".")[0] for each in lacking} == {"auxlayer" if name == "fastscnn" else "backbone"}
         assert all(each.startswith(("auxlayer.", "backbone.last_layer.")) for each in lacking)
-    assert set(models.build("hrnet_w18_small_v2").state_dict()) == set(shipped.read("hrnet_w18_small_v2"))
+    assert set(models.build("hrnet_w18_small_v2").state_dict()) == set(shipped.read("hrnet_w18_small_v2").state)
 
 
 @pytest.mark.parametrize("build", [models.build, lambda name, **how: models.load_shipped(name, how["num_classes"])])
 def test_other_classes_keep_all_but_the_classifier(build):
     net = build("fastscnn", num_classes=5, pretrained="miniscapes")
-    state, own = shipped.read("fastscnn"), net.state_dict()
+    state, own = shipped.read("fastscnn").state, net.state_dict()
     kept = [name for name in state if np.array_equal(own[name].numpy(), state[name])]
     assert sorted(set(state) - set(kept)) == ["classifier.conv.bias", "classifier.conv.weight"]
-    assert own["classifier.conv.weight"].shape[0] == 5
+    assert own["classifier.conv.weight"].shape[0] == net.num_classes == 5 and net.class_names == ()
+
+
+def test_a_plan_fits_any_number_of_classes():
+    net = models.load_shipped("fastscnn_pruned_73", num_classes=3)
+    assert net(paddle.zeros([1, 3, 64, 64]))[0].shape == [1, 3, 64, 64]
+    full = models.load_shipped("fastscnn_pruned_73")
+    assert (full.num_classes, full.class_names[:2]) == (19, ("road", "sidewalk"))
+    own, other = net.state_dict(), full.state_dict()
+    differing = {name for name in own if own[name].shape != other[name].shape}
+    assert {name.partition(".")[0] for name in differing} == {"classifier", "auxlayer"}
 
 
 def test_a_network_without_shipped_weights():
@@ -95,7 +106,9 @@ def test_packing_and_reading(tmp_path):
         "conv.bias": rng.normal(size=4),
     }
     shipped.pack(card, state, tmp_path)
-    again = shipped.read("fastscnn", tmp_path)
+    saved = shipped.read("fastscnn", tmp_path)
+    again = saved.state
+    assert (saved.num_classes, saved.class_names) == (19, card.classes)
     assert again.keys() == state.keys() and all(array.dtype == np.float32 for array in again.values())
     largest = np.abs(state["conv.weight"]).max(axis=(1, 2, 3), keepdims=True)
     assert (np.abs(again["conv.weight"] - state["conv.weight"]) <= largest / 127 / 2 * 1.001).all()
@@ -173,6 +186,7 @@ def test_cards_for_readers_are_those_for_programs():
     for name, card in models.cards().items():
         text = (shipped.FOLDER / f"{name}.md").read_text(encoding="utf-8")
         assert text == card.markdown()
+        assert card.origin in text and len(card.classes) == len(card.scores.class_iou) == 19
         assert f"| {card.scores.miou} | {card.scores.acc} | {card.scores.kappa} |" in text
         assert "must not be used for" in text and "Real streets" in text
         assert (card.control is not None) == card.pruned

@@ -8,13 +8,13 @@ import paddle
 import paddle.nn.functional as F
 import pytest
 from paddle import inference, nn
-from paddle.pir_utils import OldIrGuard
 
 from helpers import models
 from helpers.cpu.layers import fast_training
 from helpers.deployment.graphs import GRAPHS, save_graph
 from helpers.models.networks import NETWORKS, without_initialisation
 from helpers.models.sizes import accept_any_size, remove_padding
+from helpers.paddle_compat import old_representation
 
 paddle.set_device("cpu")
 ODD = (90, 120)
@@ -144,8 +144,7 @@ class Halved(nn.Layer):
 def test_a_traced_graph_pads_and_crops(tmp_path, size_hw, old_ir):
     paddle.seed(0)
     net = accept_any_size(Halved(), 8)
-    with OldIrGuard() if old_ir else nullcontext():
-        paddle.disable_static()
+    with old_representation() if old_ir else nullcontext():
         save_graph(GRAPHS["logits"](copy.deepcopy(net)), tmp_path / "model.json", None, size_hw)
     config = inference.Config(
         str(tmp_path / ("model.pdmodel" if old_ir else "model.json")), str(tmp_path / "model.pdiparams")

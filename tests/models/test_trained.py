@@ -1,10 +1,12 @@
 """Which trained network a notebook starts from."""
 
 import numpy as np
+import paddle
 import pytest
 
 from helpers import models
 from helpers.common.errors import CourseError
+from helpers.datasets import Classes
 
 
 def test_shipped_ones_need_no_folder(tmp_path):
@@ -25,7 +27,24 @@ def test_pruned_ones_come_with_their_plan(tmp_path):
     plan = models.Plan.load(models.shipped.plan_path("fastscnn_pruned_51"))
     models.save_pruned(tmp_path, models.load_shipped("fastscnn_pruned_51"), plan)
     loaded = models.load_trained("fastscnn_pruned_51", "trained", tmp_path)
-    assert models.cost(loaded, (1024, 2048)).macs == plan.macs_after
+    assert models.cost(loaded, (1024, 2048)).macs == plan.macs_after and loaded.class_names[0] == "road"
+    with pytest.raises(CourseError, match="pruned network in .* was trained for 19 classes, this data set has 3"):
+        models.load_trained("fastscnn_pruned_51", "trained", tmp_path, num_classes=3)
+
+
+def test_the_number_of_classes_is_that_of_the_file(tmp_path):
+    classes = Classes(("leaf", "spot", "soil"), ((0, 0, 0), (1, 1, 1), (2, 2, 2)))
+    models.save_weights(models.build("fastscnn", 3), tmp_path / models.WEIGHTS, classes)
+    loaded = models.load_trained("fastscnn", "trained", tmp_path)
+    assert (loaded.num_classes, loaded.class_names) == (3, classes.names)
+    with pytest.raises(CourseError, match=r"trained for 3 classes \(leaf, spot, soil\), this network is for 11"):
+        models.load_trained("fastscnn", "trained", tmp_path, num_classes=11)
+    assert models.load_trained("fastscnn", "miniscapes", tmp_path, num_classes=11).num_classes == 11
+
+
+def test_without_a_record_the_classifier_has_the_number(tmp_path):
+    paddle.save(models.build("fastscnn", 4).state_dict(), str(tmp_path / "x.pdparams"))
+    assert models.load_saved("fastscnn", tmp_path / "x.pdparams").num_classes == 4
 
 
 def test_missing_and_unknown_weights_are_reported(tmp_path):

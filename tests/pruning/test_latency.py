@@ -1,4 +1,4 @@
-"""The latency model: fits by hand, plans for a latency, saving, and error messages."""
+"""The latency model: fits by hand, plans for a latency, and error messages."""
 
 import numpy as np
 import pytest
@@ -52,14 +52,6 @@ def test_plan_for_a_latency(analysis):
 
 def test_kept_channels(analysis):
     assert kept_channels(analysis.plan(0.0)).tolist() == [group.channels for group in analysis.coupled]
-
-
-def test_model_survives_saving(tmp_path):
-    model = LatencyModel("oneDNN", 8, (1.0, 2.0, 3.0, 4.0), 0.05)
-    model.save(tmp_path / "latency.json")
-    assert LatencyModel.load(tmp_path / "latency.json") == model
-    with pytest.raises(CourseError, match="No latency model"):
-        LatencyModel.load(tmp_path / "other.json")
 
 
 def test_too_few_networks(analysis, plans):
