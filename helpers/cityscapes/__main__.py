@@ -6,15 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import pandas as pd
-
 from helpers.cityscapes.prepare import prepare
 from helpers.cityscapes.verify import Report, verify
 from helpers.common.command_line import exit_code
-from helpers.common.files import write_json
-from helpers.datasets import Classes, open_dataset
-from helpers.datasets.scan import CACHE, scan
-from helpers.datasets.statistics import Statistics
+from helpers.datasets import counting
 
 SHOWN = 20  # problems printed without --all
 
@@ -53,19 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     verification.add_argument("--all", action="store_true", help=f"print all problems, not only the first {SHOWN}")
     verification.set_defaults(run=_verify)
 
-    counting = commands.add_parser("statistics", help="count classes, regions, instances and colours")
-    counting.add_argument("root", type=Path, help="folder that contains leftImg8bit/ and gtFine/")
-    counting.add_argument(
-        "--split", nargs="+", choices=("train", "val"), default=("train", "val"), help="default: both"
-    )
-    counting.add_argument("--json", type=Path, metavar="FILE", help="write the statistics to this file")
-    counting.add_argument(
-        "--cache", type=Path, default=CACHE, metavar="FOLDER", help="folder for cached results (default: %(default)s)"
-    )
-    counting.add_argument("--no-cache", action="store_true", help="read every frame and do not use the cache")
-    counting.set_defaults(run=_statistics)
+    counting.add_command(commands)
 
-    for each in (command, verification, counting):
+    for each in (command, verification):
         each.add_argument("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
     return parser
 
@@ -85,42 +70,6 @@ def _verify(options: argparse.Namespace) -> int:
     report = verify(options.root, fast=options.fast, expect=options.expect, workers=options.workers)
     print(describe(report, None if options.all else SHOWN))
     return 0 if report.ok else 1
-
-
-def _statistics(options: argparse.Namespace) -> int:
-    data = open_dataset(options.root)
-    frames = [frame for split in options.split for frame in data.frames(split)]
-    result = scan(frames, workers=options.workers, cache=None if options.no_cache else options.cache)
-    if options.json:
-        write_json(options.json, result.to_json())
-    print(describe_statistics(result, data.classes))
-    return 0
-
-
-def describe_statistics(result: Statistics, classes: Classes) -> str:
-    """Format the statistics as text: a table of the classes, then cities, sizes and colours."""
-    table = pd.DataFrame(
-        {
-            "pixels %": 100 * result.class_share,
-            "frames %": 100 * result.frame_share,
-            "instances/frame": result.instances_per_frame,
-            "typical region, px": [result.typical_region(i) for i in range(len(classes))],
-        },
-        index=pd.Index(classes.names, name="class"),
-    )
-    mean, std = (", ".join(f"{value:.4f}" for value in values) for values in (result.image_mean, result.image_std))
-    return "\n".join(
-        [
-            table.to_string(float_format=lambda number: f"{number:.4g}"),
-            "",
-            "Frames per group: " + ", ".join(f"{group} ({count})" for group, count in sorted(result.groups.items())),
-            "Frames per size: " + ", ".join(f"{size} ({count})" for size, count in result.sizes.most_common()),
-            f"RGB mean: {mean}",
-            f"RGB standard deviation: {std}",
-            f"Ignored pixels: {result.ignored / result.image_pixels:.1%}",
-            f"Total: {result.frames} frames",
-        ]
-    )
 
 
 def describe(report: Report, shown: int | None = SHOWN) -> str:

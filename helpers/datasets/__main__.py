@@ -1,4 +1,4 @@
-"""Import and check data sets."""
+"""Import, check and count data sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 from helpers.common.command_line import exit_code
 
-# Each of these packages adds its own sub-command with `add_command(subparsers)`.
-PACKAGES = ("helpers.datasets.importing", "helpers.datasets.checking")
+# Each of these modules adds its own sub-command with `add_command(subparsers)`.
+PACKAGES = ("helpers.datasets.importing", "helpers.datasets.checking", "helpers.datasets.counting")
 
 
 def main(arguments: list[str] | None = None) -> int:

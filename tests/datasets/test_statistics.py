@@ -13,10 +13,8 @@ from scipy import ndimage
 from tiny_cityscapes import write_set
 
 from helpers import datasets
-from helpers.cityscapes import __main__ as command
 from helpers.cityscapes.labels import CITYSCAPES
 from helpers.common.errors import CourseError
-from helpers.common.files import read_json
 from helpers.datasets import open_dataset
 from helpers.datasets import scan as module
 from helpers.datasets.regions import connected_regions, runs
@@ -223,13 +221,3 @@ def test_bad_frames(root, change, words):
     assert words in str(caught.value)
     with pytest.raises(CourseError, match="empty list"):
         scan([], cache=None)
-
-
-def test_command_line(root, tmp_path, capsys):
-    target = tmp_path / "out.json"
-    assert command.main(["statistics", str(root), "--json", str(target), "--cache", str(tmp_path)]) == 0
-    out = capsys.readouterr().out
-    assert "Total: 7 frames" in out and "road" in out and "train/aachen" in out
-    assert Statistics.from_json(read_json(target)).frames == 7
-    assert command.main(["statistics", str(tmp_path / "nowhere")]) == 2
-    assert "No data at" in capsys.readouterr().err
