@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from helpers.common.errors import CourseError
-from helpers.datasets.dataset import CITYSCAPES, Dataset, Frame, read_description
+from helpers.datasets.dataset import CITYSCAPES, DESCRIPTION, Dataset, Frame, read_description
 
 ANNOTATIONS = {
     "color": "color.png",
@@ -14,6 +14,7 @@ ANNOTATIONS = {
     "labelTrainIds": "labelTrainIds.png",
     "polygons": "polygons.json",
 }
+_CHECK = "python -m helpers.datasets check"
 IMAGE_END = "_leftImg8bit.png"
 
 
@@ -28,7 +29,7 @@ def new_frame(root: str | Path, split: str, city: str, stem: str) -> Frame:
 
 
 def check_layout(root: Path) -> None:
-    """Raise CourseError unless `root` is a folder that contains leftImg8bit/ and gtFine/."""
+    """Raise CourseError unless `root` is a folder with leftImg8bit/ and gtFine/ and the classes of Cityscapes."""
     if not root.is_dir():
         raise CourseError(f"No data at {root}: pass the folder that contains leftImg8bit/ and gtFine/.")
     missing = [name for name in ("leftImg8bit", "gtFine") if not (root / name).is_dir()]
@@ -36,8 +37,12 @@ def check_layout(root: Path) -> None:
         found = ", ".join(sorted(path.name for path in root.iterdir())[:5]) or "nothing"
         raise CourseError(
             f"{root} does not have the Cityscapes layout: {' and '.join(missing)} missing, found {found}; "
-            "pass the folder that contains leftImg8bit/ and gtFine/."
+            f"pass the folder that contains leftImg8bit/ and gtFine/, or use `{_CHECK} {root}` for other data."
         )
+    if (root / DESCRIPTION).is_file():
+        data, official = read_description(root / DESCRIPTION, root), layout(root)
+        if (data.images, data.labels, data.classes) != (official.images, official.labels, official.classes):
+            raise CourseError(f"{root / DESCRIPTION} describes other files or classes: use `{_CHECK} {root}`.")
 
 
 def list_frames(root: Path, split: str) -> list[Frame]:

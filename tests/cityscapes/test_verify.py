@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from PIL import Image
 from tiny_cityscapes import write_frame, write_set
 
 from helpers.cityscapes import __main__ as command
+from helpers.cityscapes import id_to_train_id
 from helpers.cityscapes.verify import OFFICIAL_COUNTS, verify
 from helpers.common.errors import CourseError
+from helpers.datasets import Classes, open_dataset
 from helpers.datasets.dataset import UNFINISHED
 
 STEM = "aachen_000001_000019"
@@ -43,6 +46,45 @@ def test_intact_data_set(root):
         assert report.table["frames"].tolist() == [5, 2, 1]
         assert report.table["cities"].tolist() == [2, 1, 1]
         assert report.table["labelled"].tolist() == [5, 2, 0]
+
+
+@pytest.mark.parametrize("size_hw", [(33, 50), (360, 480), (1, 2)])
+def test_own_data_with_any_stems_and_sizes(tmp_path, size_hw):
+    for split, stem in (("train", "img001"), ("train", "IMG 2.0"), ("val", "行人_7")):
+        write_frame(tmp_path, split, "mine", stem, size_hw)
+        for path in (tmp_path / "gtFine" / split / "mine").glob(f"{stem}_gtFine_*"):
+            if path.name.endswith("labelIds.png"):
+                ids = id_to_train_id()[np.asarray(Image.open(path))]
+                Image.fromarray(ids).save(path.with_name(f"{stem}_gtFine_labelTrainIds.png"))
+            if "mine" in str(path) and stem == "img001":
+                path.unlink()  # train ids only
+    report = verify(tmp_path, expect="any")
+    assert report.ok, report.problems
+    assert report.table["labelled"].tolist() == [2, 1, 0]
+
+
+def test_hidden_files_and_links_that_lead_nowhere(root, tmp_path):
+    image(root).with_name(f"._{image(root).name}").write_bytes(b"Mac OS X")
+    annotation(root, "color").with_name("._x_gtFine_color.png").touch()
+    (root / "leftImg8bit/train/aachen/up").symlink_to(root)
+    assert verify(root, expect="any").ok
+    image(root).unlink()
+    image(root).symlink_to(tmp_path / "nowhere")
+    assert_problem(root, image(root), "cannot be read")
+    image(root).unlink()
+    image(root).symlink_to(image(root).name)
+    assert_problem(root, image(root), "cannot be read")
+
+
+def test_data_with_other_classes_has_its_own_command(root, tmp_path):
+    data = open_dataset(root)
+    data.save()
+    assert verify(root, expect="any").ok  # described as what it is
+    replace(data, classes=Classes(("a", "b"), ((0, 0, 0), (1, 1, 1)))).save()
+    with pytest.raises(CourseError, match=r"dataset\.toml describes other.*helpers\.datasets check"):
+        verify(root)
+    with pytest.raises(CourseError, match=r"layout.*helpers\.datasets check"):
+        verify(root / "gtFine")
 
 
 def test_split_without_frames(root):
