@@ -49,7 +49,7 @@ class Coco:
             position = keys.setdefault(Key(name=name), len(keys))
             for inside in _regions(segmentation, height, width, notes):
                 pixels[inside] = position
-        return Drawn(tuple(keys), pixels, tuple(f"{count} {text}" for text, count in sorted(notes.items())))
+        return Drawn(tuple(keys), pixels, tuple(f"{text}: {count}" for text, count in sorted(notes.items())))
 
 
 def is_coco(content: Any) -> bool:
@@ -162,7 +162,7 @@ def _read_file(path: Path, content: dict, root, images, pictures, taken, names, 
     if not shapes:
         raise Unusable("has no segmentation: export polygons or masks, not only boxes")
     names.update(dict.fromkeys(categories[key] for key in sorted(categories)))
-    found.notes += [f"{path}: {count} {text}, left out." for text, count in sorted(lacking.items())]
+    found.notes += [f"{path}: {text}, left out: {count}." for text, count in sorted(lacking.items())]
     for entry in content["images"]:
         if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str) or entry.get("id") is None:
             found.skipped.append(Skipped(str(path), "has an image without id or file_name"))

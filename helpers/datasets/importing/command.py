@@ -26,7 +26,13 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     add("--labels", type=Path, metavar="FOLDER", help="folder of the labels, if it is not found")
     add("--separator", metavar="TEXT", help="between image and label in list files (default: space, comma, semicolon)")
     add("--classes", type=Path, metavar="FILE", help="names, and colours or values in masks: .txt, .csv, .json, .toml")
-    add("--ignore", action="append", metavar="CLASS", help="name, value, or colour r,g,b not to train on; repeatable")
+    add(
+        "--ignore",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="name, value, or colour r,g,b not to train on; repeatable",
+    )
     add("--background", metavar="NAME", help="class of pixels in no polygon, or of the value 0 in masks")
     add("--rename", action="append", default=[], metavar="OLD=NEW", help="rename or merge classes; repeatable")
     add("--unknown", choices=("refuse", "ignore"), default="refuse", help="values that --classes lacks")

@@ -70,7 +70,7 @@ def import_data(
     kind: str = "auto",
     separator: str | None = None,
     classes: str | Path | Classes | Sequence[str] | None = None,
-    ignore: Iterable[str | int] | str | int | None = None,
+    ignore: Iterable[str | int] | str | int = (),
     background: str | None = None,
     rename: Mapping[str, str] | None = None,
     unknown: str = "refuse",
@@ -100,7 +100,7 @@ def import_data(
     classes : path, Classes or sequence of str, optional
         The classes: names, and colours or values in masks. By default a table in the source, or what its labels hold.
     ignore : str or int, or several, optional
-        Names, values, or colours "r,g,b" that are not trained on. By default 255, and names such as void.
+        Names, values, or colours "r,g,b" that are not trained on, in addition to 255 and names such as void.
     background : str, optional
         Name of the class of pixels in no polygon, or of the value 0 in masks without a table.
     rename : dict, optional
@@ -123,8 +123,7 @@ def import_data(
     source, root = Path(source).expanduser(), Path(to).expanduser()
     if unknown not in ("refuse", "ignore"):
         raise CourseError(f"Expected refuse or ignore for unknown values, got {unknown!r}.")
-    if ignore is not None:
-        ignore = tuple(map(str, [ignore] if isinstance(ignore, (str, int)) else ignore))
+    ignore = tuple(map(str, [ignore] if isinstance(ignore, (str, int)) else ignore))
     arguments = {
         "source": str(source.resolve()),
         "images": _text(images),
@@ -132,7 +131,7 @@ def import_data(
         "kind": kind,
         "separator": separator,
         "classes": _text(classes),
-        "ignore": None if ignore is None else list(ignore),
+        "ignore": list(ignore),
         "background": background,
         "rename": dict(rename or {}),
         "unknown": unknown,

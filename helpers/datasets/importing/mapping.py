@@ -31,7 +31,7 @@ class Rules:
     """What the user asked for about the classes."""
 
     table: tuple[Row, ...] | None = None
-    ignore: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
     background: str | None = None
     rename: Mapping[str, str] = field(default_factory=dict)
     unknown: str = "refuse"
@@ -59,7 +59,7 @@ def choose_classes(found: Mapping[Key, Found], rules: Rules, names: Sequence[str
     ignored = _ignored(known, found, rules, table)
     if named := sorted({known[key].name for key in ignored if key in known and known[key].name}):
         notes.append(f"Ignored, so they become {IGNORE}: {', '.join(named)}.")
-    rows = _order(known, ignored, table, names, found)
+    rows = _order(known, ignored, rules, table, names)
     _check_count(rows, found, rules)
     if unused := [row.name for row in rows if row.name not in {known[key].name for key in known}]:
         notes.append(f"Classes without a pixel: {', '.join(unused)}.")
@@ -97,7 +97,7 @@ def _of_polygons(found, rules: Rules, table, names, notes: list[str]) -> dict[Ke
             continue
         name = rules.rename.get(key.name, key.name)
         if table is not None and name not in by_name:
-            if rules.ignore and key.name in rules.ignore:
+            if key.name in rules.ignore:
                 known[key] = Row(name)
                 continue
             _refuse(f"the class {key.name!r}", found[key], rules, f"--rename {key.name!r}=...")
@@ -109,7 +109,7 @@ def _of_polygons(found, rules: Rules, table, names, notes: list[str]) -> dict[Ke
         name = rules.background or usual
         known[NOTHING] = by_name.get(name, Row(name))
         share = found[NOTHING].pixels / sum(each.pixels for each in found.values())
-        if name not in (rules.ignore or ()):
+        if name not in rules.ignore:
             notes.append(
                 f"{share:.1%} of the pixels are in no polygon and become the class {name}: pass --ignore {name} if "
                 "they are merely unlabelled."
@@ -136,7 +136,7 @@ def _of_masks(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, 
         row = rows.get(part(key))
         if row is not None:
             known[key] = row
-        elif not (_matches(key, None, ignored) or (rules.ignore is None and _usually_ignored(key))):
+        elif not (_matches(key, None, ignored) or _usually_ignored(key)):
             lacking[key] = found[key]
     if lacking and rules.unknown != "ignore":
         worst = max(lacking, key=lambda key: lacking[key].pixels)
@@ -168,7 +168,7 @@ def _proposed(found, rules: Rules, notes: list[str]) -> dict[Key, Row]:
     """Propose class_0, class_1 and so on for masks without a table."""
     ignored = {key for key in found if _matches(key, None, _wanted(rules.ignore))}
     values = {key.value for key in found}
-    if rules.ignore is None and len(values) > 1 and values != {0, 255}:  # 0 and 255 are two classes: off and on
+    if len(values) > 1 and values != {0, 255}:  # 0 and 255 are two classes: off and on
         ignored |= {key for key in found if _usually_ignored(key)}
     left = [key for key in found if key not in ignored]
     coloured = any(key.value is None for key in left)
@@ -211,10 +211,10 @@ def _usually_ignored(key: Key) -> bool:
     return key.value == IGNORE or key.colour == VOC_BORDER
 
 
-def _wanted(ignore: Iterable[str] | None) -> tuple[set[str], set[int], set[tuple[int, ...]]]:
+def _wanted(ignore: Iterable[str]) -> tuple[set[str], set[int], set[tuple[int, ...]]]:
     """Sort what is to be ignored into names, values and colours."""
     names, values, colours = set(), set(), set()
-    for text in ignore or ():
+    for text in ignore:
         parts = text.split(",")
         if text.isdecimal():
             values.add(int(text))
@@ -230,37 +230,42 @@ def _matches(key: Key, name: str | None, wanted) -> bool:
 
 
 def _ignored(known, found, rules: Rules, table) -> set[Key]:
+    """Return the keys that become IGNORE. Raise CourseError for a name to ignore that does not occur."""
     wanted = _wanted(rules.ignore)
-    ignored = {IGNORED} & set(found)
-    for key, row in known.items():
-        usual = rules.ignore is None and row.name.casefold() in IGNORED_NAMES
-        if usual or _matches(key, row.name, wanted):
-            ignored.add(key)
-    listed = {row.name for row in known.values()} | {row.name for row in table or ()} | {key.name for key in found}
-    for name in wanted[0] - {str(value) for value in wanted[1]}:
+    listed = {row.name for row in (*known.values(), *(table or ()))} | {key.name for key in found}
+    for name in wanted[0]:
         if name not in listed and not set(name) <= set("0123456789, "):
-            known_names = ", ".join(sorted(filter(None, listed - {IGNORED.name}))[:20])
-            raise CourseError(f"There is no class {name!r} to ignore: choose from {known_names}.")
-    return ignored
+            choice = ", ".join(sorted(filter(None, listed - {IGNORED.name}))[:20])
+            raise CourseError(f"There is no class {name!r} to ignore: choose from {choice}.")
+    return {IGNORED} & set(found) | {key for key, row in known.items() if _is_ignored(key, row, wanted)}
 
 
-def _order(known, ignored, table, names, found) -> list[Row]:
+def _is_ignored(key: Key, row: Row, wanted) -> bool:
+    return row.name.casefold() in IGNORED_NAMES or _matches(key, row.name, wanted)
+
+
+def _order(known, ignored, rules: Rules, table, names) -> list[Row]:
+    """Return the classes in the order of the table or of the source; the background of polygons comes first."""
     left = {row.name: row for key, row in known.items() if key not in ignored}
+    background = known[NOTHING].name if NOTHING in known else None
     if table is not None:
-        dropped = {row.name for key, row in known.items() if key in ignored} | set(IGNORED_NAMES)
-        first = [known[NOTHING]] if NOTHING in known and NOTHING not in ignored else []
-        first = [row for row in first if row.name not in {each.name for each in table}]
-        rows = [*first, *(row for row in table if row.name in left or row.name.casefold() not in dropped)]
-        rows = [row for row in rows if row.name in left or row.name not in dropped]
-    elif any(key.name is not None or key == NOTHING for key in known):
+        wanted = _wanted(rules.ignore)
+        dropped = {known[key].name for key in ignored if key in known}
+        dropped |= {row.name for row in table if _is_ignored(Key(None, row.value, row.colour), row, wanted)}
+        rows = [row for row in table if row.name in left or row.name not in dropped]
+        if background in left and background not in {row.name for row in table}:
+            rows.insert(0, left[background])
+    elif background is not None or any(key.name is not None for key in known):
         place = {name: at for at, name in enumerate(names)}
-        background = known[NOTHING].name if NOTHING in known else None
         rows = sorted(
             left.values(), key=lambda row: (row.name != background, place.get(row.name, len(place)), row.name)
         )
     else:
         rows = list(left.values())
-    return list({row.name: row for row in reversed(rows)}.values())[::-1]
+    unique: dict[str, Row] = {}
+    for row in rows:
+        unique.setdefault(row.name, row)  # two with the same name after --rename are one class
+    return list(unique.values())
 
 
 def _check_count(rows: Sequence[Row], found, rules: Rules) -> None:

@@ -28,7 +28,7 @@ class Canvas:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(f"{count} {text}" for text, count in sorted(self._notes.items()))
+        return tuple(f"{text}: {count}" for text, count in sorted(self._notes.items()))
 
     def note(self, text: str) -> None:
         """Count a remark, such as "polygons of fewer than 3 points, left out"."""

@@ -84,7 +84,7 @@ def _checked(rows: list[Row], what: str) -> list[Row]:
                 continue
             other = seen.setdefault(given, row)
             if other is not row:
-                hint = "use --rename to merge two classes" if name == "name" else "change one"
+                hint = "give them different names, which --rename can merge" if name == "name" else "change one"
                 raise CourseError(f"{what} has the {name} {given!r} twice, for {other.name} and {row.name}: {hint}.")
     for row in rows:
         if row.value is not None and not 0 <= row.value <= 255:

@@ -145,12 +145,12 @@ def test_what_is_left_out_is_said():
     )
     assert (pixels[:, 4:] == 2).all() and (pixels[:, :4] == 0).all()
     assert notes == (
-        "1 RLE that covers 6 pixels instead of 48, left out",
-        "1 RLE that has the size [1, 1] instead of [6, 8], left out",
-        "1 polygons of fewer than 3 points, left out",
-        "1 polygons that are not pairs of numbers, left out",
-        "1 polygons that reach over the edge of the image, clipped",
-        "1 polygons with points far outside the image, left out",
+        "RLE that covers 6 pixels instead of 48, left out: 1",
+        "RLE that has the size [1, 1] instead of [6, 8], left out: 1",
+        "polygons of fewer than 3 points, left out: 1",
+        "polygons that are not pairs of numbers, left out: 1",
+        "polygons that reach over the edge of the image, clipped: 1",
+        "polygons with points far outside the image, left out: 1",
     )
 
 
@@ -192,7 +192,7 @@ def test_one_file_with_images_elsewhere(tmp_path):
     write(tmp_path / "labels.json", content(annotation(), annotation(2), annotation(8), annotation(1, category=55)))
     done = import_data(tmp_path / "labels.json", tmp_path / "out", images=tmp_path / "pictures", background="rest")
     assert done.counts == {"train": 1, "val": 1} and done.pixels == {"rest": 84, "car": 12, "ignored": 0}
-    assert any("1 annotations of a category that is not listed, left out" in note for note in done.notes)
+    assert any("annotations of a category that is not listed, left out: 1" in note for note in done.notes)
 
 
 def test_sentences(tmp_path):
