@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.cityscapes import NUM_CLASSES, colorize
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
-from helpers.datasets.pictures import read_picture
+from helpers.datasets.pictures import LARGEST_UPLOAD, read_picture, write_picture
 from helpers.evaluation.predictions import predict_any_size, predict_files
 from helpers.plotting import overlay
 
@@ -77,16 +77,54 @@ def animation() -> bytes:
     return encoded(Image.fromarray(RGB), "GIF", save_all=True, append_images=[Image.fromarray(RGB[::-1])])
 
 
+def test_first_image_of_a_photo_with_several():
+    """Phones add a preview or a depth map (MPO), and large TIFF files have overviews."""
+    small = Image.fromarray(RGB[::2, ::2])
+    tiff = encoded(Image.fromarray(RGB), "TIFF", save_all=True, append_images=[small])
+    np.testing.assert_array_equal(read_picture(tiff), RGB)
+    mpo = encoded(Image.fromarray(RGB), "MPO", save_all=True, append_images=[small], quality=100)
+    assert read_picture(mpo).shape == RGB.shape
+    np.testing.assert_array_equal(read_picture(mpo), read_picture(encoded(Image.fromarray(RGB), "JPEG", quality=100)))
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_animations_are_refused(kind):
+    two = encoded(Image.fromarray(RGB), kind, save_all=True, append_images=[Image.fromarray(RGB[::-1])])
+    with pytest.raises(CourseError, match="mine is an animation of 2 images: save one of them"):
+        read_picture(two, "mine")
+
+
+def test_upload_that_is_too_large():
+    with pytest.raises(CourseError, match="mine has 64 MiB, more than 64: shrink it"):
+        read_picture(bytes(LARGEST_UPLOAD + 1), "mine")
+
+
+def test_formats_that_start_other_programs_are_not_opened():
+    with pytest.raises(CourseError, match="is not an image that can be read"):
+        read_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EOF\n", "mine")
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    path = tmp_path / "\udcff.png"
+    write_picture(path, RGB)
+    np.testing.assert_array_equal(read_picture(path), RGB)
+    path.write_bytes(b"text")
+    with pytest.raises(CourseError, match=r"\\xff\.png is not an image") as caught:
+        read_picture(path)
+    str(caught.value).encode()
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "mine.txt is a HEIC photo, .*: save it as JPEG"),
         (b"road, road, car", "mine.txt is not an image"),
         (b"", "mine.txt is empty"),
         (encoded(Image.fromarray(np.zeros((200, 200, 3), np.uint8)))[:-40], "mine.txt is (damaged|not an image)"),
         (animation(), "mine.txt is an animation of 2 images"),
         (encoded(Image.fromarray(np.zeros((4, 4), np.float32)), "TIFF"), "mine.txt holds floating-point values"),
     ],
-    ids=["text", "empty", "cut off", "animation", "floats"],
+    ids=["heic", "text", "empty", "cut off", "animation", "floats"],
 )
 def test_files_that_are_not_images(data, sentence):
     with pytest.raises(CourseError, match=sentence):
@@ -100,7 +138,7 @@ def test_too_many_pixels(monkeypatch):
 
 
 def by_colour(image):
-    return (image[..., 0] % NUM_CLASSES).astype(np.uint8)
+    return (image[..., 0] % len(CITYSCAPES)).astype(np.uint8)
 
 
 @pytest.mark.parametrize("size_hw", [(7, 120), (50, 60), (33, 16), (16, 32)])
@@ -129,13 +167,17 @@ def test_files_and_folders(tmp_path):
     (inbox / "deep" / "two.jpg").write_bytes(encoded(Image.fromarray(RGB), "JPEG"))
     (inbox / "notes.txt").write_text("not an image")
     (inbox / "broken.png").write_text("not an image")
-    written = predict_files(by_colour, [inbox], tmp_path / "out", opacity=0.4)
-    assert sorted(written.files) == [inbox / "deep" / "two.jpg", inbox / "one.png"]
+    (inbox / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (inbox / "old.jfif").write_bytes(encoded(Image.fromarray(RGB), "JPEG"))
+    (inbox / "._one.png").write_text("what macOS leaves on other disks")
+    written = predict_files(by_colour, [inbox], tmp_path / "out", CITYSCAPES, opacity=0.4)
+    assert sorted(written.files) == [inbox / "deep" / "two.jpg", inbox / "old.jfif", inbox / "one.png"]
+    assert "HEIC" in written.refused.pop(inbox / "phone.HEIC")
     assert list(written.refused) == [inbox / "broken.png"] and "not an image" in written.refused[inbox / "broken.png"]
     ids, colours, mixed = (np.asarray(Image.open(path)) for path in written.files[inbox / "one.png"])
     np.testing.assert_array_equal(ids, by_colour(RGB))
-    np.testing.assert_array_equal(colours, colorize(ids))
-    np.testing.assert_array_equal(mixed, overlay(RGB, ids, 0.4))
+    np.testing.assert_array_equal(colours, CITYSCAPES.colorize(ids))
+    np.testing.assert_array_equal(mixed, overlay(RGB, ids, CITYSCAPES, 0.4))
     assert (tmp_path / "out" / "deep" / "two_overlay.png").is_file()
 
 
@@ -146,10 +188,10 @@ def test_wrong_paths(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder / "one.png").write_bytes(encoded(Image.fromarray(RGB)))
     with pytest.raises(CourseError, match="Found no image in"):
-        predict_files(by_colour, [tmp_path / "empty"], tmp_path / "out")
+        predict_files(by_colour, [tmp_path / "empty"], tmp_path / "out", CITYSCAPES)
     with pytest.raises(CourseError, match="There is no file"):
-        predict_files(by_colour, [tmp_path / "nowhere.png"], tmp_path / "out")
+        predict_files(by_colour, [tmp_path / "nowhere.png"], tmp_path / "out", CITYSCAPES)
     with pytest.raises(CourseError, match="called one"):
-        predict_files(by_colour, [tmp_path / "a" / "one.png", tmp_path / "b" / "one.png"], tmp_path / "out")
+        predict_files(by_colour, [tmp_path / "a" / "one.png", tmp_path / "b" / "one.png"], tmp_path / "out", CITYSCAPES)
     with pytest.raises(CourseError, match="choose another folder"):
-        predict_files(by_colour, [tmp_path / "a"], tmp_path / "a" / "out")
+        predict_files(by_colour, [tmp_path / "a"], tmp_path / "a" / "out", CITYSCAPES)
