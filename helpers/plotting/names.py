@@ -39,15 +39,17 @@ def _add_font(letters: frozenset[str]) -> None:
             plt.rcParams["font.family"] = [*families, entry.name]
             return
     if missing:
-        shown = "".join(sorted(missing)[:8])
-        warnings.warn(
-            f"No installed font has the letters {shown} of the names, so figures show boxes instead: install "
-            "one, such as the package fonts-noto-cjk for Chinese, Japanese and Korean, and restart the kernel.",
-            stacklevel=2,
-        )
-        warnings.filterwarnings(
-            "ignore", message="Glyph .* missing from font"
-        )  # matplotlib's, for each letter and figure
+        _ask_for("".join(sorted(missing)))
+
+
+@cache
+def _ask_for(letters: str) -> None:
+    warnings.warn(
+        f"No installed font has the letters {letters[:8]} of the names, so figures show boxes instead: install one, "
+        "such as the package fonts-noto-cjk for Chinese, Japanese and Korean, and restart the kernel.",
+        stacklevel=2,
+    )
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # matplotlib's, one per letter
 
 
 @cache

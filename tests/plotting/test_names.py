@@ -12,8 +12,10 @@ from helpers.plotting import names
 @pytest.fixture(autouse=True)
 def forget():
     families = plt.rcParams["font.family"]
-    names._add_font.cache_clear()
-    yield
+    with warnings.catch_warnings():
+        names._add_font.cache_clear()
+        names._ask_for.cache_clear()
+        yield
     plt.rcParams["font.family"] = families
     names._add_font.cache_clear()
 
@@ -35,7 +37,7 @@ def test_missing_letters_are_reported_once(monkeypatch):
         assert names.drawable(["道路"]) == ["道路"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        names.drawable(["道路"])
+        names.drawable(["道路", "road"])
 
 
 def test_a_font_with_the_missing_letters_is_added(monkeypatch):
