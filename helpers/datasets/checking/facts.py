@@ -33,7 +33,7 @@ class Facts:
     largest : int64 (256,) or None
         Area of the largest connected region per value.
     between : float
-        Share of the steps between neighbouring pixels of the label that lead through a value in between.
+        Share of the steps between neighbouring pixels of the label that pass through a value in between, see `ramps`.
     middle : int
         Number of distinct values in between.
     signature : float32 (255,) or None
@@ -97,29 +97,28 @@ def _gather_label(facts: Facts, frame: Frame) -> None:
     height, width = values.shape
     if facts.size and facts.size != (width, height):
         facts.findings.append(_sizes_differ(frame, facts.size, (width, height)))
-    facts.counts = np.bincount(values.ravel(), minlength=256)
     starts = runs(values)
-    region_values, areas = connected_regions(starts, values.ravel()[starts], values.shape)
+    of_runs = values.ravel()[starts]
+    region_values, areas = connected_regions(starts, of_runs, values.shape)
+    facts.counts = np.bincount(region_values, weights=areas, minlength=256).astype(np.int64)
     facts.largest = np.zeros(256, dtype=np.int64)
     np.maximum.at(facts.largest, region_values, areas)
-    facts.between, facts.middle = ramps(values)
+    facts.between, facts.middle = ramps(starts, of_runs, values.shape)
 
 
-def ramps(values: np.ndarray) -> tuple[float, int]:
-    """Return the share of steps with a value in between, and the number of distinct values in between.
+def ramps(starts: np.ndarray, of_runs: np.ndarray, size_hw: tuple[int, int]) -> tuple[float, int]:
+    """Return the share of steps along rows with a value in between, and the number of distinct values in between.
 
     In a label drawn with sharp edges, neighbours across a border have the values of two classes. JPEG compression and
-    resizing with interpolation insert values between them, such as 4 between 0 and 7. `values` is uint8 (H, W).
+    resizing with interpolation insert values between them, such as 4 between 0 and 7: runs of one pixel whose value is
+    between those of its neighbours. starts, of_runs: (R,), start and value of each run. size_hw: height and width.
     """
-    between = steps = 0
-    found = np.zeros(256, dtype=bool)
-    for rows in (values, values.T):
-        first, middle, last = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
-        inside = ((first < middle) & (middle < last)) | ((first > middle) & (middle > last))
-        between += np.count_nonzero(inside)
-        steps += np.count_nonzero(rows[:, 1:] != rows[:, :-1])
-        found[middle[inside]] = True
-    return between / max(1, steps), int(found.sum())
+    height, width = size_hw
+    columns = starts % width
+    first, middle, last = of_runs[:-2], of_runs[1:-1], of_runs[2:]
+    inside = ((first < middle) & (middle < last)) | ((first > middle) & (middle > last))
+    inside &= (np.diff(starts)[1:] == 1) & (columns[1:-1] > 0) & (columns[2:] > 0)
+    return np.count_nonzero(inside) / max(1, starts.size - height), np.unique(middle[inside]).size
 
 
 def _unreadable(frame: Frame, path, error: Exception) -> Finding:

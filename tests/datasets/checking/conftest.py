@@ -1,4 +1,4 @@
-"""The small sound data set of these tests."""
+"""The sound data sets of these tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from tiny_leaves import CLASSES, COUNTS, Set, draw
 
 from helpers.datasets import Dataset
+from helpers.miniscapes import generate
 
 
 @pytest.fixture
@@ -25,3 +26,10 @@ def leaves(tmp_path: Path) -> Set:
             seed += 1
     dataset.save()
     return made
+
+
+@pytest.fixture(scope="session")
+def streets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small MiniScapes."""
+    folder = tmp_path_factory.mktemp("streets") / "mini"
+    return generate(folder, train=6, val=3, test=1, size_hw=(128, 256), workers=1)

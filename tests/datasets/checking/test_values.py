@@ -8,6 +8,7 @@ from tiny_cityscapes import write_set
 
 from helpers.datasets.checking import check
 from helpers.datasets.checking.facts import ramps
+from helpers.datasets.regions import runs
 
 BORDER = 255
 
@@ -154,11 +155,22 @@ def test_a_label_resized_with_interpolation(leaves):
     assert "blurred-label" not in leaves.kinds()
 
 
-def test_ramps_by_hand():
-    """Row 0 0 5 9 9: 3 - 1 = 2 steps horizontally, one of them through 5; columns are constant."""
-    assert ramps(np.array([[0, 0, 5, 9, 9]] * 3, dtype=np.uint8)) == (0.5, 1)
-    assert ramps(np.array([[0, 9, 0, 9]] * 3, dtype=np.uint8)) == (0.0, 0)
-    assert ramps(np.zeros((1, 1), dtype=np.uint8)) == (0.0, 0)
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[0, 0, 5, 9, 9]] * 3, (0.5, 1)),  # two steps per row, one of them through 5
+        ([[9, 6, 4, 0]], (2 / 3, 2)),
+        ([[0, 9, 0, 9]], (0.0, 0)),
+        ([[0, 5, 5, 9]], (0.0, 0)),  # an area, not a border
+        ([[0, 0, 5], [5, 9, 9]], (0.0, 0)),  # rows end
+        ([[7]], (0.0, 0)),
+        ([[1], [2], [3]], (0.0, 0)),
+    ],
+)
+def test_ramps_by_hand(rows, expected):
+    values = np.array(rows, dtype=np.uint8)
+    starts = runs(values)
+    assert ramps(starts, values.ravel()[starts], values.shape) == expected
 
 
 @pytest.mark.parametrize("count", [1, 2])
