@@ -23,10 +23,9 @@ import psutil
 
 from helpers import miniscapes
 from helpers.benchmarks.timing import paired_ratio, seconds
-from helpers.cityscapes import index
 from helpers.common.parallel import in_processes
 from helpers.common.runtime import usable_cores
-from helpers.datasets import Frame, png
+from helpers.datasets import Frame, open_dataset, png
 from helpers.datasets.frames import read_bytes
 from helpers.datasets.scan import scan
 
@@ -49,7 +48,8 @@ TINY = Size(size_hw=(64, 128), train=2, val=1, repeats=1, rounds=1)
 def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     """Generate MiniScapes in `folder` and measure both sides, interleaved, with the files in the disk cache."""
     root = miniscapes.generate(folder / "miniscapes", train=size.train, val=size.val, test=1, size_hw=size.size_hw)
-    return compare(size.repeats * [frame for split in ("train", "val") for frame in index(root, split)], size.rounds)
+    data = open_dataset(root)
+    return compare(size.repeats * (data.frames("train") + data.frames("val")), size.rounds)
 
 
 def compare(frames: Sequence[Frame], rounds: int = FULL.rounds) -> dict[str, float]:

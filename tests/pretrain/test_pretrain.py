@@ -14,8 +14,7 @@ import paddle
 import pytest
 
 from helpers import miniscapes, models
-from helpers.cityscapes import index
-from helpers.datasets import read_image, read_label
+from helpers.datasets import open_dataset, read_image, read_label
 from helpers.deployment.graphs import main_output, without_resize
 from helpers.evaluation import evaluate
 from helpers.models import shipped
@@ -102,14 +101,14 @@ def train(folder: Path, *names: str) -> None:
 def test_frames_equal_the_files_of_miniscapes(folder):
     with np.load(folder / "data" / "val.npz") as arrays:
         for frame, image, label in zip(
-            index(folder / "miniscapes", "val"), arrays["images"], arrays["labels"], strict=True
+            open_dataset(folder / "miniscapes").frames("val"), arrays["images"], arrays["labels"], strict=True
         ):
             np.testing.assert_array_equal(image, read_image(frame))
             np.testing.assert_array_equal(label, read_label(frame))
 
 
 def test_training_changes_the_weights_and_records_its_curve(folder):
-    before = shipped.read("fastscnn")
+    before = shipped.read("fastscnn").state
     with np.load(folder / "trained" / "fastscnn.npz") as after:
         assert after.files and all(np.isfinite(after[key]).all() for key in after.files)
         convolutions = [key for key in after.files if after[key].ndim == 4 and before[key].any()]
@@ -122,7 +121,7 @@ def test_training_changes_the_weights_and_records_its_curve(folder):
 def test_paddle_scores_the_trained_network_as_torch_did(folder):
     net = pack.restore(folder, "fastscnn")
     expected = json.loads((folder / "trained" / "fastscnn.json").read_text())["curve"][-1]["val"]
-    found = evaluate(net, index(folder / "miniscapes", "val")).scores
+    found = evaluate(net, open_dataset(folder / "miniscapes").frames("val")).scores
     assert expected["miou"] > 0.1  # not a network that predicts one class everywhere
     assert found.miou == pytest.approx(expected["miou"], abs=1e-3)
     assert found.acc == pytest.approx(expected["acc"], abs=1e-3)
@@ -142,7 +141,8 @@ def test_pruned_network_and_its_control_are_fine_tuned_and_packed(folder):
     pruned = cards["fastscnn_pruned_51"]
     assert pruned.pruned and 0.3 < pruned.gmacs / cards["fastscnn"].gmacs < 0.5
     assert pruned.control.frames == 4 and cards["fastscnn"].control is None
-    assert shipped.read("fastscnn_pruned_51", weights).keys() == shipped.read("fastscnn", weights).keys()
+    pruned_state, state = (shipped.read(name, weights).state for name in reversed(names))
+    assert pruned_state.keys() == state.keys()
 
 
 def test_missing_weights_are_reported(folder, capsys):

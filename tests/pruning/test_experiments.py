@@ -9,8 +9,8 @@ from tiny_cityscapes import write_set
 from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers import pruning
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import open_dataset
 from helpers.deployment import Latency
 from helpers.pruning import Analysis, LatencyModel
 
@@ -55,7 +55,7 @@ def test_against_random_scores_each_draw_with_its_own_seed(analysis):
 
 
 def test_fine_tuning_treats_the_control_the_same_way(tmp_path):
-    frames = index(write_set(tmp_path / "set"), "train")
+    frames = open_dataset(write_set(tmp_path / "set")).frames("train")
     net = TinyNet()
     start = net.head.weight.numpy()
     recipe = replace(TINY_RECIPE, iterations=2, warmup=0)

@@ -10,8 +10,8 @@ from paddle import nn
 from tiny_cityscapes import write_set
 
 from helpers import training
-from helpers.cityscapes import index
 from helpers.common.errors import CourseError
+from helpers.datasets import open_dataset
 from helpers.models import build
 from helpers.profiles import load_profile
 from helpers.pruning import distilled, prune, refresh_statistics, rewound
@@ -19,7 +19,7 @@ from helpers.pruning import distilled, prune, refresh_statistics, rewound
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return index(write_set(tmp_path_factory.mktemp("tiny") / "set"), "train")
+    return open_dataset(write_set(tmp_path_factory.mktemp("tiny") / "set")).frames("train")
 
 
 @pytest.fixture

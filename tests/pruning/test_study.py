@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tiny_cityscapes import write_set
 
-from helpers.cityscapes import index
+from helpers.datasets import open_dataset
 from helpers.profiles import load_profile
 from helpers.pruning.study import Study, advantages, summary
 
@@ -21,7 +21,8 @@ def study(tmp_path):
         finetune=replace(profile.finetune, **{**small, "iterations": 1}),
         prune=replace(profile.prune, report_size_hw=(64, 128), curve_cuts=(0.3,)),
     )
-    return Study(tmp_path / "study", profile, index(root, "train"), index(root, "val"), device="cpu")
+    data = open_dataset(root)
+    return Study(tmp_path / "study", profile, data.frames("train"), data.frames("val"), device="cpu")
 
 
 def test_each_result_is_measured_once(study, monkeypatch):
