@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from other_classes import THREE
 from PIL import Image
 from small_networks import frames, tiny, varied_fastscnn
+from tiny_network import TinyNet
 
-from helpers.cityscapes import colorize
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.deployment import Predictor, agreement, cpp, export
 
@@ -22,11 +24,13 @@ def program(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return export(varied_fastscnn(), tmp_path_factory.mktemp("cpp") / "fastscnn", network="fastscnn")
+    return export(
+        varied_fastscnn(), tmp_path_factory.mktemp("cpp") / "fastscnn", network="fastscnn", classes=CITYSCAPES
+    )
 
 
 @pytest.mark.parametrize("engine", ["paddle-onednn", "paddle-openvino-bf16"])
-@pytest.mark.parametrize("size", [(128, 256), (97, 131)])
+@pytest.mark.parametrize("size", [(128, 256), (97, 131), (90, 120)])
 def test_labels_and_colours_equal_those_of_python(program, folder, tmp_path, engine, size):
     frame = frames(*size)[0]
     Image.fromarray(frame).save(tmp_path / "frame.png")
@@ -34,8 +38,21 @@ def test_labels_and_colours_equal_those_of_python(program, folder, tmp_path, eng
     with Predictor(folder, engine, threads=2) as predictor:
         assert agreement(made.labels, predictor(frame)) > 0.9999
     assert len(np.unique(made.labels)) > 4
-    np.testing.assert_array_equal(made.colours, colorize(made.labels))
+    np.testing.assert_array_equal(made.colours, CITYSCAPES.colorize(made.labels))
     assert len(made.runs_ms) == 2 and min(made.runs_ms) > 0
+
+
+def test_three_classes(program, tmp_path):
+    exported = export(TinyNet(3), tmp_path / "three", network="tiny", classes=THREE)
+    frame = frames(33, 50)[0]
+    Image.fromarray(frame).save(tmp_path / "frame.png")
+    made = cpp.run(program, exported, tmp_path / "frame.png", threads=2)
+    with Predictor(exported, threads=2) as predictor:
+        assert agreement(made.labels, predictor(frame)) > 0.999
+    np.testing.assert_array_equal(made.colours, THREE.colorize(made.labels))
+    unnamed = export(tiny(seed=1), tmp_path / "unnamed", network="tiny")
+    with pytest.raises(CourseError, match="has no classes to draw: export the network with `classes`"):
+        cpp.run(program, unnamed, tmp_path / "frame.png")
 
 
 def test_wrong_input_raises_course_error(program, folder, tmp_path):

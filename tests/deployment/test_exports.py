@@ -1,5 +1,7 @@
 """Exported folders: complete, described, checked when they are read."""
 
+import errno
+import fcntl
 import hashlib
 from pathlib import Path
 
@@ -7,9 +9,12 @@ import numpy as np
 import paddle
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from other_classes import THREE
 from small_networks import frames, tiny
+from tiny_network import TinyNet
 
-from helpers.cityscapes import CLASSES
 from helpers.common.errors import CourseError
 from helpers.datasets import normalise
 from helpers.deployment import Predictor, export, exports
@@ -17,7 +22,7 @@ from helpers.deployment import Predictor, export, exports
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return export(tiny(seed=7), tmp_path_factory.mktemp("exports") / "tiny", network="tiny")
+    return export(TinyNet(3), tmp_path_factory.mktemp("exports") / "tiny", network="tiny", classes=THREE)
 
 
 def test_exporting_leaves_the_network_as_it_was(tmp_path):
@@ -44,13 +49,98 @@ def test_exporting_leaves_the_network_as_it_was(tmp_path):
 
 def test_the_description_lists_every_file(folder):
     about = yaml.safe_load((folder / "deploy.yaml").read_text())
-    assert about["Course"]["classes"] == list(CLASSES)
+    assert about["Course"]["classes"] == list(THREE.names)
+    assert about["Course"]["colours"] == [list(colour) for colour in THREE.colours]
+    assert about["Course"]["ignore"] == 255
     assert about["Course"]["paddle"] == paddle.__version__
     listed = about["Course"]["sha256"]
     assert listed == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in listed}
     on_disk = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert on_disk == {*listed, "deploy.yaml"}
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # nothing temporary is left
+
+
+def test_the_classes_are_read_again(folder, tmp_path):
+    exported = exports.Export.read(folder)
+    assert exported.classes == THREE and exported.num_classes == 3 and exported.stride == 1
+    table = (folder / "classes.txt").read_text(encoding="utf-8").splitlines()
+    assert table[:3] == ["stride 1", "mean 0.5 0.5 0.5", "std 0.5 0.5 0.5"]
+    assert table[3:] == ["110 80 50 soil", "60 160 60 leaf spot", "230 60 40 Öl"]
+    with Predictor(folder) as predictor:
+        assert predictor.classes == THREE and predictor(frames(9, 7)[0]).max() < 3
+    unnamed = export(tiny(seed=1), tmp_path / "unnamed", network="tiny")
+    assert exports.Export.read(unnamed).classes is None and exports.Export.read(unnamed).num_classes == 19
+
+
+def test_classes_of_another_network(tmp_path):
+    with pytest.raises(CourseError, match="a network for the 3 classes, got one for 19: pass the classes that it was"):
+        export(tiny(seed=1), tmp_path / "x", network="tiny", classes=THREE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_exports_to_one_folder(folder, tmp_path):
+    (tmp_path / ".x.writing").mkdir()
+    with (tmp_path / ".x.writing" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(CourseError, match="Another run writes to .*/x: wait for it or choose another path"):
+            export(tiny(seed=1), tmp_path / "x", network="tiny")
+    (tmp_path / ".x.writing" / "new").mkdir()  # left by a killed export
+    export(tiny(seed=1), tmp_path / "x", network="tiny")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_exporting_keeps_the_device(tmp_path, monkeypatch):
+    """Stand in for a machine with a GPU, which Paddle chooses when it switches its mode."""
+    device, seen = ["cpu"], []
+    switch, trace = paddle.disable_static, exports.save_graph
+    monkeypatch.setattr(paddle, "get_device", lambda: device[0])
+    monkeypatch.setattr(paddle, "set_device", lambda name: device.__setitem__(0, name))
+    monkeypatch.setattr(paddle, "disable_static", lambda *args: (switch(*args), device.__setitem__(0, "gpu:0"))[0])
+    monkeypatch.setattr(exports, "save_graph", lambda *args: seen.append(device[0]) or trace(*args))
+    export(tiny(seed=1), tmp_path / "x", network="tiny")
+    assert seen == ["cpu"] * 3 and device == ["cpu"]
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["coarse", "tiny"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_description_is_read_or_refused_in_a_sentence(folder, tmp_path, data):
+    about = yaml.safe_load((folder / "deploy.yaml").read_text())
+    keys = data.draw(st.lists(st.sampled_from([*about["Course"], "Course"]), min_size=1, max_size=2))
+    for key in keys:
+        owner = about if key == "Course" else about.get("Course")
+        if isinstance(owner, dict):
+            owner[key] = data.draw(values)
+    text = yaml.safe_dump(about)
+    if data.draw(st.booleans()):
+        start = data.draw(st.integers(0, len(text) - 1))
+        text = text[:start] + data.draw(st.text(max_size=4)) + text[start + data.draw(st.integers(0, 40)) :]
+    target = copied(folder, tmp_path)
+    (target / "deploy.yaml").write_text(text, encoding="utf-8")
+    try:
+        found = exports.Export.read(target)
+    except CourseError as error:
+        assert str(target) in str(error) and "\n" not in str(error)
+    else:
+        assert found.graph == "coarse" and found.num_classes == 3 and found.input_hw((5, 7))[0] >= 5
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 3000, "Course: &a [*a]", "\x00", "Course: {stride: 2001-99-99}", "? [a]\n: {b: 1}"]
+)
+def test_descriptions_that_break_parsers(folder, tmp_path, text):
+    (copied(folder, tmp_path) / "deploy.yaml").write_text(text)
+    with pytest.raises(CourseError, match="was not written by this course"):
+        exports.Export.read(tmp_path)
+    (tmp_path / "deploy.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(CourseError, match="was not written by this course"):
+        exports.Export.read(tmp_path)
 
 
 def test_paddlesegs_deploy_tools_read_it(tmp_path):
@@ -70,11 +160,11 @@ def test_exporting_again_replaces_the_folder_atomically(tmp_path, monkeypatch):
     before = (target / "model.pdiparams").read_bytes()
 
     def full_disk(*args):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(exports, "save_graph", full_disk)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(CourseError, match="The disk of .*/export is full: free some space"):
             export(tiny(seed=2), target, network="second")
     assert (target / "model.pdiparams").read_bytes() == before
     export(tiny(seed=2), target, network="second")

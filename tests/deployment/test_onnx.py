@@ -19,14 +19,22 @@ def test_adaptive_bins_by_hand():
 
 def test_onnxruntime_predicts_the_labels_of_the_network(tmp_path):
     net = varied_fastscnn()
-    # 13 columns of the pooled map are not a multiple of its 2, 3 and 6 bins.
+    # 7 columns of the pooled map, of 224 padded ones, are not a multiple of its 2, 3 and 6 bins.
     folder = export(net, tmp_path / "fastscnn", network="fastscnn", onnx_hw=[(128, 208)])
     batch = frames(128, 208, batch=2)
     with Predictor(folder, "onnxruntime") as predictor:
         for frame, labels in zip(batch, predictor(batch), strict=True):
             assert_same_labels(labels, net, frame)
-        with pytest.raises(CourseError, match=r"for 128 x 208, not for 64 x 64: export .* onnx_hw=\[\(64, 64"):
+        with pytest.raises(CourseError, match=r"for 128 x 224, not for 64 x 64: export .* onnx_hw=\[\(64, 64"):
             predictor(frames(64, 64)[0])
+
+
+def test_logits_of_a_size_that_the_stride_does_not_divide(tmp_path):
+    """The graph pads and crops itself; the graph "coarse" above takes the padded size."""
+    net, frame = varied_fastscnn(), frames(90, 120)[0]
+    folder = export(net, tmp_path / "x", network="fastscnn", graph="logits", onnx_hw=[(90, 120)])
+    with Predictor(folder, "onnxruntime") as predictor:
+        assert_same_labels(predictor(frame), net, frame)
 
 
 def test_a_conversion_that_differs_is_not_written(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 import pytest
+from other_classes import THREE
 from paddle import inference, nn
 from small_networks import assert_same_labels, frames, varied_fastscnn
 
@@ -49,6 +50,24 @@ def test_engine_agrees_with_the_network(net, folder, engine):
         assert both.shape == (2, 64, 96)
         for frame, labels in zip(batch, both, strict=True):
             assert_same_labels(labels, net, frame)
+
+
+@pytest.mark.parametrize("graph", ["coarse", "logits", "labels"])
+def test_sizes_that_the_stride_does_not_divide(graph, tmp_path):
+    """Frames are padded by the predictor or in the graph, and labels are those of the padded frame, cropped."""
+    network = build("fastscnn", 3, seed=5)
+    network.eval()
+    exported = export(network, tmp_path / "x", network="fastscnn", classes=THREE, graph=graph)
+    for engine in EXACT:
+        with Predictor(exported, engine) as predictor:
+            for size in ((90, 120), (64, 96), (31, 33)):
+                frame = frames(*size)[0]
+                assert_same_labels(predictor(frame), network, frame)
+                if graph != "labels":
+                    x = normalise(frame)[np.newaxis]
+                    with paddle.no_grad():
+                        expected = network(paddle.to_tensor(x))[0].numpy()
+                    assert np.abs(predictor.logits(x) - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", ["uhrnet_w18_small", "hrnet_w18_small_v1_ocr", "deeplabv3p", "icnet", "bisenetv2"])
