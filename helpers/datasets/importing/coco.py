@@ -81,7 +81,7 @@ def read(source: Path, images: Path | None = None) -> Source:
         return found
     listed = {path.resolve() for path in taken}
     for path in sorted(each for paths in pictures.values() for each in paths):
-        if path.resolve() not in listed and not any(skip.file == str(path) for skip in found.skipped[-1:]):
+        if path.resolve() not in listed:
             found.skipped.append(Skipped(str(path), "has no annotations"))
     found.names = tuple(names)
     return found
@@ -144,7 +144,12 @@ def _regions(segmentation: Any, height: int, width: int, notes: Counter[str]) ->
 def _read_file(path: Path, content: dict, root, images, pictures, taken, names, found: Source) -> None:
     categories = {}
     for each in content["categories"]:
-        if isinstance(each, dict) and isinstance(each.get("id"), int) and isinstance(each.get("name"), str):
+        if (
+            isinstance(each, dict)
+            and isinstance(each.get("id"), int)
+            and isinstance(each.get("name"), str)
+            and each["name"].strip()
+        ):
             categories[each["id"]] = clean_name(each["name"])
     shapes: dict[Any, list] = {}
     lacking: Counter[str] = Counter()

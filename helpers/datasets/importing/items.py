@@ -128,5 +128,5 @@ def load_json(path: Path) -> Any:
 
 
 def clean_name(name: str) -> str:
-    """Return the name of a class on one line, without surrounding space."""
-    return " ".join(name.split())
+    """Return the name of a class on one line, without surrounding space; ? for what UTF-8 cannot encode."""
+    return " ".join(name.split()).encode("utf-8", "replace").decode("utf-8")

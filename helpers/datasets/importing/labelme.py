@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -102,7 +103,7 @@ def _image(path: Path, content: dict, root: Path, images: Path | None, by_stem: 
     folders = [path.parent] if images is None else [images / path.parent.relative_to(root), images]
     for folder in folders:
         for candidate in (folder / name, folder / name.name) if name and name.name else ():
-            if candidate.is_file() and candidate.resolve().is_relative_to((images or root).resolve()):
+            if _inside(candidate, images or root):
                 return candidate
         if found := by_stem.get(folder / path.stem):
             return found[0]
@@ -113,3 +114,12 @@ def _image(path: Path, content: dict, root: Path, images: Path | None, by_stem: 
         except ValueError:
             raise Unusable("has damaged imageData: put the image next to it") from None
     raise Unusable(f"has no image: expected {named or path.stem} next to it, or in the folder of --images")
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Return whether a file exists and, links aside, lies below a folder: annotations may come from anybody."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100, resolve() follows links
+    try:
+        return absolute.is_relative_to(folder.absolute()) and absolute.is_file()
+    except OSError:  # a name that is too long
+        return False

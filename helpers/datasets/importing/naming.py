@@ -13,8 +13,8 @@ IMAGE_WORDS = (
     "jpegimages leftimg8bit stillsraw images image imgs img photos photo pictures frames rgb inputs input raw"
 ).split()
 _SPLITS = {
-    "train": ("train", "training", "trn", "tr"),
-    "val": ("val", "valid", "validation", "dev", "vl"),
+    "train": ("train", "training", "trn"),
+    "val": ("val", "valid", "validation", "dev"),
     "test": ("test", "testing", "tst"),
 }
 SPLIT_NAMES = {name: split for split, names in _SPLITS.items() for name in names}
@@ -41,7 +41,7 @@ def role_of(folder: str) -> str | None:
 
 def split_name(folder: str) -> str | None:
     """Return train, val or test if the name of a folder says so: train, Training, train_labels, trainannot, val2017."""
-    rest = re.sub(r"[^a-z]+", "_", folder.lower()).strip("_")
+    rest = re.sub(r"(19|20)\d\d|[^a-z0-9]+", "_", folder.lower()).strip("_")  # test1 may be a recording
     for word in sorted((*LABEL_WORDS, *IMAGE_WORDS), key=len, reverse=True):
         rest = re.sub(f"^{word}_?|_?{word}$", "", rest)
     rest = rest.strip("_").removeprefix("instances_").removesuffix("_instances")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -118,7 +119,9 @@ def _files(folder: Path, role: str) -> list[Found]:
 
 def _found(path: Path, root: Path, role: str) -> Found:
     split, group = split_of(path.parent.relative_to(root).parts)
-    return Found(path, split, group, path.stem, base_stem(path.stem, role))
+    # The same name may be encoded in two ways (macOS), and written in another case.
+    base = unicodedata.normalize("NFC", base_stem(path.stem, role)).casefold()
+    return Found(path, split, group, path.stem, base)
 
 
 def _preference(mask: Found) -> tuple[bool, int, str]:

@@ -133,8 +133,10 @@ def _choose(groups, classes, items, wanted, seed, how) -> tuple[list[str], str]:
         seen.setdefault(unit, set()).update(found)
     tries = range(max(5, min(TRIES, 100_000 // len(sizes))))
     best = min((_draw(sizes, seen, wanted, total, f"{seed} {turn}") for turn in tries), key=lambda each: each[0])
-    note = f"Divided by {how} with seed {seed} ({shares} wanted): {number}, none of them in two splits."
-    return [best[1][unit] for unit in units], note
+    splits = [best[1][unit] for unit in units]
+    got = ", ".join(f"{splits.count(split) / total:.0%} {split}" for split, share in wanted.items() if share)
+    note = f"Divided by {how} with seed {seed}: {number}, none of them in two splits; wanted {shares}, got {got}."
+    return splits, note
 
 
 def _draw(sizes, seen, wanted, total, seed) -> tuple[float, dict]:

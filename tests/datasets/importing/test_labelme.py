@@ -174,6 +174,29 @@ def test_images_are_found(tmp_path):
     assert [(Path(file).name, reason[:12]) for file, reason in source.skipped] == [("four.json", "has no image")]
 
 
+def test_odd_names(tmp_path):
+    other = [(6, 4), (9, 4), (9, 7)]
+    for name in "ab":
+        annotate(tmp_path / "in" / f"{name}.json", shape("two\nlines \ud800"), shape("路 'quoted\" \\", other))
+    (tmp_path / "in" / "long.json").write_text(json.dumps(content(shape(), image="x" * 5000)))
+    done = import_data(tmp_path / "in", tmp_path / "out")
+    assert [reason[:12] for _, reason in done.skipped] == ["has no image"]
+    assert open_dataset(tmp_path / "out").classes.names == ("background", "two lines ?", "路 'quoted\" \\")
+
+
+def test_annotations_apart_from_their_images(tmp_path, monkeypatch):
+    for name in "ab":
+        picture(tmp_path / "pictures" / f"{name}.jpg")
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        (tmp_path / "labels" / f"{name}.json").write_text(json.dumps(content(shape(), image=f"../pictures/{name}.jpg")))
+    monkeypatch.chdir(tmp_path)
+    assert len(labelme.read(Path()).items) == 2
+    assert len(labelme.read(Path("labels")).items) == 0
+    assert len(labelme.read(Path("labels"), Path("pictures")).items) == 2
+    done = import_data("labels", "out", images="pictures")
+    assert done.counts == {"train": 1, "val": 1} and done.dataset.frames("val")[0].label.is_file()
+
+
 def test_a_rotated_photograph_is_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

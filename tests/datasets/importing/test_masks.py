@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from helpers.common.errors import CourseError
-from helpers.datasets import Dataset, open_dataset, read_label
+from helpers.datasets import Dataset, open_dataset, read_label, read_pair
 from helpers.datasets.importing import import_data
 from helpers.datasets.importing.masks import Mask
 from helpers.datasets.importing.naming import base_stem, role_of, split_name
@@ -45,8 +45,11 @@ def labels(data: Dataset) -> dict[str, list]:
 @pytest.mark.parametrize(
     ("folder", "split"),
     [("train", "train"), ("Training", "train"), ("train_labels", "train"), ("trainannot", "train"), ("val2017", "val"),
-     ("validation", "val"), ("valid", "val"), ("test_images", "test"), ("testing", "test"), ("labels", None),
-     ("instances_val2017", "val"), ("tramway", None), ("images_train", "train"), ("latest", None)],
+     ("validation", "val"), ("valid", "val"), ("test_images", "test"), ("testing", "test"),
+     ("labels", None), ("test1", None),
+
+     ("instances_val2017", "val"), ("tramway", None), ("images_train", "train"),
+     ("latest", None)],
 )  # fmt: skip
 def test_split_name(folder, split):
     assert split_name(folder) == split
@@ -313,3 +316,56 @@ def test_colours_are_found_mask_by_mask(tmp_path):
         mask(tmp_path / f"{name}.png", pixels)
         drawn = Mask(tmp_path / f"{name}.png").draw(5, 7)
         assert np.array_equal(np.array([key.colour for key in drawn.keys])[drawn.pixels], pixels)
+
+
+def test_a_test_split_needs_no_labels(tmp_path):
+    for split in ("train", "val", "test"):
+        image(tmp_path / "in" / "images" / split / f"{split}.png")
+        if split != "test":
+            mask(tmp_path / "in" / "labels" / split / f"{split}.png")
+    done = import_data(tmp_path / "in", tmp_path / "out")
+    assert done.counts == {"train": 1, "val": 1, "test": 1} and not done.skipped
+    assert not open_dataset(tmp_path / "out").frames("test")[0].label.exists()
+
+
+def test_names_in_other_encodings_and_cases(tmp_path):
+    image(tmp_path / "in" / "images" / "Caf\u00e9.JPG")  # é as one character, and as two
+    mask(tmp_path / "in" / "masks" / "cafe\u0301_MASK.png")
+    (item,) = read(tmp_path / "in").items
+    assert item.stem == "Caf\u00e9" and item.label.file.name == "cafe\u0301_MASK.png"
+
+
+@pytest.mark.parametrize("kind", ["MPO", "TIFF", "BMP", "WEBP", "grey", "16 bit", "CMYK"])
+def test_images_of_any_kind(tmp_path, kind):
+    folder = tmp_path / "in" / "images"
+    for name in "ab":
+        mask(tmp_path / "in" / "masks" / f"{name}.png")
+        picture = Image.new("RGB", (3, 2), (80, 80, 80))
+        if kind == "MPO":
+            folder.mkdir(exist_ok=True)
+            picture.save(folder / f"{name}.jpg", "MPO", save_all=True, append_images=[Image.new("RGB", (2, 2))])
+        elif kind in ("TIFF", "BMP", "WEBP"):
+            folder.mkdir(exist_ok=True)
+            picture.save(folder / f"{name}.{kind.lower()}")
+        elif kind == "CMYK":
+            folder.mkdir(exist_ok=True)
+            picture.convert("CMYK").save(folder / f"{name}.jpeg")
+        else:
+            pixels = np.full((2, 3), 80, np.uint8) if kind == "grey" else np.full((2, 3), 80 * 257, np.uint16)
+            mask(folder / f"{name}.png", pixels)
+    import_data(tmp_path / "in", tmp_path / "out")
+    frame = open_dataset(tmp_path / "out").frames("train")[0]
+    assert frame.image.suffix == ".png" and np.abs(read_pair(frame)[0].astype(int) - 80).max() <= 3
+
+
+def test_links(tmp_path):
+    image(tmp_path / "elsewhere" / "a.png")
+    image(tmp_path / "elsewhere" / "b.png")
+    for name in ("a", "b", "gone"):
+        mask(tmp_path / "in" / "masks" / f"{name}.png")
+    (tmp_path / "in" / "images").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "gone.png").symlink_to(tmp_path / "nothing.png")
+    (tmp_path / "elsewhere" / "loop").symlink_to(tmp_path / "in")
+    done = import_data(tmp_path / "in", tmp_path / "out")
+    assert sum(done.counts.values()) == 2 and [Path(each.file).name for each in done.skipped] == ["gone.png"]
+    assert "does not exist" in done.skipped[0].reason
