@@ -24,6 +24,7 @@ NOTEBOOKS = {
     "03": "03_evaluate",
     "04": "04_prune_fastscnn",
     "05": "05_deploy",
+    "06": "06_your_own_data",
 }
 
 CITYSCAPES_CLASSES = "the classes of Cityscapes"
@@ -38,7 +39,7 @@ class Notebook:
     Parameters
     ----------
     number : str
-        Number of the notebook, "00" to "05".
+        Number of the notebook, "00" to "06". Notebook "06" has no data set until `use` gives it one.
     profile : str, default "mini"
         Name of a profile in helpers/profiles.toml.
     seed : int, default 0
@@ -67,13 +68,16 @@ class Notebook:
         self.profile = load_profile(profile)
         self.seed = seed
         self.device = device
-        self.dataset = self._find_data(data_root)
-        folder = output_dir or output_folder(self.profile, None if self._generates(data_root) else self.dataset)
+        self._dataset = None if self._brings_data(data_root) else self._find_data(data_root)
+        folder = output_dir or output_folder(self.profile, None if self._generates(data_root) else self._dataset)
         self.output_dir = Path(folder).expanduser().resolve()
         self.output_dir.mkdir(parents=True, exist_ok=True)
 
     def _generates(self, data_root: str) -> bool:
         return self.profile.data.kind == "miniscapes" and not data_root
+
+    def _brings_data(self, data_root: str) -> bool:
+        return self.number == "06" and not data_root
 
     def _find_data(self, data_root: str) -> Dataset:
         name, spec = self.profile.name, self.profile.data
@@ -92,6 +96,17 @@ class Notebook:
             return open_dataset(root)
         data = find_dataset(data_root, default=PROJECT / "data" / "cityscapes")
         return replace(data, root=data.root.resolve(), name="Cityscapes" if _is_own(self.profile, data) else data.name)
+
+    @property
+    def dataset(self) -> Dataset:
+        """The data set. Raise CourseError in notebook 06 before it has one."""
+        if self._dataset is None:
+            raise CourseError(f"Notebook {NOTEBOOKS[self.number]} has no data yet: run the cells above first.")
+        return self._dataset
+
+    def use(self, dataset: Dataset) -> None:
+        """Take frames, classes and captions from another data set from now on."""
+        self._dataset = dataset
 
     @property
     def data_root(self) -> Path:

@@ -213,10 +213,21 @@ class DeploySpec:
 
 
 @dataclass(frozen=True)
+class OwnSpec:
+    """Notebook 06: `plants` and `photographs` of each, their height and width, and the `cut` by pruning, 0 to 1."""
+
+    plants: int
+    photographs: int
+    size_hw: tuple[int, int]
+    cut: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """Sizes, recipes and experiments of all notebooks.
 
-    `finetune` is `fastscnn` with overrides; `networks` has the recipes of networks that differ from `pair`.
+    `finetune` and `own_recipe` (notebook 06) are `fastscnn` with overrides; `networks` has the recipes of networks
+    that differ from `pair`.
 
     `weights` selects the trained networks that notebooks start from: "miniscapes" for those in `weights/`, "trained"
     for those that an earlier notebook of this profile saved.
@@ -235,6 +246,8 @@ class Profile:
     study: StudySpec
     prune: PruneSpec
     deploy: DeploySpec
+    own: OwnSpec
+    own_recipe: Recipe
 
     def recipe(self, network: str) -> Recipe:
         """Return the recipe of `network`: its own, or the recipe of the pair."""
@@ -252,7 +265,8 @@ def load_profile(name: str, table: Path = TABLE) -> Profile:
     if name not in profile_names(table):
         raise CourseError(f"Unknown profile {name!r}: choose one of {', '.join(profile_names(table))}.")
     merged = _merge(tables["default"], tables[name])
-    merged["finetune"] = _merge(merged["fastscnn"], merged["finetune"])
+    for key in ("finetune", "own_recipe"):
+        merged[key] = _merge(merged["fastscnn"], merged[key])
     sections = {
         "data": DataSpec,
         "pair": Recipe,
@@ -262,6 +276,8 @@ def load_profile(name: str, table: Path = TABLE) -> Profile:
         "study": StudySpec,
         "prune": PruneSpec,
         "deploy": DeploySpec,
+        "own": OwnSpec,
+        "own_recipe": Recipe,
     }
     pair, networks = merged["pair"], merged.pop("networks")
     built = {key: _build(kind, merged.pop(key), f"[{name}.{key}]") for key, kind in sections.items()}

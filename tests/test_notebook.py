@@ -115,6 +115,6 @@ def test_data_of_another_kind_says_what_it_lacks(tmp_path, own_data, capsys):
     assert not nb.has("polygons")
     assert capsys.readouterr().out == "streets has no polygons, unlike Cityscapes: there is nothing to show here.\n"
     two = Classes(("cell", "rest"), ((1, 1, 1), (2, 2, 2)))
-    nb.dataset = replace(nb.dataset, classes=two, annotations=(), labels=nb.dataset.labels)
+    nb.use(replace(nb.dataset, classes=two, annotations=(), labels=nb.dataset.labels))
     assert not nb.has("the classes of Cityscapes") and not nb.has("instanceIds")
     assert "streets has other classes than Cityscapes" in capsys.readouterr().out

@@ -15,6 +15,6 @@ A check calls the function with inputs whose results were worked out by hand. It
 expected one and a hint, and never raises, so "Run All" continues past an unsolved exercise.
 """
 
-from helpers.exercises import deployment, evaluation, explore, pruning, training
+from helpers.exercises import deployment, evaluation, explore, own_data, pruning, training
 
-__all__ = ["deployment", "evaluation", "explore", "pruning", "training"]
+__all__ = ["deployment", "evaluation", "explore", "own_data", "pruning", "training"]

@@ -14,7 +14,7 @@ from helpers.minileaves import mistakes
 from helpers.minileaves.draw import Outline, new_plant, photograph
 
 VERSION = 1  # of the generator: increase it when the same arguments yield other bytes
-MARKER = "minileaves.json"
+MARKER = ".minileaves.json"  # hidden, so that it is not taken for an annotation
 SMALLEST = 7  # plants and photographs of each, so that every planted mistake has its photograph
 
 
@@ -85,7 +85,8 @@ def _write(path: Path, image: np.ndarray, outlines: list[Outline]) -> None:
         "shapes": [
             {
                 "label": each.label,
-                "points": each.points.round(2).tolist(),
+                # LabelMe keeps corners inside the image.
+                "points": np.clip(each.points, 0, (image.shape[1] - 1, image.shape[0] - 1)).round(2).tolist(),
                 "group_id": None,
                 "shape_type": "polygon",
                 "flags": {},

@@ -20,6 +20,7 @@ NAMES = [
     "03_evaluate",
     "04_prune_fastscnn",
     "05_deploy",
+    "06_your_own_data",
 ]
 PARAMETERS = {"PROFILE": "mini", "SEED": 0, "DEVICE": "auto", "DATA_ROOT": "", "OUTPUT_DIR": ""}
 LONGEST_CELL = 20
