@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -15,6 +16,8 @@ from helpers.common.runtime import usable_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+START_SECONDS = 4.0  # to start workers, which import OpenCV, pandas and more
 
 
 def in_processes(
@@ -37,8 +40,8 @@ def in_processes(
     items : sequence
         Items to process.
     workers : int, optional
-        Number of processes; 0 and 1 run in this process. By default one per usable core, or this process for fewer
-        than four chunks, where starting workers takes longer than the work.
+        Number of processes; 0 and 1 run in this process. By default one per usable core, if that saves more than
+        starting them costs, judged by the time of the first chunk in this process.
     chunk : int, default 8
         Largest number of items per call.
     desc, unit : str
@@ -52,13 +55,25 @@ def in_processes(
         The first exception that `function` raises; the remaining chunks are cancelled.
     """
     parts = [items[start : start + chunk] for start in range(0, len(items), chunk)]
-    if workers is None:
-        workers = min(usable_cores(), len(parts)) if len(parts) >= 4 else 1
     with progress(total=len(items), desc=desc, unit=unit, delay=1.0) as bar:
-        done = _serial(function, parts) if workers <= 1 else _parallel(function, parts, workers)
+        if workers is None:
+            done = _by_default(function, parts)
+        else:
+            done = _serial(function, parts) if workers <= 1 else _parallel(function, parts, workers)
         for count, result in done:
             bar.update(count)
             yield result
+
+
+def _by_default(function, parts):
+    started = time.monotonic()
+    yield from _serial(function, parts[:1])
+    rest, cores = parts[1:], min(usable_cores(), len(parts) - 1)
+    expected = (time.monotonic() - started) * len(rest)
+    if cores > 1 and expected * (1 - 1 / cores) > START_SECONDS:
+        yield from _parallel(function, rest, cores)
+    else:
+        yield from _serial(function, rest)
 
 
 def _serial(function, parts):
@@ -83,7 +98,7 @@ def _parallel(function, parts, workers):
     except BrokenProcessPool as error:
         raise CourseError(
             f"One of the {workers} worker processes was killed, most likely because of a lack of memory: run again "
-            "with fewer workers."
+            "with fewer workers; in a script of your own, make the call under `if __name__ == '__main__':`."
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
