@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from helpers.common.os_errors import as_course_error
 from helpers.datasets.pictures import SUFFIXES, UNREADABLE
 
 
@@ -100,7 +101,7 @@ class Source:
 def walk(root: Path) -> Iterator[Path]:
     """Yield the files below a folder, sorted, without hidden ones; links to folders are followed once."""
     seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
         real = os.path.realpath(folder)
         if real in seen:
             folders.clear()
@@ -108,6 +109,10 @@ def walk(root: Path) -> Iterator[Path]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
         yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _raise(error: OSError) -> None:
+    raise as_course_error(error)
 
 
 def is_image(path: Path) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from helpers.common.errors import CourseError
 from helpers.datasets.classes import IGNORE, MOST, Classes
+from helpers.datasets.importing.colours import distinct_colours
 from helpers.datasets.importing.items import IGNORED, NOTHING, Key
 from helpers.datasets.importing.tables import Row
 
@@ -53,6 +53,7 @@ def choose_classes(found: Mapping[Key, Found], rules: Rules, names: Sequence[str
     Raise CourseError if something occurs that the table lacks, or there are fewer than 2 or more than 254 classes.
     """
     notes: list[str] = []
+    original, found, alias = found, *_grey_as_values(found)
     table = _renamed(rules.table, rules.rename)
     polygons = any(key.value is None and key.colour is None for key in found)
     known = (_of_polygons if polygons else _of_masks)(found, rules, table, names, notes)
@@ -65,24 +66,24 @@ def choose_classes(found: Mapping[Key, Found], rules: Rules, names: Sequence[str
         notes.append(f"Classes without a pixel: {', '.join(unused)}.")
     position = {row.name: place for place, row in enumerate(rows)}
     train_ids = {key: IGNORE if key in ignored else position[row.name] for key, row in known.items()}
-    train_ids |= {key: IGNORE for key in found if key not in train_ids}
+    train_ids = {key: train_ids.get(alias[key], IGNORE) for key in original}
     _warn_about_names(position, notes)
     return Chosen(Classes(tuple(position), distinct_colours(rows)), train_ids, tuple(notes))
 
 
-def distinct_colours(rows: Sequence[Row]) -> tuple[tuple[int, int, int], ...]:
-    """Return a colour for each class: its own if it has one that is free, else one of another hue."""
-    used = {row.colour for row in rows if row.colour}
-    colours: list[tuple[int, int, int]] = []
-    turn = 0
-    for row in rows:
-        colour = row.colour
-        while colour is None or colour in colours or (colour in used and colour != row.colour):
-            hue, shade = (turn * 0.618034) % 1, (0.95, 0.7, 0.5)[turn // 8 % 3]
-            colour = tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue, 0.75, shade))
-            turn += 1
-        colours.append(colour)
-    return tuple(colours)
+def _grey_as_values(found: Mapping[Key, Found]) -> tuple[Mapping[Key, Found], dict[Key, Key]]:
+    """Take colours for values if all are grey, as in label images saved as RGB. Return what each key became, too."""
+    alias = {
+        key: Key(value=key.colour[0]) if key.value is None and key.colour and len({*key.colour}) == 1 else key
+        for key in found
+    }
+    if any(key.value is None for key in alias.values()):
+        return found, {key: key for key in found}
+    merged: dict[Key, Found] = {}
+    for key, each in found.items():
+        entry = merged.setdefault(alias[key], Found(0, 0, each.file))
+        entry.pixels, entry.frames = entry.pixels + each.pixels, entry.frames + each.frames
+    return merged, alias
 
 
 def _renamed(table: Sequence[Row] | None, rename: Mapping[str, str]) -> list[Row] | None:

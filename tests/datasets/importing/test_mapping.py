@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from helpers.common.errors import CourseError
+from helpers.datasets.importing.colours import distinct_colours
 from helpers.datasets.importing.items import IGNORED, NOTHING, Key
-from helpers.datasets.importing.mapping import Found, Rules, choose_classes, distinct_colours
+from helpers.datasets.importing.mapping import Found, Rules, choose_classes
 from helpers.datasets.importing.tables import Row
 
 POLYGONS = {NOTHING: 50, Key("car"): 30, Key("Car"): 5, Key("tree"): 10, Key("void"): 3, IGNORED: 2}
@@ -89,3 +90,13 @@ def test_colours_are_distinct():
     colours = distinct_colours(rows)
     assert len(set(colours)) == len(rows) and colours[0] == (255, 0, 0) and colours[-1] == (1, 1, 1)
     assert np.array(colours).min() >= 0 and np.array(colours).max() <= 255
+
+
+def test_values_saved_as_rgb():
+    rgb = {Key(colour=(at,) * 3): 10 for at in (2, 0, 255)} | {Key(value=2): 5}
+    names, meaning, _ = choose(rgb)
+    assert names == ("class_0", "class_2") and meaning[Key(colour=(2, 2, 2))] == meaning[Key(value=2)] == "class_2"
+    assert meaning[Key(colour=(255, 255, 255))] is None
+    assert choose(rgb, table=[Row("a"), Row("b"), Row("c")])[1][Key(colour=(2, 2, 2))] == "c"
+    table = [Row("a", (2, 2, 2)), Row("b", (0, 0, 0)), Row("c", (255, 255, 255))]
+    assert choose(rgb, table=table)[1][Key(colour=(255, 255, 255))] == "c"
