@@ -86,3 +86,11 @@ def test_colour_alone_does_not_identify_the_class(mini):
         if balance == 0.0:  # a meaningful baseline: far better than always predicting the most common class
             assert hit.sum() / matrix.sum() > matrix.sum(1).max() / matrix.sum() + 0.1
     assert 0.08 < best < 0.35
+
+
+@pytest.mark.parametrize("classes", [2, 25])
+def test_colour_baseline_of_any_number_of_classes(classes):
+    image, label = np.uint8([[[0, 0, 0], [255, 0, 0]]]), np.uint8([[0, classes - 1]])
+    found = fit([(image, label)], classes)
+    assert found.fine.shape[1] == classes
+    np.testing.assert_array_equal(found.predict(image), label)
