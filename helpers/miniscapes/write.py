@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,8 +143,9 @@ def generate(root: str | Path, *, train: int = 96, val: int = 24, test: int = 8,
     if weathers:
         spec["weathers"] = list(weathers)
     if _exists(root, spec):
-        if not (root / DESCRIPTION).is_file():  # a set of the time before descriptions
-            _describe(root)
+        if not (root / DESCRIPTION).is_file():  # written by an earlier version
+            with suppress(CourseError):  # read-only: it is opened by its layout
+                _describe(root)
         return root
     frames = [frame for split, count in counts.items() for frame in plan(split, count, seed, tuple(weathers))]
     try:

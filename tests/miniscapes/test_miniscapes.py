@@ -15,7 +15,10 @@ from cityscapesscripts.helpers.labels import id2label, labels, name2label
 from cityscapesscripts.preparation.json2instanceImg import json2instanceImg
 from cityscapesscripts.preparation.json2labelImg import json2labelImg
 
+from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
+from helpers.datasets import open_dataset
+from helpers.datasets.dataset import DESCRIPTION
 from helpers.miniscapes import __main__ as command
 from helpers.miniscapes import generate, write
 from helpers.miniscapes.camera import Camera, cut_to_frame
@@ -303,6 +306,21 @@ def test_existing_data_set_is_reused_and_never_overwritten(tmp_path, monkeypatch
     with pytest.raises(CourseError, match="not a MiniScapes data set"):
         generate(root, **TINY)
     assert digest(root).items() <= before.items() and len(digest(root)) == len(before) - 1
+
+
+def test_classes_are_described_also_for_a_set_of_an_earlier_version(tmp_path, monkeypatch):
+    root = generate(tmp_path / "set", **TINY, workers=1)
+    described = open_dataset(root)
+    assert described.name == "MiniScapes" and described.classes == CITYSCAPES
+    (root / DESCRIPTION).unlink()
+    assert open_dataset(generate(root, **TINY)) == described
+    (root / DESCRIPTION).unlink()
+
+    def read_only(dataset):
+        raise CourseError("read-only")
+
+    monkeypatch.setattr(type(described), "save", read_only)
+    assert open_dataset(generate(root, **TINY)).classes == CITYSCAPES
 
 
 def test_an_empty_folder_is_filled(tmp_path):
