@@ -25,8 +25,11 @@ def main() -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu or gpu:0; a launcher assigns one to each process")
     parser.add_argument("--data-root", default="", help="default: the data of the profile")
     parser.add_argument("--output-dir", default="", help="default: outputs/<profile>")
-    parser.add_argument("--workers", type=int, default=0, help="loader processes per training process")
+    parser.add_argument("--workers", type=int, default=0, help="loader processes per training process, 0 for a thread")
     arguments = parser.parse_args()
+    for name in ("seed", "workers"):
+        if getattr(arguments, name) < 0:
+            parser.error(f"--{name} must be at least 0, got {getattr(arguments, name)}")
     return exit_code(lambda: train(arguments), "interrupted: run the same command again to resume")
 
 
@@ -44,7 +47,8 @@ def train(arguments: argparse.Namespace) -> None:
     world.wait()
     nb = Notebook("02", **options)
     recipe = nb.profile.recipe(arguments.model)
-    net = models.build(arguments.model, seed=arguments.seed, pretrained=recipe.pretrained if world.first else None)
+    pretrained = recipe.pretrained if world.first else None
+    net = models.build(arguments.model, len(nb.classes), seed=arguments.seed, pretrained=pretrained)
     history = fit(
         net,
         nb.frames("train"),

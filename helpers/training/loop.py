@@ -22,6 +22,7 @@ from helpers.cpu.layers import fast_training
 from helpers.datasets import Frame
 from helpers.datasets.samples import GENERATORS, training_batches
 from helpers.evaluation import scores
+from helpers.models.weights import set_classes
 from helpers.profiles import Recipe
 from helpers.training import checkpoint, distributed
 from helpers.training.averaging import Average
@@ -29,6 +30,7 @@ from helpers.training.checks import check_recipe, not_finite, require_finite
 from helpers.training.distributed import World
 from helpers.training.history import BEST, History, save_history
 from helpers.training.losses import accumulating, class_weights, segmentation_loss
+from helpers.training.memory import check_memory
 from helpers.training.schedule import optimiser as build_optimiser
 
 CHECKPOINT_SECONDS = 60
@@ -115,6 +117,7 @@ def _fit(world, net, frames, recipe, seed, folder, workers, name, loss_fn, val_f
     optimiser, schedule = build_optimiser(recipe, net)
     scaler = paddle.amp.GradScaler(enable=recipe.amp and paddle.get_device().startswith("gpu"))
     average = Average(recipe.ema)
+    check_memory(net, recipe, say)
     if world.first:
         checkpoint.clear_unfinished(folder)
     run = checkpoint.identity(net, frames, recipe, seed, world.size)
@@ -163,6 +166,7 @@ def _fit(world, net, frames, recipe, seed, folder, workers, name, loss_fn, val_f
                 checkpoint.save(folder, run, net, optimiser, scaler, average, history)
                 saved = time.monotonic()
     net.eval()
+    set_classes(net, len(frames[0].dataset.classes), frames[0].dataset.classes.names)
     average.copy_to(net)
     if recipe.patience:
         if world.first:

@@ -6,16 +6,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import paddle
+from paddle import nn
 
 from helpers.common.errors import CourseError
+from helpers.common.runtime import processes_on_this_node
+from helpers.models import training_memory
 from helpers.profiles import Recipe
 
 CERTAIN = 1.5  # estimates may be wrong by a third; above this factor of the free memory, training is refused
 CGROUPS = Path("/sys/fs/cgroup")
+MOST_PER_PIXEL = 16_000  # bytes; U-HRNet-W48 needs 7,000. Below this bound nothing needs to be measured
 _GB = 1e9
 
 
-def check_memory(recipe: Recipe, needed: Callable[[int], float], free: float, say: Callable[[str], None]) -> None:
+def check_memory(net: nn.Layer, recipe: Recipe, say: Callable[[str], None]) -> None:
+    """Say how to make training fit if it may need more memory than is free. Raise CourseError if far more."""
+    free = free_memory()
+    weights = 16 * sum(parameter.size for parameter in net.parameters())  # with gradients and two states, float32
+    if weights + MOST_PER_PIXEL * recipe.batch_size * recipe.crop_hw[0] * recipe.crop_hw[1] <= free:
+        return
+    half = recipe.amp and paddle.get_device().startswith("gpu")  # float16 activations
+    compare(recipe, lambda batch: training_memory(net, recipe.crop_hw, batch) / (1 + half), free, say)
+
+
+def compare(recipe: Recipe, needed: Callable[[int], float], free: float, say: Callable[[str], None]) -> None:
     """Say how to make training fit if it may need more than `free` bytes of memory.
 
     `needed` maps a number of images per batch to bytes. Raise CourseError if `recipe` needs far more than is free.
@@ -45,12 +59,11 @@ def free_memory() -> float:
     if paddle.get_device().startswith("gpu"):
         total = paddle.device.cuda.get_device_properties().total_memory
         return total - paddle.device.cuda.memory_allocated()
-    meminfo = Path("/proc/meminfo")
-    available = [float("inf")]
+    meminfo, available = Path("/proc/meminfo"), float("inf")
     if meminfo.exists():
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
-        available.append(1024.0 * int(fields["MemAvailable"].split()[0]))
-    return min(*available, _left_in_cgroup())
+        available = 1024.0 * int(fields["MemAvailable"].split()[0])
+    return min(available, _left_in_cgroup()) / processes_on_this_node()
 
 
 def _left_in_cgroup() -> float:

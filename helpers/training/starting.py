@@ -7,7 +7,6 @@ from pathlib import Path
 
 from paddle import nn
 
-from helpers.cityscapes import CITYSCAPES  # the classes of the shipped weights
 from helpers.common.errors import CourseError
 from helpers.datasets import Dataset, Frame
 from helpers.devices import use_device
@@ -80,7 +79,7 @@ def train_or_load(
 
 def _trained_on(name: str, dataset: Dataset) -> bool:
     """Return whether the shipped weights `name` were trained on this data set."""
-    return dataset.name == cards()[name].data["set"] and dataset.classes.names == CITYSCAPES.names
+    return dataset.name == cards()[name].data["set"] and dataset.classes.names == cards()[name].classes
 
 
 def _recipe(name: str, profile: Profile, start: str) -> Recipe:
@@ -101,7 +100,7 @@ def _recipe(name: str, profile: Profile, start: str) -> Recipe:
 def _start(name: str, dataset: Dataset, recipe: Recipe, seed: int) -> nn.Layer:
     count = len(dataset.classes)
     net = build(name, count, seed=seed, pretrained=recipe.pretrained)
-    if recipe.pretrained and dataset.classes.names != CITYSCAPES.names:
+    if recipe.pretrained and dataset.classes.names != cards()[name].classes:
         fresh = build(name, count, seed=seed).state_dict()
         with without_initialisation():
             wider = build(name, count + 1).state_dict()

@@ -166,15 +166,26 @@ def test_scaled_recipe():
 def test_memory_that_does_not_suffice(capsys):
     recipe = replace(RECIPE, batch_size=12)
     needed = lambda batch: 1e9 * (1 + batch)  # noqa: E731
-    memory.check_memory(recipe, needed, free=14e9, say=print)
+    memory.compare(recipe, needed, free=14e9, say=print)
     assert capsys.readouterr().out == ""
-    memory.check_memory(recipe, needed, free=10e9, say=print)
+    memory.compare(recipe, needed, free=10e9, say=print)
     said = capsys.readouterr().out
     assert "12 needs about 13.0 GB of memory, 10.0 GB are free: set batch_size = 6 and accumulate = 2" in said
     with pytest.raises(CourseError, match=r"13\.0 GB.*4\.0 GB are free: set batch_size = 3 and accumulate = 4"):
-        memory.check_memory(recipe, needed, free=4e9, say=print)
+        memory.compare(recipe, needed, free=4e9, say=print)
     with pytest.raises(CourseError, match="lower crop_hw"):
-        memory.check_memory(recipe, needed, free=1e9, say=print)
+        memory.compare(recipe, needed, free=1e9, say=print)
+
+
+def test_memory_is_measured_only_if_it_may_not_suffice(frames, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(memory, "training_memory", lambda net, crop_hw, batch: calls.append(batch) or 5e7 * batch)
+    fit(frames, tmp_path, replace(RECIPE, iterations=1))
+    assert calls == []
+    monkeypatch.setattr(memory, "free_memory", lambda: 6e7)
+    with pytest.raises(CourseError, match="batches of 2 needs about 0.1 GB.*batch_size = 1 and accumulate = 2"):
+        fit(frames, tmp_path, replace(RECIPE, iterations=1))
+    assert calls == [2, 1]
 
 
 def test_free_memory_of_machine_and_container(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from tiny_network import TINY_RECIPE, TinyNet
 
 from helpers.datasets import open_dataset
 from helpers.models import WEIGHTS
+from helpers.models.weight_files import read
 from helpers.training import BEST, HISTORY, checkpoint, load_history
 
 RECIPES = {
@@ -43,8 +44,8 @@ def processes():
 
 
 def content(folder: Path) -> dict[str, object]:
-    state = {name: paddle.load(str(folder / name)) for name in (WEIGHTS, BEST)}
-    return {f"{name} {key}": value.numpy().tobytes() for name in state for key, value in state[name].items()}
+    state = {name: read(folder / name).state for name in (WEIGHTS, BEST)}
+    return {f"{name} {key}": value.tobytes() for name in state for key, value in state[name].items()}
 
 
 def newest(folder: Path) -> str:
@@ -80,6 +81,4 @@ def test_killed_at_random_moments(processes, tmp_path, name):
     assert content(folders[0]) == content(folders[1])
     one, two = (load_history(folder) for folder in folders)
     assert (one.loss, one.lr, one.miou) == (two.loss, two.lr, two.miou)
-    assert sorted(path.name for path in folders[1].iterdir() if path.name != ".lock") == sorted(
-        [BEST, HISTORY, WEIGHTS]
-    )
+    assert sorted(path.name for path in folders[1].iterdir()) == sorted([".lock", BEST, HISTORY, WEIGHTS])
