@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
+from os.path import commonprefix
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from helpers.datasets.checking.findings import Finding
 from helpers.datasets.dataset import SPLITS, Dataset, Frame
 
 DOMINANT, IGNORED, TINY = 0.99, 0.5, 0.001  # shares of the pixels
+RARE = 0.1  # ratio of the frames of a misspelt class to those of the other
 SMALLEST, LONGEST = 32, 8  # pixels of the shorter side; ratio of the sides
 _AREAS = 16  # ratio to the median area
 _SHAPES = 1.5  # ratio of the aspect ratios of two shapes
@@ -48,7 +51,9 @@ def check_balance(dataset: Dataset, frames: Sequence[Frame], facts: Sequence[Fac
             if all_ignored:
                 text = "has only ignored pixels, from which nothing is learned: label it or remove the frame"
                 findings.append(Finding("all-ignored", text, split, frame.label))
-    return findings + _check_coverage(dataset, pixels) + _check_regions(dataset, facts)
+    return (
+        findings + _check_coverage(dataset, pixels) + _check_regions(dataset, facts) + _check_spelling(dataset, facts)
+    )
 
 
 def _check_coverage(dataset: Dataset, pixels: dict[str, np.ndarray]) -> list[Finding]:
@@ -80,6 +85,36 @@ def _check_regions(dataset: Dataset, facts: Sequence[Facts]) -> list[Finding]:
             )
             findings.append(Finding("tiny-regions", text))
     return findings
+
+
+def _check_spelling(dataset: Dataset, facts: Sequence[Facts]) -> list[Finding]:
+    """Return the rare classes whose name is that of a common class but for one slip, as tools for polygons allow."""
+    names = dataset.classes.names
+    frames = np.sum([each.counts[list(dataset.classes.values)] > 0 for each in facts], axis=0) if facts else ()
+    findings = []
+    for rare, common in permutations(range(len(names)), 2):
+        if facts and 0 < frames[rare] < RARE * frames[common] and differ_by_a_slip(names[rare], names[common]):
+            text = (
+                f"{names[rare]} ({frames[rare]} frames) looks like a misspelling of {names[common]} ({frames[common]} "
+                f"frames): if so, import again with `--rename {names[rare]}={names[common]}`, or merge them"
+            )
+            findings.append(Finding("similar-names", text))
+    return findings
+
+
+def differ_by_a_slip(one: str, other: str) -> bool:
+    """Return whether two names are the same but for case, spaces, or one letter added, changed or swapped.
+
+    Names of three letters or fewer, such as car and cat, may differ in case only.
+    """
+    one, other = ("".join(filter(str.isalnum, name.casefold())) for name in (one, other))
+    if one == other or min(len(one), len(other)) <= 3:
+        return one == other
+    start = len(commonprefix([one, other]))
+    one, other = one[start:], other[start:]
+    end = len(commonprefix([one[::-1], other[::-1]]))
+    one, other = one[: len(one) - end], other[: len(other) - end]
+    return max(len(one), len(other)) <= 1 or (len(one) <= 4 and sorted(one) == sorted(other))
 
 
 def check_sizes(frames: Sequence[Frame], facts: Sequence[Facts]) -> list[Finding]:

@@ -12,7 +12,7 @@ from helpers.datasets.dataset import Frame
 
 SIMILAR = 0.75  # cosine similarity; test_duplicates.py measures both sides of it
 _THUMBNAIL, _FREQUENCIES = 32, 16
-_BLOCK = 1024  # rows of the table of similarities that are in memory at once
+_BLOCK = 256  # rows of the table of similarities that are in memory at once
 _DISTANCE = np.hypot(*np.mgrid[:_FREQUENCIES, :_FREQUENCIES]).astype(np.float32)
 _FLIP = np.tile((-1.0) ** np.arange(_FREQUENCIES), (_FREQUENCIES, 1)).astype(np.float32).ravel()[1:]
 

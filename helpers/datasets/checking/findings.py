@@ -39,6 +39,7 @@ KINDS = {
     "absent-class": ("warning", "a class that no label shows"),
     "not-in-train": ("warning", "a class that train never shows"),
     "not-in-val": ("warning", "a class that val never shows"),
+    "similar-names": ("warning", "a rare class that may be another one, misspelt"),
     "dominant-class": ("warning", "a class with more than 99 % of the pixels"),
     "mostly-ignored": ("warning", "more than half of the pixels ignored"),
     "all-ignored": ("warning", "a label of which every pixel is ignored"),

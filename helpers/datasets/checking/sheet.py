@@ -48,8 +48,8 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
         ax.set_axis_off()
     for ax, image, (frame, found) in zip(axes, images, chosen, strict=False):
         _draw(ax, image, frame, found)
-    count = len(dict.fromkeys(each.path for each in findings if each.path))
-    figure.suptitle(f"{dataset.name}: {count} files with findings" if findings else f"{dataset.name}: no findings")
+    count = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
+    figure.suptitle(f"{dataset.name}: {count}", parse_math=False)
     figure.legend(handles=legend, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
     with warnings.catch_warnings():  # names in scripts that the font lacks are drawn as boxes
         warnings.filterwarnings("ignore", message="Glyph .* missing")
@@ -93,7 +93,8 @@ def _panel(frame: Frame) -> np.ndarray:
     classes = frame.dataset.classes
     colours = classes.colorize(classes.lookup[values])
     unknown = ~classes.valid[values]
-    colours[unknown] = UNKNOWN
+    y, x = np.ogrid[: values.shape[0], : values.shape[1]]
+    colours[unknown] = np.where(((y // 4 + x // 4) % 2 == 0)[..., None], UNKNOWN, 0)[unknown]  # a class may be magenta
     opacity = np.where(unknown, 1.0, np.where(classes.lookup[values] == IGNORE, 0.0, _OPACITY))[..., None]
     if image is None:
         return colours
@@ -133,5 +134,5 @@ def _legend(dataset: Dataset) -> list[Patch]:
         for name, colour in zip(names[:_LEGEND], palette[:_LEGEND], strict=True)
     ]
     patches.append(Patch(facecolor="white", edgecolor="0.4", linewidth=0.5, label="ignored: no colour"))
-    patches.append(Patch(facecolor=np.array(UNKNOWN) / 255, edgecolor="0.4", linewidth=0.5, label="not a class"))
+    patches.append(Patch(facecolor=np.array(UNKNOWN) / 255, edgecolor="black", hatch="xxx", label="not a class"))
     return patches

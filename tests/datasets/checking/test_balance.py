@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from tiny_leaves import draw
 
+from helpers.datasets.checking.balance import differ_by_a_slip
+
 
 def only(leaves):
     (found,) = leaves.check().findings
@@ -105,3 +107,35 @@ def test_a_class_of_tiny_regions(leaves):
     found = only(leaves)
     assert (found.kind, found.severity) == ("tiny-regions", "note")
     assert found.text.startswith("the largest region of spot covers 0.98 per mille of its image")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("laef", "leaf", True),
+        ("leafs", "leaf", True),
+        ("Traffic_Light", "traffic light", True),
+        ("bycicle", "bicycle", True),
+        ("CAR", "car", True),
+        ("car", "cat", False),
+        ("train", "terrain", False),
+        ("rider", "ride", True),
+        ("wall", "fence", False),
+        ("лист", "листь", True),
+    ],
+)
+def test_slips_in_names(one, other, expected):
+    assert differ_by_a_slip(one, other) == differ_by_a_slip(other, one) == expected
+
+
+def test_a_rare_class_with_a_misspelt_name(leaves):
+    """Two of 24 frames, one in each split, show leaves as another class, of which the name has two letters swapped."""
+    classes = leaves.dataset.classes
+    leaves.describe(names=(*classes.names, "laef"), colours=(*classes.colours, (9, 9, 9)), values=())
+    for seed in range(20, 37):
+        leaves.write(leaves.new_frame("train", "north", f"more_{seed}"), *draw(seed))
+    for frame in (leaves.frame("train"), leaves.frame("val")):
+        leaves.relabel(lambda label: np.where(label == 1, 3, label), [frame])
+    found = only(leaves)
+    assert (found.kind, found.severity) == ("similar-names", "warning")
+    assert found.text.startswith("laef (2 frames) looks like a misspelling of leaf (22 frames): if so, import")

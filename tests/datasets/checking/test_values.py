@@ -48,6 +48,8 @@ def test_one_mask_of_0_and_255_among_others(leaves):
     found = only(leaves)
     assert (found.kind, found.severity, found.path) == ("some-binary-labels", "warning", frame.label)
     assert "no other label has it" in found.text
+    leaves.relabel(lambda label: np.full_like(label, BORDER), [leaves.frame("val")])
+    assert leaves.kinds() == {"some-binary-labels": 1, "all-ignored": 1}
 
 
 def test_ignored_pixels_in_some_labels_are_sound(leaves):
