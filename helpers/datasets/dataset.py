@@ -12,7 +12,7 @@ from helpers.common.files import write_text
 from helpers.datasets import description
 from helpers.datasets.classes import Classes
 from helpers.datasets.description import SPLITS
-from helpers.datasets.finding import IMAGE_SUFFIXES, example_image, find_files  # noqa: F401
+from helpers.datasets.finding import example_image, find_files
 
 DESCRIPTION = "dataset.toml"
 UNFINISHED = ".unfinished"  # folder in the root while a command writes the data set

@@ -10,7 +10,6 @@ from pathlib import Path
 from helpers.common.os_errors import as_course_error
 from helpers.datasets.pictures import SUFFIXES, UNREADABLE
 
-IMAGE_SUFFIXES = tuple(suffix.removeprefix(".") for suffix in SUFFIXES)
 PLACEHOLDERS = ("split", "group", "stem")
 
 
@@ -76,5 +75,5 @@ def _expression(part: str, fields: dict[str, str]) -> re.Pattern:
         known = fields.get(placeholder)
         value = f"(?P<{placeholder}>.+)" if known is None else re.escape(known)
         text = text.replace(re.escape("{" + placeholder + "}"), value)
-    suffixes = "|".join(IMAGE_SUFFIXES) if suffix == "*" else re.escape(suffix)
-    return re.compile(f"{text}{re.escape(dot)}(?i:{suffixes})", re.DOTALL)
+    ends = SUFFIXES if suffix == "*" else (dot + suffix,)
+    return re.compile(f"{text}(?i:{'|'.join(map(re.escape, ends))})", re.DOTALL)
