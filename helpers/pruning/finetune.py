@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -138,8 +138,8 @@ def refresh_statistics(
         for norm in norms:
             norm._momentum = 0.0  # the statistics of this batch alone
         chosen = replace(recipe, iterations=max(batches, recipe.iterations))
-        batch = islice(training_batches(frames, chosen, seed), batches)
-        with paddle.no_grad():
+        with paddle.no_grad(), closing(training_batches(frames, chosen, seed)) as source:
+            batch = islice(source, batches)
             for image, _ in progress(batch, desc=desc, total=batches, unit="batch") if desc else batch:
                 net(image)
                 for total, norm in zip(sums, norms, strict=True):

@@ -25,15 +25,17 @@ RECIPE = replace(TINY_RECIPE, class_balance=1.1, validate_every=6)
 class WithoutDropout(TinyNet):
     """Dropout draws different masks in each process; without it the two runs can be compared."""
 
-    def __init__(self):
+    def __init__(self, norm=True):
         super().__init__()
         self.body[3] = paddle.nn.Identity()
+        if not norm:
+            self.body[1] = paddle.nn.Identity()
 
 
-def run(root: str, folder: str, recipe) -> None:
+def run(root: str, folder: str, recipe, norm: bool = True) -> None:
     paddle.seed(0)
     frames = open_dataset(Path(root)).frames("train")
-    training.fit(WithoutDropout(), frames, recipe, seed=0, folder=folder, device="cpu", val_frames=frames[:5])
+    training.fit(WithoutDropout(norm), frames, recipe, seed=0, folder=folder, device="cpu", val_frames=frames[:5])
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def both(tmp_path_factory):
     base = tmp_path_factory.mktemp("both")
     root = str(write_set(base / "set", size_hw=(64, 128)))
     run(root, str(base / "one"), RECIPE)
+    run(root, str(base / "one-parts"), replace(RECIPE, batch_size=4, iterations=4, warmup=0), norm=False)
     command = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2", "--backend", "gloo"]
     command += ["--log_dir", str(base / "log"), __file__, root, str(base / "two")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS / "support"), str(TESTS.parent)])}
@@ -63,6 +66,12 @@ def test_weights_and_statistics_equal_those_of_one_process(both):
     assert one.keys() == two.keys()
     for key in one:
         np.testing.assert_allclose(one[key], two[key], atol=1e-4, rtol=1e-3, err_msg=key)
+
+
+def test_two_accumulated_batches_on_each_of_two_processes_equal_a_batch_of_four(both):
+    one, two = (read(folder.with_name(f"{folder.name}-parts") / models.WEIGHTS).state for folder in both[:2])
+    for key in one:
+        np.testing.assert_allclose(one[key], two[key], atol=1e-5, rtol=1e-3, err_msg=key)
 
 
 def test_validation_over_the_processes_is_exact(both):
@@ -94,6 +103,7 @@ def main(root: str, folder: str) -> None:
     from helpers.training import distributed
 
     run(root, folder, replace(RECIPE, batch_size=1))
+    run(root, f"{folder}-parts", replace(RECIPE, batch_size=1, accumulate=2, iterations=4, warmup=0), norm=False)
     world = distributed.join("cpu")
     net = models.load_weights(WithoutDropout(), Path(folder) / models.WEIGHTS)
     frames = open_dataset(Path(root)).frames("train")[:5]
