@@ -10,7 +10,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from tiny_cityscapes import write_set
 
+from helpers import notebook
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.common.locks import locked
@@ -119,6 +121,19 @@ def test_skipped_and_empty_cells_are_not_required_to_run(write_notebook, folder)
     nbformat.write(notebook, source)
     run(source, folder)
     assert (folder / "01_first.ipynb").exists()
+
+
+def test_other_data_has_an_output_folder_of_its_own(write_notebook, tmp_path, monkeypatch):
+    data = write_set(tmp_path / "streets")
+    parameters = 'PROFILE = "mini"\nSEED = 0\nDATA_ROOT = ""\nOUTPUT_DIR = ""'
+    source = write_notebook("01_one", "print(DATA_ROOT, repr(OUTPUT_DIR))", parameters=parameters)
+    monkeypatch.setattr(notebook, "PROJECT", tmp_path)
+    folder = runner.run("smoke", notebooks=source.parent, data_root=str(data))
+    assert folder == tmp_path / "outputs" / "smoke-streets"
+    cells = nbformat.read(folder / "01_one.ipynb", as_version=4).cells
+    assert cells[-1].outputs[0].text == f"{data.resolve()} ''\n"  # `Notebook` chooses the same folder
+    with pytest.raises(CourseError, match="No data at"):
+        runner.run("smoke", notebooks=source.parent, data_root=str(tmp_path / "nowhere"))
 
 
 def test_a_folder_with_braces_and_spaces_works(write_notebook, tmp_path):
