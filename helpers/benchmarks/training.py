@@ -97,7 +97,7 @@ def _measure(name: str, root: Path, folder: Path, size: Size) -> tuple[list[list
     _run_child("prepare", name, root, folder, size.shrink)
     commands = {
         "plain": [str(PROJECT / "scripts" / "plain_training.py"), NETWORKS[name][0]]
-        + [str(folder / "weights.pdparams"), str(folder / "batches.npz"), "0.01"],
+        + [str(folder / models.WEIGHTS), str(folder / "batches.npz"), "0.01"],
         "ours": ["-m", "helpers.benchmarks.training", "train", name, str(root), str(folder), str(size.shrink)],
     }
     seconds = {"plain": [], "ours": []}
@@ -156,7 +156,7 @@ def _run_child(*arguments: object) -> None:
 
 def prepare(name: str, root: Path, folder: Path, shrink: int) -> None:
     """Write the weights and batches that both sides start from."""
-    models.save_weights(models.build(name, seed=0), folder / "weights.pdparams")
+    models.save_weights(models.build(name, seed=0), folder / models.WEIGHTS)
     batches = training_batches(open_dataset(root).frames("train"), replace(recipe(name, shrink), iterations=4), seed=0)
     images, labels = zip(*((image.numpy(), label.numpy()) for image, label in batches), strict=True)
     np.savez(folder / "batches.npz", images=np.stack(images), labels=np.stack(labels))
@@ -164,7 +164,7 @@ def prepare(name: str, root: Path, folder: Path, shrink: int) -> None:
 
 def train(name: str, root: Path, folder: Path, shrink: int) -> None:
     """Train as many steps as each line of standard input says, timed from one computation of the loss to the next."""
-    net = models.load_weights(models.build(name), folder / "weights.pdparams")
+    net = models.load_weights(models.build(name), folder / models.WEIGHTS)
     frames, both_sides = open_dataset(root).frames("train"), recipe(name, shrink)
     for line in sys.stdin:
         ticks = []

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paddleseg.models import FastSCNN, layers
+from paddleseg.models import layers
 
 from helpers.models.counting import LayerCost, cost
 from helpers.models.naming import AUXILIARY_PREFIXES
-from helpers.models.networks import build_fastscnn_2020
+from helpers.models.networks import build
 
 # PaddleSlim reads sizes from a program in which the size after a resize to a computed size is unknown, -1 by -1. These
 # two convolutions come before an addition makes it known again, and count as if their output had one pixel.
@@ -36,10 +36,10 @@ class QuotedCount:
 
 def fastscnn_counts(size_hw: tuple[int, int] = (1024, 2048)) -> list[QuotedCount]:
     """Return the counts of Fast-SCNN that are in use, and why each differs from ours."""
-    net = FastSCNN(19, enable_auxiliary_loss=True)
+    net = build("fastscnn")
     whole = cost(net, size_hw, auxiliary=True).layers
     now = {layer.name: layer for layer in whole if not layer.name.startswith(AUXILIARY_PREFIXES)}
-    then = {layer.name: layer for layer in cost(build_fastscnn_2020(19), size_hw).layers}
+    then = {layer.name: layer for layer in cost(build("fastscnn_2020"), size_hw).layers}
     ours = ("convolutions that are deployed", sum(layer.macs for layer in now.values()))
     auxiliary = ("auxiliary head, for training only", sum(layer.macs for layer in whole) - ours[1])
     pyramid, fusion = "global_feature_extractor.ppm.conv_bn_relu2._conv", "feature_fusion.dwconv._conv"

@@ -297,6 +297,20 @@ def test_plan_for_another_network(half):
         apply_plan(copy.deepcopy(pruned), plan)
 
 
+def test_plans_and_pruned_networks_have_any_number_of_classes_and_any_size(tmp_path):
+    plan = Analysis(build("fastscnn", 3, seed=1), (60, 100)).plan(0.5)
+    pruned = apply_plan(build("fastscnn", 11, seed=1), plan)  # a plan of another number of classes
+    assert plan.size_hw == (60, 100) and plan.macs_before == cost(build("fastscnn", 3), (64, 128)).macs
+    save_pruned(tmp_path, pruned, plan)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["plan.json", "pruned.safetensors"]
+    loaded = load_pruned(tmp_path)
+    assert loaded.num_classes == 11
+    pruned.eval()
+    x = paddle.to_tensor(image(50, 70))
+    assert loaded(x)[0].shape == [1, 11, 50, 70]
+    np.testing.assert_array_equal(loaded(x)[0].numpy(), pruned(x)[0].numpy())
+
+
 def test_missing_files_and_files_that_are_not_plans(half, tmp_path):
     pruned, plan = half
     with pytest.raises(CourseError, match="no pruning plan at"):

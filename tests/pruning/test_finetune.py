@@ -105,5 +105,18 @@ def test_refreshed_statistics_are_those_of_the_crops(frames, recipe):
 def test_hook_is_on_the_student_only(frames, recipe):
     net = build("fastscnn")
     other = copy.deepcopy(net)
+    before = [len(each._forward_pre_hooks) for each in (net, other)]
     with distilled(other, net, frames, recipe):
-        assert not net._forward_pre_hooks
+        assert [len(each._forward_pre_hooks) for each in (net, other)] == [before[0], before[1] + 1]
+    assert [len(each._forward_pre_hooks) for each in (net, other)] == before
+
+
+def test_distillation_at_a_size_that_is_padded(frames, recipe):
+    teacher, student = build("fastscnn", seed=1), build("fastscnn", seed=2)
+    student.eval()
+    image = paddle.to_tensor(np.random.default_rng(0).normal(size=(1, 3, 50, 70)).astype("float32"))
+    with distilled(student, teacher, frames, recipe, share=1.0) as loss_fn, paddle.no_grad():
+        loss = loss_fn(student(image), paddle.zeros([1, 50, 70], "int64")).item()
+        target, own = (net(image)[0][:, :, 4::8, 4::8] for net in (teacher, student))
+    target, own = nn.functional.softmax(target, axis=1), nn.functional.log_softmax(own, axis=1)
+    assert loss == pytest.approx(-(target * own).sum(axis=1).mean().item(), rel=1e-4)
