@@ -108,7 +108,8 @@ def _paletted(picture: Image.Image, notes: tuple[str, ...]) -> Drawn:
 
 
 def _coloured(pixels: np.ndarray, notes: tuple[str, ...]) -> Drawn:
-    packed = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], dtype=np.int32)
+    red, green, blue = (pixels[..., channel].astype(np.int32) for channel in range(3))
+    packed = red << 16 | green << 8 | blue
     table = _table()  # by table, ten times as fast as np.unique, which sorts
     table[packed] = 1
     colours = np.flatnonzero(table)
