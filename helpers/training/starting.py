@@ -10,7 +10,7 @@ from paddle import nn
 from helpers.common.errors import CourseError
 from helpers.datasets import Dataset, Frame
 from helpers.devices import use_device
-from helpers.models import WEIGHTS, build, cards, load_trained, title
+from helpers.models import PLAN, WEIGHTS, build, cards, load_trained, title
 from helpers.models.networks import without_initialisation
 from helpers.profiles import Profile, Recipe
 from helpers.training.history import load_identity
@@ -66,7 +66,7 @@ def train_or_load(
     if from_shipped and name in cards() and _trained_on(name, dataset):
         return load_trained(name, profile.weights, folder)
     recipe = _recipe(name, profile, start)
-    if (Path(folder) / WEIGHTS).is_file():
+    if any((Path(folder) / each).is_file() for each in (WEIGHTS, PLAN)):  # a plan belongs to a pruned network
         _check_run(Path(folder), recipe, dataset)
         return load_trained(name, "trained", folder, num_classes=len(dataset.classes))
     use_device(device)
