@@ -60,6 +60,9 @@ test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke
 ci: ## install missing system packages with apt, then make test
 	@.ci/run
 
+soak: $(READY) ## kill training, imports, exports and a whole run at random moments and compare: ARGS="--kills 5 --only export"
+	@$(PY) scripts/soak.py $(ARGS)
+
 bench: $(READY) ## measure speed and write outputs/bench.json: ONLY=deploy,eval for some parts
 	@$(PY) -m helpers.benchmarks $(if $(ONLY),--only "$(ONLY)")
 

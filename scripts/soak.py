@@ -1,0 +1,276 @@
+"""Kill what writes results with SIGKILL at random moments, resume it, and compare with an undisturbed run.
+
+    python scripts/soak.py --kills 20 --only training,export
+
+Each job runs once undisturbed, then is killed and started again `--kills` times, and may then end. Its results must be
+the same bits; a whole `make run` must yield the same metrics. Exit code 1 if a job differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path += [str(PROJECT), str(PROJECT / "tests" / "support")]
+
+VOLATILE = (".lock", "report.html")
+TIMES = ("seconds", "waiting")  # of histories
+
+Job = Callable[[Path, Path], None]  # (folder of inputs, folder of results)
+
+
+def _train(root: Path, folder: Path, teacher: bool) -> None:
+    import paddle
+    from tiny_network import TINY_RECIPE, TinyNet
+
+    from helpers.datasets import open_dataset
+    from helpers.pruning import distilled
+    from helpers.training import fit, loop
+
+    loop.CHECKPOINT_SECONDS = 0.02
+    paddle.set_device("cpu")
+    paddle.seed(0)
+    frames = open_dataset(root / "set").frames("train")
+    recipe = replace(TINY_RECIPE, iterations=120, validate_every=50)
+    how = {"seed": 0, "folder": folder, "device": "cpu", "val_frames": frames[:2]}
+    student = TinyNet()
+    if not teacher:
+        fit(student, frames, recipe, **how)
+        return
+    with distilled(student, TinyNet(), frames, recipe, share=0.5) as loss_fn:
+        fit(student, frames, recipe, loss_fn=loss_fn, **how)
+
+
+def training(root: Path, folder: Path) -> None:
+    _train(root, folder, teacher=False)
+
+
+def finetuning(root: Path, folder: Path) -> None:
+    _train(root, folder, teacher=True)
+
+
+def pruning(root: Path, folder: Path) -> None:
+    """Measure the sensitivity of each group of channels, which is the part of pruning that resumes; then prune."""
+    import numpy as np
+    import paddle
+
+    from helpers import models
+    from helpers.models.pruned import save_pruned
+    from helpers.pruning import Analysis, prune, sensitivity
+
+    paddle.set_device("cpu")
+    net = models.build("fastscnn", seed=0)
+    analysis = Analysis(net, (64, 128))
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def score(network) -> float:
+        first = next(iter(network.state_dict().values())).numpy()
+        return 1.0 + float(np.abs(first).mean())
+
+    sensitivity(net, analysis, score, folder / "sensitivity.json", ratios=(0.25, 0.5))
+    plan = analysis.plan(0.25)
+    save_pruned(folder, prune(net, plan), plan)
+
+
+def prepare(root: Path, folder: Path) -> None:
+    from helpers.cityscapes.prepare import prepare as run
+
+    run([root / "leftImg8bit.zip", root / "gtFine.zip"], folder, workers=1)
+
+
+def importing(root: Path, folder: Path) -> None:
+    from helpers.datasets.__main__ import main
+
+    code = main(["import", str(root / "masks"), "--to", str(folder), "--seed", "0"])
+    if code:
+        raise SystemExit(code)
+
+
+def export(root: Path, folder: Path) -> None:
+    import paddle
+    from tiny_network import TinyNet
+
+    from helpers.deployment.exports import export as write
+
+    paddle.seed(0)
+    net = TinyNet()
+    net.eval()
+    write(net, folder / "export", network="tiny")
+
+
+def files(root: Path, folder: Path) -> None:
+    """Write the same few files again and again: the cheapest job."""
+    from helpers.common.files import write_bytes, write_json
+
+    for number in range(200):
+        write_bytes(folder / f"{number % 5}.bin", bytes([number % 5]) * 100_000)
+        write_json(folder / "numbers.json", list(range(1000)))
+
+
+JOBS: dict[str, Job] = {job.__name__: job for job in (files, training, finetuning, pruning, prepare, importing, export)}
+
+
+_NETWORKS = ["helpers.training", "helpers.pruning", "helpers.deployment.exports", "tiny_network"]
+PRELOADED = {
+    **dict.fromkeys(JOBS, _NETWORKS),
+    "files": ["helpers.common.files"],
+    "prepare": ["helpers.cityscapes.prepare"],
+    "importing": ["helpers.datasets"],
+}
+
+
+def inputs(folder: Path) -> Path:
+    """Write the data set, its archives and its masks, from which the jobs start."""
+    from PIL import Image
+    from tiny_cityscapes import write_set
+
+    root = write_set(folder / "set", size_hw=(64, 128))
+    for name in ("leftImg8bit", "gtFine"):
+        shutil.make_archive(str(folder / name), "zip", root, name)
+    for kind in ("images", "masks"):
+        (folder / "masks" / kind).mkdir(parents=True)
+    for number in range(40):
+        Image.new("RGB", (64, 48), (number, 0, 0)).save(folder / "masks" / "images" / f"{number:03d}.png")
+        Image.new("L", (64, 48), number % 3).save(folder / "masks" / "masks" / f"{number:03d}.png")
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the hash of each result; times are left out."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in VOLATILE:
+            data = path.read_bytes()
+            if path.name == "history.json":
+                kept = {key: value for key, value in json.loads(data).items() if key not in TIMES}
+                data = json.dumps(kept, sort_keys=True).encode()
+            found[str(path.relative_to(folder))] = hashlib.sha256(data).hexdigest()
+    return found
+
+
+def soak(name: str, root: Path, work: Path, kills: int, seed: int) -> str:
+    """Kill the job `name` `kills` times, and return what differs from an undisturbed run; "" if nothing does."""
+    # Fork from a server that has imported the packages, so that a kill does not cost an import.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED[name])
+    generator = random.Random(seed)
+    undisturbed, killed = work / "undisturbed", work / "killed"
+
+    def start(folder: Path):
+        process = context.Process(target=JOBS[name], args=(root, folder))
+        process.start()
+        return process
+
+    start(work / "first").join()  # starts the server
+    started = time.monotonic()
+    process = start(undisturbed)
+    process.join()
+    took = time.monotonic() - started
+    if process.exitcode:
+        return f"the undisturbed run failed with {process.exitcode}"
+    done = 0
+    for _ in range(10 * kills):
+        process = start(killed)
+        process.join(generator.uniform(0, took))
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            done += 1
+        elif process.exitcode:
+            return f"failed with {process.exitcode} after {done} kills"
+        else:  # complete: start over, unless that is all
+            if done >= kills:
+                break
+            if digests(killed) != digests(undisturbed):
+                return f"other results after {done} kills: {_difference(killed, undisturbed)}"
+            shutil.rmtree(killed)
+        if done >= kills:
+            break
+    process = start(killed)
+    process.join()
+    if process.exitcode:
+        return f"failed with {process.exitcode} after {done} kills"
+    return _difference(killed, undisturbed)
+
+
+def _difference(one: Path, two: Path) -> str:
+    first, second = digests(one), digests(two)
+    return ", ".join(sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name)))
+
+
+def soak_run(work: Path, kills: int, seed: int, only: str) -> str:
+    """Kill `make run PROFILE=smoke` `kills` times, and return the metrics that differ from an undisturbed run."""
+    from helpers.runner.reference import is_time
+
+    generator = random.Random(seed)
+    command = [sys.executable, "-m", "helpers.runner", "--profile", "smoke", "--only", only, "--output-dir"]
+
+    def start(folder: Path) -> subprocess.Popen:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([*command, str(folder)], cwd=PROJECT, start_new_session=True, **quiet)
+
+    def metrics(folder: Path) -> dict[str, float]:
+        recorded = json.loads((folder / "metrics.json").read_text())
+        return {name: value for name, value in recorded.items() if not is_time(name)}
+
+    started = time.monotonic()
+    if code := start(work / "undisturbed").wait():
+        return f"the undisturbed run failed with {code}"
+    took = time.monotonic() - started
+    for _ in range(kills):
+        process = start(work / "killed")
+        try:
+            if code := process.wait(generator.uniform(0, took)):
+                return f"failed with {code}"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its kernels notice that their parent has ended
+            process.wait()
+    if code := start(work / "killed").wait():
+        return f"failed with {code}"
+    first, second = metrics(work / "undisturbed"), metrics(work / "killed")
+    return ", ".join(sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name)))
+
+
+def main() -> int:
+    """Run the command line and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20, help="of each job (default: %(default)s)")
+    parser.add_argument("--only", default="", help=f"some of {', '.join(JOBS)}, run (default: all)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--notebooks", default="", help="of the job run, as ONLY of make run (default: all)")
+    options = parser.parse_args()
+    names = [name for name in options.only.split(",") if name] or [*JOBS, "run"]
+    if unknown := [name for name in names if name not in {*JOBS, "run"}]:
+        parser.error(f"there is no job {unknown[0]}: choose from {', '.join(JOBS)}, run")
+    failed = 0
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        root = inputs(Path(folder) / "inputs")
+        for name in names:
+            work = Path(folder) / name
+            work.mkdir()
+            problem = (
+                soak_run(work, options.kills, options.seed, options.notebooks)
+                if name == "run"
+                else soak(name, root, work, options.kills, options.seed)
+            )
+            print(f"{name}: {problem or f'{options.kills} kills, same results'}", flush=True)
+            failed += bool(problem)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
