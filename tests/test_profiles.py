@@ -11,6 +11,11 @@ def test_every_profile_is_complete(name):
     profile = load_profile(name)
     assert profile.name == name
     for recipe in (profile.pair, profile.fastscnn, profile.finetune):
+        assert (recipe.accumulate, recipe.ema, recipe.patience) == (
+            1,
+            0.0,
+            0,
+        )  # as published
         assert all(size % 32 == 0 for size in recipe.crop_hw)
         assert 0 <= recipe.warmup < recipe.iterations
         assert 0 <= recipe.min_lr < recipe.lr

@@ -99,6 +99,14 @@ def test_class_weights_by_hand(frames):
     assert weights[pole] / weights[road] == pytest.approx(np.log(1.02 + share[road]) / np.log(1.02 + share[pole]))
     assert (weights * share).sum() == pytest.approx(1)
     assert (training.class_weights(frames, 0) == 1).all()
+    absent = pixels == 0
+    assert absent.any() and np.isfinite(weights).all() and (weights[absent] == weights.max()).all()
+
+
+def test_network_for_another_number_of_classes(frames, tmp_path):
+    paddle.seed(0)
+    with pytest.raises(CourseError, match="predicts 3 classes, but the data has 19.*num_classes"):
+        fit(frames, tmp_path, net=TinyNet(3))
 
 
 def test_more_outputs_than_weights():
