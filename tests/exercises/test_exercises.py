@@ -11,7 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers import cityscapes
+from helpers import cityscapes, minileaves
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CALL = re.compile(r"^(.*?)\n+exercises\.(\w+\.check_\w+)\((\w+)(, nb\.classes)?\)$", re.DOTALL)
@@ -39,7 +39,7 @@ def test_stub_fails_and_solution_passes(number, check, takes_classes, name, code
     examine = getattr(import_module(f"helpers.exercises.{module}"), function)
     for source, solved in ((code, False), (solution, True)):
         nb = SimpleNamespace(classes=cityscapes.CITYSCAPES)
-        names = {"np": np, "cv2": cv2, "cityscapes": cityscapes, "nb": nb}
+        names = {"np": np, "cv2": cv2, "cityscapes": cityscapes, "minileaves": minileaves, "nb": nb}
         exec(source, names)
         assert examine(names[name], *[nb.classes] * takes_classes).solved == solved, source
 
