@@ -24,7 +24,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup conda run reference play lab test ci bench lite lint format clean-notebooks lock clean
+.PHONY: help setup conda run reference play lab test ci soak bench lite lint format clean-notebooks lock clean
 
 help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"

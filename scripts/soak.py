@@ -168,7 +168,7 @@ def soak(name: str, root: Path, work: Path, kills: int, seed: int) -> str:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED[name])
     generator = random.Random(seed)
-    undisturbed, killed = work / "undisturbed", work / "killed"
+    undisturbed, killed = work / "undisturbed", work / "results"
 
     def start(folder: Path):
         process = context.Process(target=JOBS[name], args=(root, folder))
@@ -177,11 +177,12 @@ def soak(name: str, root: Path, work: Path, kills: int, seed: int) -> str:
 
     start(work / "first").join()  # starts the server
     started = time.monotonic()
-    process = start(undisturbed)
+    process = start(killed)
     process.join()
     took = time.monotonic() - started
     if process.exitcode:
         return f"the undisturbed run failed with {process.exitcode}"
+    killed.rename(undisturbed)  # both have the same path while they run, which some results name
     done = 0
     for _ in range(10 * kills):
         process = start(killed)
