@@ -29,8 +29,7 @@ NOTEBOOKS = {
 
 CITYSCAPES_CLASSES = "the classes of Cityscapes"
 
-# The set of notebook 00: what differs from the data of the profile.
-PLAY = {"train": 1, "val": 8, "test": 1, "size_hw": (256, 512)}
+PLAY = 8  # frames of notebook 00, so that a newcomer need not wait for the whole set
 
 
 class Notebook:
@@ -81,8 +80,8 @@ class Notebook:
 
     def _find_data(self, data_root: str) -> Dataset:
         name, spec = self.profile.name, self.profile.data
-        if self.number == "00":  # a few frames, so that a newcomer need not wait for the whole set
-            name, spec = "play", replace(spec, **PLAY)
+        if self.number == "00":
+            name, spec = f"{name}-play", replace(spec, train=1, val=min(PLAY, spec.val), test=1)
         if self._generates(data_root):
             root = miniscapes.generate(
                 # The generator's version is part of the name, so an update does not mix two versions of the set.
