@@ -29,7 +29,7 @@ frames = np.zeros((2, 32, 64, 3), np.uint8)
 workers = pixels.Workers(2)
 x = pixels.network_input(frames, workers)
 labels = pixels.labels_of(np.zeros((2, 19, 4, 8), np.float32), (32, 64), False, workers)
-confusion_matrix(labels[0], labels[1])
+confusion_matrix(labels[0], labels[1], 19)
 print([name for name, count in compiled().items() if count != before[name]])
 """
 
