@@ -152,6 +152,8 @@ class PruneSpec:
         Cut of the network that is fine-tuned and saved, one of `cuts`.
     cuts : tuple of float
         Cuts of the result table.
+    unseen_cuts : tuple of float
+        Cuts of the networks on which the latency model is checked, in the appendix.
     report_size_hw : tuple of int
         Height and width at which multiply-accumulates are counted.
     align : int
@@ -176,6 +178,7 @@ class PruneSpec:
 
     cut: float
     cuts: tuple[float, ...]
+    unseen_cuts: tuple[float, ...]
     report_size_hw: tuple[int, int]
     align: int
     latency_cut: float
