@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,15 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from helpers.common.files import atomic_path
 from helpers.datasets import Frame
 from helpers.datasets.samples import GENERATORS
 from helpers.profiles import Recipe
+from helpers.training import checkpoint_files
 from helpers.training.averaging import Average
 from helpers.training.history import History
 
 PATTERN = "checkpoint_*.pdckpt"
 KEPT = 2
-_MARK = b"whole:"  # then the SHA-256 of everything before it; unpickling stops before both
-_BLOCK = 1 << 20
 
 
 def identity(net: nn.Layer, frames: list[Frame], recipe: Recipe, seed: int, processes: int) -> dict[str, Any]:
@@ -74,25 +72,22 @@ def save(
         Curves so far; the number of losses is the iteration of the checkpoint.
     """
     with GENERATORS:  # a loading thread may have swapped in its own states
-        generators = (random.getstate(), np.random.get_state())
-    state = {
-        "run": run,
-        "net": net.state_dict(),
-        "optimiser": _renamed(optimiser.state_dict(), {own: name for name, own in _parameter_names(net).items()}),
-        "scaler": scaler.state_dict(),
-        "average": average.state,
-        "history": asdict(history),
-        "generators": generators,
+        python, (kind, keys, *rest) = random.getstate(), np.random.get_state()
+    accumulators = _renamed(optimiser.state_dict(), {own: name for name, own in _parameter_names(net).items()})
+    states = {"net": net.state_dict(), "optimiser": accumulators, "average": average.state}
+    tensors = {f"{part}/{name}": tensor.numpy() for part, state in states.items() for name, tensor in state.items()}
+    scaling = {
+        key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in scaler.state_dict().items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / f"checkpoint_{len(history.loss):08d}.pdckpt") as temporary:
-        paddle.save(state, str(temporary))
-        with open(temporary, "r+b") as file:
-            digest = _sha256(file, temporary.stat().st_size)
-            file.write(_MARK + digest)
-            file.flush()
-            os.fsync(file.fileno())  # a rename may reach the disk before the bytes do
-    for old in sorted(folder.glob(PATTERN))[:-KEPT]:
+    values = {
+        "run": run,
+        "scaler": scaling,
+        "history": asdict(history),
+        "python": python,
+        "numpy": (kind, keys.tolist(), *rest),
+    }
+    checkpoint_files.write(folder / f"checkpoint_{len(history.loss):08d}.pdckpt", tensors, values)
+    for old in _kept(folder)[:-KEPT]:
         old.unlink()
 
 
@@ -114,36 +109,45 @@ def resume(
     run : dict
         Identity of the run, see `identity`; a checkpoint of another run is not loaded.
     net, optimiser, scaler, average
-        Objects that receive the saved state.
+        Objects that receive the saved state. A checkpoint that does not fit them is not loaded.
     say : callable, default print
-        Called with one sentence for each damaged checkpoint, and for a checkpoint of another run.
+        Called with one sentence for each checkpoint that cannot be used, and for a checkpoint of another run.
     """
-    for path in sorted(folder.glob(PATTERN), reverse=True):
-        if not is_intact(path):
-            say(f"The checkpoint {path} is damaged: trying the previous one.")
+    paths = _kept(folder)[::-1]
+    for path in paths:
+        remedy = "starting from the first iteration" if path == paths[-1] else "trying the previous one"
+        try:
+            tensors, values = checkpoint_files.read(path)
+            if values["run"] != run:
+                say(
+                    f"The checkpoint {path} belongs to another run ({difference(values['run'], run)}): starting from "
+                    "the first iteration."
+                )
+                return None
+            states, history, scaling = _states(tensors, net), _history(values["history"]), values["scaler"]
+            python, numpy = _generators(values["python"], values["numpy"])
+            np.hstack([0.0, *(scaling[key] for key in scaler.state_dict() if scaling)]).astype(float)  # or an error
+        except checkpoint_files.Unusable as error:
+            say(f"The checkpoint {path} {error}: {remedy}.")
             continue
-        state = paddle.load(str(path))
-        if state["run"] != run:
-            say(
-                f"The checkpoint {path} belongs to another run ({difference(state['run'], run)}): starting from the "
-                "first iteration."
-            )
-            return None
-        net.set_state_dict(state["net"])
-        optimiser.set_state_dict(_renamed(state["optimiser"], _parameter_names(net)))
-        if state["scaler"]:
-            scaler.load_state_dict(state["scaler"])
-        average.state = state["average"]
+        except (AttributeError, KeyError, IndexError, OverflowError, TypeError, ValueError):
+            say(f"The checkpoint {path} holds other values than one of this course: {remedy}.")
+            continue
+        net.set_state_dict(states["net"])
+        optimiser.set_state_dict(_renamed(states["optimiser"], _parameter_names(net)))
+        if scaling:
+            scaler.load_state_dict(scaling)
+        average.state = states["average"]
         with GENERATORS:
-            random.setstate(state["generators"][0])
-            np.random.set_state(state["generators"][1])
-        return History(**state["history"])
+            random.setstate(python)
+            np.random.set_state(numpy)
+        return history
     return None
 
 
 def clear(folder: Path) -> None:
     """Remove the checkpoints of a finished run, and temporary files of a killed one."""
-    for path in folder.glob(PATTERN):
+    for path in _kept(folder):
         path.unlink()
     clear_unfinished(folder)
 
@@ -153,16 +157,6 @@ def clear_unfinished(folder: Path) -> None:
     for path in folder.glob(".*"):
         if path.is_dir() and path.name.startswith((".checkpoint_", ".model.", ".best.", ".history.")):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def is_intact(path: Path) -> bool:
-    """Return whether the checkpoint is complete and its checksum matches."""
-    length = path.stat().st_size - len(_MARK) - hashlib.sha256().digest_size
-    if length <= 0:
-        return False
-    with open(path, "rb") as file:
-        digest = _sha256(file, length)
-        return file.read() == _MARK + digest
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
@@ -181,13 +175,43 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _sha256(file, length: int) -> bytes:
-    """Return the SHA-256 of the next `length` bytes of an open file, and advance it past them."""
-    digest, left = hashlib.sha256(), length
-    while left and (block := file.read(min(_BLOCK, left))):
-        digest.update(block)
-        left -= len(block)
-    return digest.digest()
+def _kept(folder: Path) -> list[Path]:
+    """Return the checkpoints in `folder`, the oldest first."""
+    return sorted(path for path in folder.glob(PATTERN) if not path.is_dir())
+
+
+def _states(tensors: dict[str, np.ndarray], net: nn.Layer) -> dict[str, dict[str, paddle.Tensor]]:
+    """Sort the tensors of a checkpoint by the part of their names. Raise ValueError if they do not fit `net`."""
+    states: dict[str, dict[str, np.ndarray]] = {"net": {}, "optimiser": {}, "average": {}}
+    for name, array in tensors.items():
+        part, _, own = name.partition("/")
+        states[part][own] = array
+    shapes = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+    for part in ("net", "average"):
+        if (states[part] or part == "net") and {name: array.shape for name, array in states[part].items()} != shapes:
+            raise ValueError(part)
+    for name, array in states["optimiser"].items():
+        if array.shape not in (shapes[_owner(name, shapes)], (1,)):
+            raise ValueError(name)
+    return {part: {name: paddle.to_tensor(array) for name, array in state.items()} for part, state in states.items()}
+
+
+def _history(values: dict[str, Any]) -> History:
+    """Return the history of a checkpoint. Raise TypeError or ValueError if it is not one."""
+    history = History(**values)
+    np.hstack(list(values.values())).astype(float)
+    if not all(isinstance(values[key], list) for key in ("loss", "lr", "validated", "miou")):
+        raise ValueError(values)
+    return history
+
+
+def _generators(python: list, numpy: list) -> tuple[tuple, tuple]:
+    """Return the states of Python's and NumPy's generators. Raise TypeError or ValueError if they are not states."""
+    version, keys, gauss = python
+    states = (version, tuple(keys), gauss), (numpy[0], np.asarray(numpy[1], np.uint32), *numpy[2:])
+    random.Random().setstate(states[0])
+    np.random.RandomState().set_state(states[1])
+    return states
 
 
 def _parameter_names(net: nn.Layer) -> dict[str, str]:
@@ -199,9 +223,13 @@ def _renamed(state: dict, names: dict[str, str]) -> dict:
     """Replace the parameter name at the start of each key of an optimiser state; drop the state of the schedule."""
     renamed = {}
     for key, value in state.items():
-        if key == "LR_Scheduler":
-            continue
-        # "<parameter>_velocity_0": take the longest match, since one name may be a prefix of another.
-        name = max((name for name in names if key.startswith(f"{name}_")), key=len)
-        renamed[names[name] + key.removeprefix(name)] = value
+        if key != "LR_Scheduler":
+            name = _owner(key, names)
+            renamed[names[name] + key.removeprefix(name)] = value
     return renamed
+
+
+def _owner(key: str, names: Iterable[str]) -> str:
+    """Return the name at the start of the key of an accumulator, such as "<parameter>_velocity_0"."""
+    # Take the longest match, since one name may be a prefix of another.
+    return max((name for name in names if key.startswith(f"{name}_")), key=len)

@@ -233,7 +233,6 @@ def test_damaged_checkpoint_is_reported_and_the_previous_one_used(frames, tmp_pa
     if damage == "flipped":
         content[len(content) // 2] ^= 1
     kept[-1].write_bytes({"short": content[:-1], "flipped": content, "empty": b""}[damage])
-    assert not checkpoint.is_intact(kept[-1]) and checkpoint.is_intact(kept[0])
     net, history = fit(frames, tmp_path / "cut")
     assert f"{kept[-1]} is damaged" in capsys.readouterr().out
     assert history.loss == expected.loss
