@@ -32,14 +32,24 @@ class Saved:
 
 
 def write(path: str | Path, saved: Saved) -> None:
-    """Write `saved` as safetensors, atomically."""
+    """Write `saved` as safetensors, atomically; the same content is the same bytes."""
     metadata = {"format": "paddle"}
     if saved.num_classes:
         metadata["num_classes"] = str(saved.num_classes)
     if saved.class_names:
         metadata["classes"] = json.dumps(saved.class_names, ensure_ascii=False)
     tensors = {name: np.ascontiguousarray(array) for name, array in saved.state.items()}
-    write_bytes(path, save(tensors, metadata))
+    write_bytes(path, _ordered(save(tensors, metadata)))
+
+
+def _ordered(data: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, which the library writes in random order."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def read(path: str | Path) -> Saved:

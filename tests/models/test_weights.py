@@ -41,6 +41,21 @@ def test_saved_weights_are_safetensors_and_carry_their_classes(tmp_path):
     assert weight_files.read(tmp_path / "again.safetensors").class_names == LEAVES.names
 
 
+def test_same_weights_are_the_same_bytes(tmp_path):
+    """The library writes metadata in random order."""
+    saved = Saved(STATE, 3, ("leaf", 'sp"ot', "sèche"))
+    files = {}
+    for number in range(8):
+        path = tmp_path / f"{number}.safetensors"
+        weight_files.write(path, saved)
+        files[path.read_bytes()] = path
+    ((data, path),) = files.items()
+    assert int.from_bytes(data[:8], "little") % 8 == 0
+    again = weight_files.read(path)
+    assert (again.num_classes, again.class_names) == (3, saved.class_names)
+    assert all(np.array_equal(again.state[name], array) for name, array in STATE.items())
+
+
 def test_weights_of_another_data_set_are_a_sentence(tmp_path):
     path = tmp_path / models.WEIGHTS
     streets = Classes(("sky", "building", "pole", "road"), tuple((i, i, i) for i in range(4)))
