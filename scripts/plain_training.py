@@ -23,7 +23,7 @@ def main(network: str, weights: str, batches: str, lr: str) -> None:
     net.set_state_dict(load_file(weights))
     net.train()
     optimiser = paddle.optimizer.Momentum(float(lr), 0.9, parameters=net.parameters(), weight_decay=4e-5)
-    stored = np.load(batches)
+    stored = np.load(batches, allow_pickle=False)
     images, labels = stored["images"], stored["labels"]  # (B, N, 3, H, W), (B, N, H, W)
     step = 0
     for line in sys.stdin:

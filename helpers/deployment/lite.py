@@ -45,7 +45,7 @@ for target in ("arm", "x86"):
 config = MobileConfig()
 config.set_model_from_file(f"{stem}_x86.nb")
 predictor = create_paddle_predictor(config)
-predictor.get_input(0).from_numpy(np.load(inputs))
+predictor.get_input(0).from_numpy(np.load(inputs, allow_pickle=False))
 predictor.run()
 np.save(outputs, predictor.get_output(0).numpy())
 """
@@ -78,7 +78,7 @@ def convert(folder: str | Path, python: str | Path | None = None) -> Converted:
         np.save(inputs, x)
         _run([python, "-c", _SCRIPT, *exported.files("legacy"), work / "model", inputs, outputs], f"convert {folder}")
         expected = predictor.raw(x)
-        difference = float(np.abs(np.load(outputs) - expected).max() / np.abs(expected).max())
+        difference = float(np.abs(np.load(outputs, allow_pickle=False) - expected).max() / np.abs(expected).max())
         if not difference <= TOLERANCE:
             raise CourseError(f"Paddle Lite's logits differ by {difference:.2g} of the largest: nothing was written.")
         files = {target: exported.folder / "lite" / f"model_{target}.nb" for target in TARGETS}

@@ -222,7 +222,7 @@ def main() -> None:
 
 def load(path: Path) -> tuple[Tensor, Tensor]:
     """Read an archive of `data.py`: images uint8 (N, H, W, 3) and labels uint8 (N, H, W)."""
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         return torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["labels"])
 
 

@@ -52,16 +52,19 @@ def _not_png(data: np.ndarray) -> tuple[str, str]:
 
 
 def _deep_cure(data: np.ndarray) -> str:
-    values = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    if values is not None and values.max() <= 255:
-        return f"save it with 8 bits, since its largest value is {values.max()}"
-    most = "" if values is None else f" up to {values.max()}"
-    return f"it may hold instance ids or depths{most}; export a mask of classes with 8 bits"
+    try:
+        largest = png.decode(data).max()
+    except png.PngError:
+        return "export a mask of classes with 8 bits; this one is damaged"
+    if largest <= 255:
+        return f"save it with 8 bits, since its largest value is {largest}"
+    return f"it may hold instance ids or depths up to {largest}; export a mask of classes with 8 bits"
 
 
 def _describe_colours(frame: Frame, data: np.ndarray) -> str:
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    if pixels is None:
+    try:
+        pixels = png.decode(data, cv2.IMREAD_COLOR)
+    except png.PngError:
         return "is 8-bit RGB and damaged: export it again as an 8-bit grey PNG"
     packed = pixels.reshape(-1, 3)[:, ::-1].astype(np.int32) @ np.array([1 << 16, 1 << 8, 1])
     colours = np.unique(packed)

@@ -41,6 +41,17 @@ def test_a_damaged_file(leaves, part, damage):
     assert found.text.startswith(("is ", "cannot ")) and ": " in found.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode", "text"), [("deep-label", "I;16", "this one is damaged"), ("colour-label", "RGB", "and damaged")]
+)
+def test_a_damaged_label_of_the_wrong_format(leaves, kind, mode, text):
+    path = leaves.frame("val").label
+    Image.new(mode, (64, 48)).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    found = only(leaves)
+    assert (found.kind, found.path) == (kind, path) and text in found.text
+
+
 def test_a_cut_jpeg_image(leaves):
     image = leaves.frame("train").image
     path = image.with_suffix(".JPG")
