@@ -92,6 +92,12 @@ def test_colours_are_distinct():
     assert np.array(colours).min() >= 0 and np.array(colours).max() <= 255
 
 
+def test_background_is_grey_unless_it_has_a_colour():
+    grey, leaf = distinct_colours([Row("Background"), Row("leaf")])
+    assert grey == (70, 70, 70) != leaf
+    assert distinct_colours([Row("background", (1, 2, 3))]) == ((1, 2, 3),)
+
+
 def test_values_saved_as_rgb():
     rgb = {Key(colour=(at,) * 3): 10 for at in (2, 0, 255)} | {Key(value=2): 5}
     names, meaning, _ = choose(rgb)
