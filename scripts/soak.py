@@ -3,7 +3,8 @@
     python scripts/soak.py --kills 20 --only training,export
 
 Each job runs once undisturbed, then is killed and started again `--kills` times, and may then end. Its results must be
-the same bits; a whole `make run` must yield the same metrics. Exit code 1 if a job differs.
+the same bits; a whole `make run` must yield the same metrics. A table at the end lists each job, its kills and "equal"
+or what differs. Exit code 1 if a job differs.
 """
 
 from __future__ import annotations
@@ -81,9 +82,8 @@ def pruning(root: Path, folder: Path) -> None:
         first = next(iter(network.state_dict().values())).numpy()
         return 1.0 + float(np.abs(first).mean())
 
-    sensitivity(net, analysis, score, folder / "sensitivity.json", ratios=(0.25, 0.5))
-    plan = analysis.plan(0.25)
-    save_pruned(folder, prune(net, plan), plan)
+    sensitivity(net, analysis, score, folder / "sensitivity.json", ratios=(0.5,))
+    save_pruned(folder, *prune(net, 0.25, (64, 128)))
 
 
 def prepare(root: Path, folder: Path) -> None:
@@ -169,19 +169,22 @@ def soak(name: str, root: Path, work: Path, kills: int, seed: int) -> str:
     context.set_forkserver_preload(PRELOADED[name])
     generator = random.Random(seed)
     undisturbed, killed = work / "undisturbed", work / "results"
+    log = work / "output.txt"
 
     def start(folder: Path):
-        process = context.Process(target=JOBS[name], args=(root, folder))
+        process = context.Process(target=_quietly, args=(name, root, folder, log))
         process.start()
         return process
 
-    start(work / "first").join()  # starts the server
+    server = context.Process(target=int)  # starts the server, so that its imports are not measured
+    server.start()
+    server.join()
     started = time.monotonic()
     process = start(killed)
     process.join()
     took = time.monotonic() - started
     if process.exitcode:
-        return f"the undisturbed run failed with {process.exitcode}"
+        return f"the undisturbed run failed with {process.exitcode} ({_last_line(log)})"
     killed.rename(undisturbed)  # both have the same path while they run, which some results name
     done = 0
     for _ in range(10 * kills):
@@ -192,20 +195,33 @@ def soak(name: str, root: Path, work: Path, kills: int, seed: int) -> str:
             process.join()
             done += 1
         elif process.exitcode:
-            return f"failed with {process.exitcode} after {done} kills"
+            return f"failed with {process.exitcode} after {done} kills ({_last_line(log)})"
         else:  # complete: start over, unless that is all
             if done >= kills:
                 break
             if digests(killed) != digests(undisturbed):
-                return f"other results after {done} kills: {_difference(killed, undisturbed)}"
+                return f"differs in {_difference(killed, undisturbed)} after {done} kills"
             shutil.rmtree(killed)
         if done >= kills:
             break
     process = start(killed)
     process.join()
     if process.exitcode:
-        return f"failed with {process.exitcode} after {done} kills"
-    return _difference(killed, undisturbed)
+        return f"failed with {process.exitcode} after {done} kills ({_last_line(log)})"
+    differences = _difference(killed, undisturbed)
+    return differences and f"differs in {differences}"
+
+
+def _quietly(name: str, root: Path, folder: Path, log: Path) -> None:
+    """Run a job whose output goes to the file `log`."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    JOBS[name](root, folder)
+
+
+def _last_line(log: Path) -> str:
+    return (log.read_text(errors="replace").splitlines() or ["no output"])[-1]
 
 
 def _difference(one: Path, two: Path) -> str:
@@ -213,37 +229,61 @@ def _difference(one: Path, two: Path) -> str:
     return ", ".join(sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name)))
 
 
-def soak_run(work: Path, kills: int, seed: int, only: str) -> str:
-    """Kill `make run PROFILE=smoke` `kills` times, and return the metrics that differ from an undisturbed run."""
+def soak_run(work: Path, kills: int, seed: int, notebooks: list[str]) -> str:
+    """Kill `make run PROFILE=smoke` `kills` times, and return the metrics that differ from an undisturbed run.
+
+    The notebooks run one after another, and the kills are distributed over them, so that a kill costs only the time of
+    its notebook.
+    """
     from helpers.runner.reference import is_time
 
     generator = random.Random(seed)
-    command = [sys.executable, "-m", "helpers.runner", "--profile", "smoke", "--only", only, "--output-dir"]
+    log = work / "output.txt"
+    command = [sys.executable, "-m", "helpers.runner", "--profile", "smoke"]
 
-    def start(folder: Path) -> subprocess.Popen:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([*command, str(folder)], cwd=PROJECT, start_new_session=True, **quiet)
+    def start(notebook: str, folder: Path) -> subprocess.Popen:
+        with log.open("w") as output:
+            return subprocess.Popen(
+                [*command, "--only", notebook, "--output-dir", str(folder)],
+                cwd=PROJECT,
+                start_new_session=True,
+                stdout=output,
+                stderr=output,
+            )
 
     def metrics(folder: Path) -> dict[str, float]:
         recorded = json.loads((folder / "metrics.json").read_text())
         return {name: value for name, value in recorded.items() if not is_time(name)}
 
-    started = time.monotonic()
-    if code := start(work / "undisturbed").wait():
-        return f"the undisturbed run failed with {code}"
-    took = time.monotonic() - started
-    for _ in range(kills):
-        process = start(work / "killed")
-        try:
-            if code := process.wait(generator.uniform(0, took)):
-                return f"failed with {code}"
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # its kernels notice that their parent has ended
-            process.wait()
-    if code := start(work / "killed").wait():
-        return f"failed with {code}"
+    took = {}
+    for notebook in notebooks:
+        started = time.monotonic()
+        if code := start(notebook, work / "undisturbed").wait():
+            return f"the undisturbed notebook {notebook} failed with {code} ({_last_line(log)})"
+        took[notebook] = time.monotonic() - started
+    chosen = generator.choices(notebooks, k=kills)
+    for notebook in notebooks:
+        limits = [generator.uniform(0, took[notebook]) for _ in range(chosen.count(notebook))]
+        for limit in [*limits, None]:
+            process = start(notebook, work / "killed")
+            try:
+                if code := process.wait(limit):
+                    return f"notebook {notebook} failed with {code} ({_last_line(log)})"
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # its kernels notice that their parent has ended
+                process.wait()
     first, second = metrics(work / "undisturbed"), metrics(work / "killed")
-    return ", ".join(sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name)))
+    different = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+    return "" if not different else f"differs in {', '.join(different)}"
+
+
+def table(results: dict[str, tuple[str, float]], kills: int) -> str:
+    """Return a table of the jobs: kills, minutes, and what differs, from (problem or "", seconds) by job."""
+    rows = [("job", "kills", "minutes", "result")]
+    for name, (problem, seconds) in results.items():
+        rows.append((name, str(kills), f"{seconds / 60:.1f}", problem or "equal"))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(row[:3], widths, strict=True)), row[3]]) for row in rows)
 
 
 def main() -> int:
@@ -252,25 +292,30 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="of each job (default: %(default)s)")
     parser.add_argument("--only", default="", help=f"some of {', '.join(JOBS)}, run (default: all)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--notebooks", default="", help="of the job run, as ONLY of make run (default: all)")
+    parser.add_argument("--notebooks", default="", help="of the job run, such as 02,04 (default: all)")
     options = parser.parse_args()
     names = [name for name in options.only.split(",") if name] or [*JOBS, "run"]
     if unknown := [name for name in names if name not in {*JOBS, "run"}]:
         parser.error(f"there is no job {unknown[0]}: choose from {', '.join(JOBS)}, run")
-    failed = 0
+    every = sorted(path.name[:2] for path in (PROJECT / "notebooks").glob("[0-9]*.ipynb"))
+    notebooks = [number for number in options.notebooks.split(",") if number] or every
+    if unknown := [number for number in notebooks if number not in every]:
+        parser.error(f"there is no notebook {unknown[0]}: choose from {', '.join(every)}")
+    results = {}
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         root = inputs(Path(folder) / "inputs")
         for name in names:
             work = Path(folder) / name
             work.mkdir()
-            problem = (
-                soak_run(work, options.kills, options.seed, options.notebooks)
-                if name == "run"
-                else soak(name, root, work, options.kills, options.seed)
-            )
-            print(f"{name}: {problem or f'{options.kills} kills, same results'}", flush=True)
-            failed += bool(problem)
-    return min(failed, 1)
+            started = time.monotonic()
+            if name == "run":
+                problem = soak_run(work, options.kills, options.seed, notebooks)
+            else:
+                problem = soak(name, root, work, options.kills, options.seed)
+            results[name] = (problem, time.monotonic() - started)
+            print(f"{name}: {problem or f'{options.kills} kills, equal'}", flush=True)
+    print("\n" + table(results, options.kills))
+    return int(any(problem for problem, _ in results.values()))
 
 
 if __name__ == "__main__":

@@ -43,4 +43,15 @@ def test_killed_writer_ends_with_the_same_files():
         capture_output=True,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (0, "files: 1 kills, same results\n"), done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    *_, head, row = done.stdout.splitlines()
+    assert head.split() == ["job", "kills", "minutes", "result"]
+    assert row.split()[:2] == ["files", "1"] and row.endswith("equal")
+
+
+def test_table(soak):
+    assert soak.table({"files": ("", 6), "importing": ("differs in a.png, b.png", 90)}, 20).splitlines() == [
+        "job        kills  minutes  result",
+        "files      20     0.1      equal",
+        "importing  20     1.5      differs in a.png, b.png",
+    ]
