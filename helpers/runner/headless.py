@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
@@ -12,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers.common import caches
-from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, flush
+from helpers.runner.outputs import bound
 from helpers.runner.status import Status
 
 START_TIMEOUT_S = 180  # a kernel on a busy machine
@@ -29,15 +30,11 @@ class NotebookFailed(RuntimeError):
     """
 
 
-def check_parameters(source: Path, parameters: dict[str, Any]) -> None:
-    """Raise CourseError if the notebook does not declare all of `parameters`, where papermill would only warn."""
+def declared_parameters(source: Path) -> list[str]:
+    """Return the names that the notebook's cell tagged `parameters` sets, in order."""
     import papermill
 
-    declared = papermill.inspect_notebook(source)
-    for name in parameters:
-        if name not in declared:
-            known = ", ".join(declared) or "none: it has no cell tagged `parameters`"
-            raise CourseError(f"{source.name} does not declare the parameter {name}; it declares {known}.")
+    return list(papermill.inspect_notebook(source))
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_timeout_s: int) -> None:
@@ -51,6 +48,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
 
     name = source.stem
     partial = target.with_name(f"{name}.partial.ipynb")
+    source_hash = hashlib.sha256(source.read_bytes()).hexdigest()
     partial.unlink(missing_ok=True)
     with Status(name, total=_cells_to_run(papermill.iorw.load_notebook_node(str(source))) + 1) as status:
         try:
@@ -68,6 +66,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
                     iopub_timeout=IOPUB_TIMEOUT_S,
                     kernel_manager_class=_quiet_kernel_manager(),
                     on_cell_execute=lambda **_: status.next(),
+                    on_cell_executed=lambda cell, **_: bound(cell),
                 )
         except PapermillExecutionError as error:
             cause = f"{error.ename}: {_first_line(error.evalue)}"
@@ -83,6 +82,8 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
             logging.getLogger("asyncio").addFilter(_is_not_about_abandoned_tasks)
             raise
         _check_all_ran(name, executed)
+    executed.metadata["course"] = {"source": source_hash}  # for `Plan.is_whole`
+    papermill.iorw.write_ipynb(executed, str(partial))
     flush(partial)
     os.replace(partial, target)
 
