@@ -3,11 +3,15 @@
 #   make run PROFILE=smoke ONLY=04  one notebook, or some: ONLY=02,03 or ONLY=02-04
 PROFILE ?= mini
 ONLY ?=
+FROM ?=
 SEED ?= 0
 DEVICE ?= auto
 DATA_ROOT ?=
 OUTPUT_DIR ?=
 CHECK ?=
+KEEP_GOING ?=
+RESUME ?=
+DRY_RUN ?=
 ARGS ?=
 PYTHON ?=
 UPGRADE ?=
@@ -41,12 +45,14 @@ setup: $(READY) ## create the environment, as every other target does if it is m
 conda: ## create or update the conda environment of environment.yml, for NVIDIA GPUs (never run)
 	@scripts/conda.sh
 
-run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1
-	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
-		--data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check)
+run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 FROM=03 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1 KEEP_GOING=1 RESUME=1 DRY_RUN=1; ARGS=--help lists more
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --from "$(FROM)" --seed "$(SEED)" \
+		--device "$(DEVICE)" --data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check) \
+		$(if $(KEEP_GOING),--keep-going) $(if $(RESUME),--resume) $(if $(DRY_RUN),--dry-run) $(ARGS)
 
-reference: $(READY) ## run, and save the metrics as the reference for CHECK=1
-	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --write-reference
+reference: $(READY) ## run, and add the metrics to the reference for CHECK=1, by hardware and seed: SEED=1 DEVICE=gpu:0
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
+		--write-reference
 
 play: $(READY) ## label streets in JupyterLab with the trained networks, before any training
 	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_play.ipynb $(ARGS)

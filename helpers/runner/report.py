@@ -1,19 +1,16 @@
 """Build report.html: the executed notebooks on one page that needs no network.
 
 Formulas become MathML, which browsers render themselves, where nbconvert loads MathJax from a server. Images are
-embedded. A widget is replaced by the images and texts that it showed. Names and texts from files are escaped, and the
-page's policy forbids scripts and downloads, whatever HTML a cell has written.
+embedded, large ones compressed. A widget is replaced by the images and texts that it showed. Names and texts from files
+are escaped, and the page's policy forbids scripts and downloads, whatever HTML a cell has written.
 """
 
 from __future__ import annotations
 
 import base64
 import html
-import os
 import platform
 import re
-import shutil
-import subprocess
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +18,11 @@ from typing import Any
 
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
+from helpers.runner import hardware
+from helpers.runner.images import compact
+from helpers.runner.reference import Verdict
 from helpers.runner.status import clock
+from helpers.runner.trend import section
 
 VERSIONS = (
     "paddlepaddle",
@@ -38,10 +39,31 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
-def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
-    """Write `folder`/report.html from those of the `executed` notebooks that exist, and return its path.
+def build(
+    folder: Path,
+    executed: list[Path],
+    *,
+    profile: str,
+    verdicts: list[Verdict] | None = None,
+    errors: list[str] | None = None,
+    runs: list[dict[str, Any]] | None = None,
+) -> Path:
+    """Write `folder`/report.html and return its path.
 
-    Raises CourseError if one of them is damaged.
+    Parameters
+    ----------
+    folder : Path
+        Output folder.
+    executed : list of Path
+        Executed notebooks; those that do not exist are left out.
+    profile : str
+        Name of the profile.
+    verdicts, errors : list, optional
+        Comparison of the metrics, and sentences on notebooks that failed: the first section of the page.
+    runs : list of dict, optional
+        Lines of the history, oldest first.
+
+    Raises CourseError if a notebook is damaged.
     """
     import nbformat  # takes 2 s to import, too long for a command that only reports a typing error
 
@@ -72,11 +94,12 @@ def build(folder: Path, executed: list[Path], *, profile: str) -> Path:
 <header><h1>Street scenes, profile {html.escape(profile)}</h1><dl>{facts}</dl>
 <nav><ul>{"".join(contents)}</ul><label><input type="checkbox" id="hide-code"> hide the code</label></nav></header>
 <main>
+{section(verdicts or [], errors or [], runs or [])}
 {"".join(sections)}
 </main></body></html>
 """
     target = folder / "report.html"
-    write_text(target, page)
+    write_text(target, compact(page))
     return target
 
 
@@ -106,23 +129,9 @@ def _facts(profile: str) -> dict[str, str]:
     return {
         "Profile": profile,
         "Written": f"{datetime.now():%Y-%m-%d %H:%M}",
-        "Hardware": _hardware(),
+        "Hardware": hardware.describe(),
         "Versions": ", ".join([f"Python {platform.python_version()}", *found]),
     }
-
-
-def _hardware() -> str:
-    cpu = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = re.findall(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-        cpu = names[0] if names else cpu
-    parts = [f"{len(os.sched_getaffinity(0))} cores of {cpu}"]
-    parts.append(f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GB of memory")
-    if shutil.which("nvidia-smi"):
-        query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        parts += subprocess.run(query, capture_output=True, text=True, timeout=30).stdout.split("\n")
-    return ", ".join(part for part in parts if part)
 
 
 def _style() -> str:

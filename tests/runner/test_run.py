@@ -15,10 +15,10 @@ from tiny_cityscapes import write_set
 from helpers import notebook
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
-from helpers.common.locks import locked
-from helpers.runner import headless
+from helpers.runner import headless, report
 from helpers.runner import run as runner
 from helpers.runner.headless import NotebookFailed
+from helpers.runner.plan import make_plan, select
 
 
 @pytest.fixture
@@ -27,7 +27,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(source: Path, folder: Path, **settings) -> Path:
-    return runner.run("smoke", notebooks=source.parent, output_dir=str(folder), **settings)
+    """Execute the notebooks next to `source`, raise the first failure, else build the report."""
+    plan = make_plan("smoke", notebooks=source.parent, output_dir=str(folder), **settings)
+    for outcome in runner.run(plan):
+        if outcome.error:
+            raise NotebookFailed(outcome.error)
+    report.build(plan.folder, [plan.target(path) for path in plan.available], profile="smoke")
+    return plan.folder
 
 
 # --- which notebooks ---
@@ -47,7 +53,7 @@ def run(source: Path, folder: Path, **settings) -> Path:
 def test_only_selects_in_order(tmp_path, only, names):
     for name in ("04_d", "01_a", "02_b", "notes"):
         (tmp_path / f"{name}.ipynb").touch()
-    assert [path.stem for path in runner.select(tmp_path, only)] == names
+    assert [path.stem for path in select(tmp_path, only)] == names
 
 
 @pytest.mark.parametrize(
@@ -65,12 +71,12 @@ def test_invalid_only_is_reported(tmp_path, only, message):
     for name in ("01_a", "02_b"):
         (tmp_path / f"{name}.ipynb").touch()
     with pytest.raises(CourseError, match="^" + message.replace(".", r"\.")):
-        runner.select(tmp_path, only)
+        select(tmp_path, only)
 
 
 def test_folder_without_notebooks_is_reported(tmp_path):
     with pytest.raises(CourseError, match="found none"):
-        runner.select(tmp_path, "")
+        select(tmp_path, "")
 
 
 # --- a run that succeeds ---
@@ -128,12 +134,14 @@ def test_other_data_has_an_output_folder_of_its_own(write_notebook, tmp_path, mo
     parameters = 'PROFILE = "mini"\nSEED = 0\nDATA_ROOT = ""\nOUTPUT_DIR = ""'
     source = write_notebook("01_one", "print(DATA_ROOT, repr(OUTPUT_DIR))", parameters=parameters)
     monkeypatch.setattr(notebook, "PROJECT", tmp_path)
-    folder = runner.run("smoke", notebooks=source.parent, data_root=str(data))
+    plan = make_plan("smoke", notebooks=source.parent, data_root=str(data))
+    assert plan.changes == ("DATA_ROOT",) and not runner.run(plan)[0].error
+    folder = plan.folder
     assert folder == tmp_path / "outputs" / "smoke-streets"
     cells = nbformat.read(folder / "01_one.ipynb", as_version=4).cells
     assert cells[-1].outputs[0].text == f"{data.resolve()} ''\n"  # `Notebook` chooses the same folder
     with pytest.raises(CourseError, match="No data at"):
-        runner.run("smoke", notebooks=source.parent, data_root=str(tmp_path / "nowhere"))
+        make_plan("smoke", notebooks=source.parent, data_root=str(tmp_path / "nowhere"))
 
 
 def test_a_folder_with_braces_and_spaces_works(write_notebook, tmp_path):
@@ -223,12 +231,6 @@ def test_notebook_without_parameters_cell_is_rejected(write_notebook, folder):
     del notebook.cells[1]
     nbformat.write(notebook, source)
     with pytest.raises(CourseError, match="it declares none: it has no cell tagged `parameters`"):
-        run(source, folder)
-
-
-def test_second_run_in_the_same_folder_is_rejected(write_notebook, folder):
-    source = write_notebook("01_first", "x = 1")
-    with locked(folder), pytest.raises(CourseError, match="Another run writes to"):
         run(source, folder)
 
 

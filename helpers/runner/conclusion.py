@@ -1,0 +1,86 @@
+"""What follows the notebooks of a run: compare its metrics, write the history, the report and the files for CI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers.common.errors import CourseError
+from helpers.common.files import write_text
+from helpers.runner import ci, history, reference, report
+from helpers.runner.plan import Plan
+from helpers.runner.reference import Verdict
+from helpers.runner.run import Outcome
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Sentences about failures, and about metrics outside the spread of the reference."""
+
+    errors: list[str]
+    drifts: list[str]
+
+
+def conclude(
+    plan: Plan,
+    outcomes: list[Outcome],
+    path: Path,
+    *,
+    machine: str,
+    write_reference: bool = False,
+    junit: str = "",
+    summary: str = "",
+    github: str = "",
+) -> Conclusion:
+    """Compare the metrics of the notebooks that ran, print them, and write what describes the run.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was to run.
+    outcomes : list of Outcome
+        What did.
+    path : Path
+        The reference.
+    machine : str
+        Key of the hardware of this run, as `hardware.key` returns it.
+    write_reference : bool, default False
+        Add the metrics to the reference, if no notebook failed.
+    junit, summary, github : str, optional
+        Files to write as JUnit XML and Markdown, and a Markdown file to append to.
+    """
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    ran = [outcome.name[:2] for outcome in outcomes if not outcome.error]
+    verdicts: list[Verdict] = []
+    try:
+        metrics = reference.read_metrics(plan.folder / "metrics.json", ran)
+        if write_reference and not errors:
+            reference.write(path, metrics, machine, plan.seed)
+            print(f"reference: {path}")
+        comparable = not plan.changes
+        expected = reference.read(path, ran) if comparable else {}
+        verdicts = reference.judge(metrics, expected, machine)
+        print(reference.table(metrics, expected, machine))
+        if not comparable and path.is_file():
+            print(f"not compared with the reference, which has other {', '.join(plan.changes)}")
+    except CourseError as error:
+        errors.append(str(error))
+    else:
+        if not errors and len(outcomes) == len(plan.available):
+            history.append(plan, metrics, machine)
+    if junit:
+        write_text(Path(junit).expanduser(), ci.junit(plan, outcomes, verdicts))
+    text = ci.summary(plan, outcomes, verdicts, errors, machine)
+    if summary:
+        write_text(Path(summary).expanduser(), text)
+    elif github:
+        with Path(github).open("a", encoding="utf-8") as file:
+            file.write(text)
+    if ran and (len(errors) == 0 or len(outcomes) == len(plan.sources)):
+        executed = [plan.target(source) for source in plan.available]
+        runs = history.read(plan)
+        page = report.build(
+            plan.folder, executed, profile=plan.profile.name, verdicts=verdicts, errors=errors, runs=runs
+        )
+        print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
+    return Conclusion(errors, [f"{verdict.name}: {verdict.text}" for verdict in verdicts if verdict.drifted])
