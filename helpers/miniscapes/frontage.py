@@ -38,11 +38,11 @@ def upright(label: str, a, b, low: float, high: float, camera: Camera, make, z: 
         Distance in metres, for sorting.
     """
     a, b = np.array(a, float), np.array(b, float)
-    if max(a[1], b[1]) <= NEAR_M:
+    if max(a[1], b[1]) <= camera.near_m:
         return None
     for p, q in ((a, b), (b, a)):
-        if p[1] < NEAR_M:
-            p += (q - p) * (NEAR_M - p[1]) / (q[1] - p[1])
+        if p[1] < camera.near_m:
+            p += (q - p) * (camera.near_m - p[1]) / (q[1] - p[1])
     quad = camera.project(_corners(a, b, low, high))
     if quad[1, 0] - quad[0, 0] < 0.3:
         return None
@@ -88,7 +88,10 @@ def house(side: int, x: float, z0: float, z1: float, home: House, camera: Camera
             wide = House(**{**home.__dict__, "width_m": width})
             picture = front(wide, light, gain, float(np.clip(seen / h, 2, 60)), windows)
             _veil(picture, light, z_a, z_b)
-            stretch(layer, picture, quad)
+            passed = (camera.near_m - min(z_a, z_b)) / max(abs(z_b - z_a), 1e-9) * picture.shape[1]
+            if 1 <= passed < picture.shape[1] - 1:  # of the front, which is nearer to the camera at one end
+                picture = picture[:, int(passed):] if z_a < z_b else picture[:, :-int(passed)]
+            stretch(layer, np.ascontiguousarray(picture), quad)
         return make
 
     near = max(z0, NEAR_M,
@@ -225,13 +228,20 @@ def hedge(a, b, height: float, camera: Camera, light: Light, colour, rng: np.ran
     t = np.linspace(0, 1, n)
     line = a + (b - a) * t[:, None]
     tops = height * (1 + bumps * rng.standard_normal(n))
-    top = camera.project(np.stack([line[:, 0], tops, line[:, 1]], 1))
-    base = camera.project(np.array([(b[0], 0, b[1]), (a[0], 0, a[1])]))
-    polygon = outline([np.concatenate([top, base])])
-    if polygon is None:
+
+    def seen_from(eye: Camera) -> np.ndarray | None:
+        top = eye.project(np.stack([line[:, 0], tops, line[:, 1]], 1))
+        base = eye.project(np.array([(b[0], 0, b[1]), (a[0], 0, a[1])]))
+        return outline([np.concatenate([top, base])])
+
+    if (polygon := seen_from(camera.start)) is None:
         return None
     seed, z = int(rng.integers(2**31)), float(np.sqrt(max(a[1], 1) * max(b[1], 1)))
     colour = np.array(colour) * rng.uniform(0.75, 1.15) + rng.normal(0, 5, 3)
+    if camera.travel_m:  # only now, so that all random numbers are those of the start
+        polygon = seen_from(camera) if max(a[1], b[1]) > camera.near_m else None
+        if polygon is None:
+            return None
 
     def brush(layer, to_layer):
         grain = camera.scale(z) * 0.5 * (layer.shape[0] / max(1.0, np.ptp(polygon[:, 1])))

@@ -35,7 +35,6 @@ def foliage(layer: np.ndarray, rng: np.random.Generator, colour, light: Light, z
 def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Camera, light: Light,
          tall: float) -> Thing | None:
     """Create a tree as one vegetation polygon without holes, as the labelling policy requires."""
-    u, v, s = foot(camera, x, z)
     crown = tall * rng.uniform(0.3, 0.42)
     clear = tall * rng.uniform(0.28, 0.4)
     trunk_w = tall * 0.032
@@ -45,16 +44,24 @@ def tree(rng: np.random.Generator, season: str, x: float, z: float, camera: Came
     wobble = crown * radius[:, None] * (1 + 0.1 * rng.standard_normal((count, len(RING))))
     x_m = (np.cos(turn) * out * crown)[:, None] + wobble * RING[:, 0]
     y_m = ((clear + tall) / 2 + np.sin(turn) * out * (tall - clear) * 0.5)[:, None] + wobble * RING[:, 1] * 0.9
-    shapes = list(np.stack([u + s * x_m, v - s * y_m], -1))
     bar = limb(0, 0, rng.uniform(-0.2, 0.2), clear + tall * 0.2, trunk_w * 1.5, trunk_w)
-    trunk = np.stack([u + s * bar[:, 0], v - s * bar[:, 1]], 1)
-    polygon = outline([trunk, *shapes])
+
+    def seen_from(eye: Camera):
+        u, v, s = foot(eye, x, z)
+        trunk = np.stack([u + s * bar[:, 0], v - s * bar[:, 1]], 1)
+        return outline([trunk, *np.stack([u + s * x_m, v - s * y_m], -1)]), trunk, s
+
+    polygon, trunk, s = seen_from(camera.start)
     if polygon is None:
         return None
     colour = np.array(LEAVES[season][rng.integers(5)]) * rng.uniform(0.75, 1.2) + rng.normal(0, 5, 3)
     bark = np.array((78, 66, 54)) * rng.uniform(0.6, 1.2)
     seed = int(rng.integers(2**31))
     sparse = season == "winter" and rng.random() < 0.6
+    if camera.travel_m:  # only now, so that all random numbers are those of the start
+        polygon, trunk, s = seen_from(camera) if z > camera.near_m else (None, trunk, s)
+        if polygon is None:
+            return None
 
     def brush(layer, to_layer):
         own = np.random.default_rng(seed)

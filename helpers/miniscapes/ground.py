@@ -45,7 +45,8 @@ def sky_brush(light: Light, camera: Camera, seed: int) -> Brush:
 class Ground:
     """Shades the road plane of a frame, with the world position of every ground pixel.
 
-    x, z: float32 metres for the rows below the horizon, every `step` pixels; first: the first such row of the image.
+    x, z: float32 metres, z from the camera, for the rows below the horizon, every `step` pixels; first: the first such
+    row of the image.
     """
 
     def __init__(self, canvas: Canvas, camera: Camera, light: Light, seed: int):
@@ -116,13 +117,14 @@ class Patch:
 
     def __init__(self, ground: Ground, rows: slice, columns: slice):
         self.x, self.z = ground.x[rows, columns], ground.z[rows]
+        self.along = self.z + np.float32(ground.camera.travel_m)  # the texture stays where it is
         shift = np.random.default_rng(ground.seed).integers(0, TILE, 2)
         self.shift = shift
 
     def _noise(self, kind, cell, octaves, per_m):
         tile = noise(kind, cell, octaves)
         x = ((self.x * per_m).astype(np.int32) + self.shift[0]) & (TILE - 1)
-        z = ((self.z * per_m).astype(np.int32) + self.shift[1]) & (TILE - 1)
+        z = ((self.along * per_m).astype(np.int32) + self.shift[1]) & (TILE - 1)
         fade = np.clip(240.0 / (self.z * per_m), 0.06, 1)
         return tile[z, x] * fade
 
@@ -137,7 +139,7 @@ class Patch:
         size = {"paving": 0.6, "cobbles": 0.22, "concrete": 2.5}[material]
         fade = np.clip(14.0 * size / self.z, 0, 1)
         gap = 0.05 + 0.0012 * self.z / size
-        zz = self.z / size
+        zz = self.along / size
         shifted = self.x / size + (np.floor(zz) % 2) * 0.5
         joint = (np.mod(zz, 1) < gap) | (np.mod(shifted, 1) < gap)
         cell_x, cell_z = np.floor(shifted).astype(np.int32), np.floor(zz).astype(np.int32)

@@ -28,23 +28,31 @@ def compose(frame: FramePlan, size_hw: tuple[int, int]) -> Scene:
     """Compose the scene of a frame; retry with other random numbers until every scheduled class is visible."""
     best, best_missing = None, None
     for attempt in range(ATTEMPTS if len(frame.wanted) < 11 else 2):  # one frame cannot show nearly all classes
-        s = open_scene(frame, size_hw, attempt)
-        lay_ground(s)
-        close_view(s)
-        line_street(s)
-        for populate in (add_rare, add_motorcycle, add_cyclists, add_people, add_cars, furnish):
-            populate(s)
-        car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car per city
-        top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66),
-                                                    (28, 34, 52)][car.integers(4)])
-        s.overlay = hood(s, top, tone)
-        s.overlay += borders(s)
-        missing = _prune(s)
+        s, missing = arrange(frame, size_hw, attempt)
         if best is None or len(missing) < len(best_missing):
             best, best_missing = s, missing
         if not missing:
             break
     return best
+
+
+def arrange(frame: FramePlan, size_hw: tuple[int, int], attempt: int, travel_m: float = 0.0) -> tuple[Scene, list[str]]:
+    """Return one scene for a frame, and the scheduled classes that are not visible in it.
+
+    `travel_m`: how far the camera has moved along the road; the street is the same.
+    """
+    s = open_scene(frame, size_hw, attempt, travel_m)
+    lay_ground(s)
+    close_view(s)
+    line_street(s)
+    for populate in (add_rare, add_motorcycle, add_cyclists, add_people, add_cars, furnish):
+        populate(s)
+    car = np.random.default_rng(sum(map(ord, frame.city.name)))  # one camera car per city
+    top, tone = car.uniform(70, 125), np.array([(34, 36, 42), (22, 22, 26), (60, 62, 66),
+                                                (28, 34, 52)][car.integers(4)])
+    s.overlay = hood(s, top, tone)
+    s.overlay += borders(s)
+    return s, _prune(s)
 
 
 def _everything(s: Scene) -> list[Thing]:
@@ -81,7 +89,11 @@ def render(frame: FramePlan, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict
     Return the image, uint8 (H, W, 3) RGB; the annotation in the schema of gtFine_polygons.json; and for every pixel
     the index in annotation["objects"] of the visible object, int32 (H, W).
     """
-    s = compose(frame, size_hw)
+    return paint(compose(frame, size_hw), size_hw, frame.rng(777))
+
+
+def paint(s: Scene, size_hw: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, dict, np.ndarray]:
+    """Paint a scene: see `render`. `rng`: random numbers of the sensor."""
     canvas = Canvas(size_hw)
     ground = Ground(canvas, s.camera, s.light, s.seed())
     for polygons, darkness, soft in s.shadows:
@@ -94,7 +106,6 @@ def render(frame: FramePlan, size_hw: tuple[int, int]) -> tuple[np.ndarray, dict
     for thing in _everything(s):
         canvas.paint(thing)
     image = canvas.flat()
-    rng = frame.rng(777)
     labels = np.array([o["label"] for o in canvas.objects] + ["none"])
     if s.light.wet > 0:
         flat = np.isin(labels, ["road", "sidewalk", "parking", "ground", "rail track"])

@@ -101,7 +101,8 @@ class Scene:
     def cast(self, x: float, z: float, half_x: float, half_z: float, height: float) -> None:
         """Add the shadow of an object: a dark patch under it, and a long shadow in sunshine."""
         ring = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], float) * [half_x, half_z] + [x, z]
-        near = np.maximum(ring[:, 1], 2.0)
+        nearest = 2.0 + self.camera.travel_m
+        near = np.maximum(ring[:, 1], nearest)
         flat = self.camera.project(np.stack([ring[:, 0], 0 * near, near], 1))
         self.shadows.append(([flat], 0.5, 6.0))
         sun = self.light.sun
@@ -110,7 +111,7 @@ class Scene:
             reach = np.array([-s[0], -s[2]]) / max(0.35, s[1]) * height
             moved = ring + reach
             hull = np.concatenate([ring, moved])
-            hull[:, 1] = np.maximum(hull[:, 1], 2.0)
+            hull[:, 1] = np.maximum(hull[:, 1], nearest)
             shape = cv2.convexHull(hull.astype(np.float32))[:, 0]
             self.shadows.append(([self.camera.project(np.stack([shape[:, 0], 0 * shape[:, 0], shape[:, 1]], 1))],
                                  float(min(0.5, sun.max() * 0.55)), 4.0))
@@ -157,14 +158,14 @@ class Scene:
         strength : float
             0 to 1.
         """
-        if self.light.night > 0 and z > 2:
+        if self.light.night > 0 and z > 2 + self.camera.travel_m:
             u, v, s = foot(self.camera, x, z, y)
             radius = float(np.clip(radius_m * s, 3, 260))
             self.lamps.append((u, v, radius, colour, strength * min(1.0, 0.4 + self.light.night)))
 
 
-def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int) -> Scene:
-    """Create an empty scene: sample camera, weather and road plan."""
+def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int, travel_m: float = 0.0) -> Scene:
+    """Create an empty scene: sample camera, weather and road plan. `travel_m`: how far the camera has moved."""
     rng = frame.rng(attempt)
     height = REFERENCE_WIDTH * size_hw[0] / size_hw[1]
     light = make_light(frame.weather, rng)
@@ -191,6 +192,6 @@ def open_scene(frame: FramePlan, size_hw: tuple[int, int], attempt: int) -> Scen
     camera = Camera(height, float(height * rng.uniform(0.405, 0.445)),
                     offset_m=float((lanes - 0.5) * lane_m + rng.uniform(-0.4, 0.4)),
                     yaw=float(rng.normal(0, 0.025)), curve=float(rng.choice([0, 0, 1]) * rng.normal(0, 0.0005)),
-                    mount_m=float(rng.uniform(1.16, 1.28)))
+                    mount_m=float(rng.uniform(1.16, 1.28)), travel_m=travel_m)
     road = Road(left, right, lanes, lane_m, float(walk[0]), float(walk[1]), parking, rails, junction, wall_side, verge)
     return Scene(frame, camera, light, road, rng)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from helpers.miniscapes.camera import NEAR_M, Camera
+from helpers.miniscapes.camera import Camera
 from helpers.miniscapes.canvas import Thing
 from helpers.miniscapes.light import Light
 from helpers.miniscapes.textures import fill, ramp, roughen
@@ -83,7 +83,7 @@ class Pose:
 
 def _faces(solid: Solid, pose: Pose, camera: Camera):
     """Return the faces towards the camera, far to near: (edge, left or right; world corners (N, 3); unit normal)."""
-    eye = np.array([camera.offset_m, camera.mount_m, 0.0])
+    eye = np.array([camera.offset_m, camera.mount_m, camera.travel_m])
     z, y, half = solid.profile.T
     rims = pose.world(solid, np.stack([-half, half]), y, z)  # (left and right, profile points, xyz)
     quads = np.stack([rims[0, :-1], rims[1, :-1], rims[1, 1:], rims[0, 1:]], 1)  # (edges, 4, xyz)
@@ -97,8 +97,8 @@ def _faces(solid: Solid, pose: Pose, camera: Camera):
     found += [("left", rims[0], -across, rims[0].mean(0)), ("right", rims[1], across, rims[1].mean(0))]
     faces = []
     for name, points, normal, at in found:
-        away = at + [camera.drift(at[2]), 0.0, 0.0] - eye
-        if normal @ away < 0 and points[:, 2].max() > NEAR_M:
+        away = at + [camera.drift(at[2] - camera.travel_m), 0.0, 0.0] - eye
+        if normal @ away < 0 and points[:, 2].max() > camera.near_m:
             faces.append((float(away @ away), name, points, normal))
     return [face[1:] for face in sorted(faces, key=lambda f: -f[0])]
 

@@ -54,7 +54,7 @@ def mirrored(parts: list[Part]) -> list[Part]:
 def foot(camera: Camera, x: float, z: float, y: float = 0.0) -> tuple[float, float, float]:
     """Return the foot of a figure in reference pixels, and its pixels per metre."""
     s = camera.scale(z)
-    u = REFERENCE_WIDTH / 2 + s * (x - camera.offset_m + camera.drift(z))
+    u = REFERENCE_WIDTH / 2 + s * (x - camera.offset_m + camera.drift(z - camera.travel_m))
     return float(u), float(camera.horizon_px + s * (camera.mount_m - y)), s
 
 
@@ -84,6 +84,8 @@ def stand(label: str, parts: list[Part], x: float, z: float, camera: Camera, lig
     shade : tuple of float, default (1.08, 0.88)
         Brightness at the top and at the bottom.
     """
+    if z < camera.near_m:
+        return None
     u, v, s = foot(camera, x, z, ground)
     shapes = [(np.stack([u + s * p.points[:, 0], v - s * p.points[:, 1]], 1), p) for p in parts]
     polygon = outline([points for points, _ in shapes])

@@ -46,6 +46,8 @@ def drive(s: Scene, label: str, make, x: float, z: float, heading: float, ground
     half_x, half_z = (length / 2, width / 2) if across else (width / 2, length / 2)
     if z - half_z < 4.5 or not s.free(x, z, half_x + 0.2, half_z + 0.5):
         return False
+    if abs(heading) < 0.1 and abs(x - s.camera.offset_m) < 1.5:
+        z += s.camera.travel_m  # it drives ahead of the camera, as fast
     things = place(label, parts, Pose(x, z, heading, ground), s.camera, s.light, s.seed())
     if not things:
         return False

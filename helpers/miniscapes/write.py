@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
 from cityscapesscripts.preparation.json2labelImg import createLabelImage
@@ -35,13 +36,19 @@ def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
     have only an image, as in the official download.
     """
     frame, size_hw, folder = job
-    files = new_frame(folder, frame.split, frame.city.name, frame.stem)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         image, annotation, _ = render(frame, size_hw)
     finally:
         cv2.setNumThreads(threads)
+    save_frame(folder, frame.split, frame.city.name, frame.stem, image, annotation)
+    return frame.stem
+
+
+def save_frame(folder: str | Path, split: str, city: str, stem: str, image: np.ndarray, annotation: dict) -> None:
+    """Write an image, uint8 RGB (H, W, 3), its annotation and, except for the split test, all label images."""
+    files = new_frame(folder, split, city, stem)
     # Noise has no repetitions to find: entropy coding alone is faster and yields the same size.
     done, png = cv2.imencode(".png", image[..., ::-1], [cv2.IMWRITE_PNG_STRATEGY,
                                                         cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY])
@@ -49,8 +56,8 @@ def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
         raise OSError(f"OpenCV could not encode {files.image.name}")
     files.image.parent.mkdir(parents=True, exist_ok=True)
     files.image.write_bytes(png.tobytes())
-    if frame.split == "test":
-        return frame.stem
+    if split == "test":
+        return
     polygons = files.annotation("polygons")
     polygons.parent.mkdir(parents=True, exist_ok=True)
     polygons.write_text(json.dumps(annotation) + "\n", encoding="utf-8")
@@ -59,7 +66,6 @@ def write_frame(job: tuple[FramePlan, tuple[int, int], str]) -> str:
     for kind, encoding in (("labelIds", "ids"), ("labelTrainIds", "trainIds"), ("color", "color")):
         createLabelImage(read, encoding).save(files.annotation(kind), compress_level=1)
     createInstanceImage(read, "ids").save(files.annotation("instanceIds"), compress_level=1)
-    return frame.stem
 
 
 def _write_frames(jobs: Sequence[tuple[FramePlan, tuple[int, int], str]]) -> None:
@@ -67,7 +73,7 @@ def _write_frames(jobs: Sequence[tuple[FramePlan, tuple[int, int], str]]) -> Non
         write_frame(job)
 
 
-def _check_arguments(counts: dict[str, int], size_hw, seed, workers) -> tuple[int, int]:
+def check_arguments(counts: dict[str, int], size_hw, seed, workers) -> tuple[int, int]:
     """Raise CourseError for invalid arguments; return the size as a pair of ints."""
     for split, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_FRAMES:
@@ -135,7 +141,7 @@ def generate(root: str | Path, *, train: int = 96, val: int = 24, test: int = 8,
     """
     root = Path(root)
     counts = {"train": train, "val": val, "test": test}
-    size_hw = _check_arguments(counts, size_hw, seed, workers)
+    size_hw = check_arguments(counts, size_hw, seed, workers)
     unknown = [name for name in weathers if name not in WEATHERS]
     if unknown or isinstance(weathers, str):
         raise CourseError(f"MiniScapes needs weathers as a tuple of {', '.join(WEATHERS)}; got {weathers!r}.")
