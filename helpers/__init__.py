@@ -1,4 +1,4 @@
-"""The Python package behind the five notebooks.
+"""The Python package behind the notebooks.
 
 Importing it applies the settings that must precede `import paddle`, see `helpers.common.runtime`, and loads nothing
 else.

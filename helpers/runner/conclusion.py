@@ -76,11 +76,18 @@ def conclude(
     elif github:
         with Path(github).open("a", encoding="utf-8") as file:
             file.write(text)
-    if ran and (len(errors) == 0 or len(outcomes) == len(plan.sources)):
-        executed = [plan.target(source) for source in plan.available]
-        runs = history.read(plan)
+    executed = [plan.target(source) for source in plan.available]
+    try:
         page = report.build(
-            plan.folder, executed, profile=plan.profile.name, verdicts=verdicts, errors=errors, runs=runs
+            plan.folder,
+            executed,
+            profile=plan.profile.name,
+            verdicts=verdicts,
+            errors=errors,
+            runs=history.read(plan),
         )
         print(f"report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
+    except CourseError as error:
+        if not errors:  # a failure of this run matters more than the damaged notebook of an earlier one
+            errors.append(str(error))
     return Conclusion(errors, [f"{verdict.name}: {verdict.text}" for verdict in verdicts if verdict.drifted])

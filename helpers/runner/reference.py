@@ -39,14 +39,27 @@ class Verdict:
 
 
 def read_metrics(path: Path, notebooks: list[str]) -> dict[str, float]:
-    """Return the metrics of `notebooks` ("01", ...); raise CourseError if one is not a finite number."""
+    """Return the metrics of `notebooks` ("01", ...) and speed-ups; raise CourseError if one is not a finite number.
+
+    For each NN.latency_ms.NAME there is an NN.speedup.NAME, relative to NN.latency_ms.eager.
+    """
     metrics = read_json(path) if path.is_file() else {}
     if not isinstance(metrics, dict):
         raise CourseError(f"Expected one flat table of numbers in {path}: remove the file and run the notebooks again.")
     for name, value in metrics.items():
         if not _is_number(value):
             raise CourseError(f"Expected a finite number for {name} in {path}, got {value!r}: run that notebook again.")
-    return _of(metrics, notebooks)
+    return _of({**metrics, **_speedups(metrics)}, notebooks)
+
+
+def _speedups(metrics: dict[str, float]) -> dict[str, float]:
+    found = {}
+    for name, value in metrics.items():
+        notebook, _, engine = name.partition(".latency_ms.")
+        eager = metrics.get(f"{notebook}.latency_ms.eager")
+        if engine and engine != "eager" and eager is not None and value > 0:
+            found[f"{notebook}.speedup.{engine}"] = round(eager / value, 3)
+    return found
 
 
 def read(path: Path, notebooks: list[str]) -> Expected:

@@ -6,8 +6,9 @@ import nbformat
 import pytest
 
 from helpers.common.errors import CourseError
+from helpers.notebook import NOTEBOOKS
 from helpers.runner import run as runner
-from helpers.runner.plan import make_plan, parse_value, select
+from helpers.runner.plan import NOTEBOOK_FOLDER, make_plan, parse_value, select
 
 PARAMETERS = 'PROFILE = "mini"\nSEED = 0\nOUTPUT_DIR = ""\n'
 
@@ -66,6 +67,11 @@ def test_from_that_leaves_nothing_is_reported(only, first, message, tmp_path):
 )
 def test_values_are_python_literals_or_text(text, value):
     assert parse_value(text) == value and type(parse_value(text)) is type(value)
+
+
+def test_the_course_has_the_notebooks_that_error_messages_name():
+    assert [path.stem for path in select(NOTEBOOK_FOLDER, "")] == list(NOTEBOOKS.values())
+    assert len(NOTEBOOKS) == 7
 
 
 def test_parameter_reaches_the_notebooks_that_declare_it(plan):

@@ -194,6 +194,15 @@ def test_metric_of_other_hardware_only_is_kept_and_not_missing(tmp_path):
     assert reference.drifts({"05.miou": 0.7}, expected, "unknown") == ["05.miou.int8: missing, expected 0.6"]
 
 
+def test_speed_ups_are_relative_to_eager(tmp_path):
+    path = tmp_path / "metrics.json"
+    write_json(
+        path, {"05.latency_ms.eager": 9.0, "05.latency_ms.onednn": 4.5, "05.latency_ms.x": 0, "02.latency_ms.y": 1}
+    )
+    assert reference.read_metrics(path, ["05"])["05.speedup.onednn"] == 2.0
+    assert [name for name in reference.read_metrics(path, ["02", "05"]) if "speedup" in name] == ["05.speedup.onednn"]
+
+
 def test_speed_ups_are_compared_on_the_same_hardware_and_times_never(tmp_path):
     path = tmp_path / "reference.json"
     reference.write(path, {"05.speedup.onednn": 3.0, "05.latency_ms.onednn": 8.0}, "x86-avx2")
