@@ -30,6 +30,7 @@ sys.path += [str(PROJECT), str(PROJECT / "tests" / "support")]
 
 VOLATILE = (".lock", "report.html")
 TIMES = ("seconds", "waiting")  # of histories
+RUN = [sys.executable, "-m", "helpers.runner", "--profile", "smoke"]
 
 Job = Callable[[Path, Path], None]  # (folder of inputs, folder of results)
 
@@ -239,12 +240,11 @@ def soak_run(work: Path, kills: int, seed: int, notebooks: list[str]) -> str:
 
     generator = random.Random(seed)
     log = work / "output.txt"
-    command = [sys.executable, "-m", "helpers.runner", "--profile", "smoke"]
 
     def start(notebook: str, folder: Path) -> subprocess.Popen:
         with log.open("w") as output:
             return subprocess.Popen(
-                [*command, "--only", notebook, "--output-dir", str(folder)],
+                [*RUN, "--only", notebook, "--output-dir", str(folder)],
                 cwd=PROJECT,
                 start_new_session=True,
                 stdout=output,

@@ -49,6 +49,41 @@ def test_killed_writer_ends_with_the_same_files():
     assert row.split()[:2] == ["files", "1"] and row.endswith("equal")
 
 
+NOTEBOOK = """
+import json, sys, time
+from pathlib import Path
+_, notebook, _, folder = sys.argv[1:]
+Path(folder).mkdir(exist_ok=True)
+(Path(folder) / "starts.txt").open("a").write(notebook)
+time.sleep(0.5)
+path = Path(folder) / "metrics.json"
+metrics = json.loads(path.read_text()) if path.exists() else {}
+metrics |= {f"{notebook}.seconds": time.time(), f"{notebook}.miou": 0.5}
+if "killed" in folder and notebook == BAD:
+    metrics["02.miou"] = 0.25
+path.with_suffix(".new").write_text(json.dumps(metrics))
+path.with_suffix(".new").replace(path)
+sys.exit(notebook == FAILED)
+"""
+
+
+@pytest.mark.parametrize(
+    ("bad", "failed", "result"),
+    [
+        ("", "", ""),
+        ("02", "", "differs in 02.miou"),
+        ("", "02", "the undisturbed notebook 02 failed with 1 (no output)"),
+    ],
+)
+def test_kills_of_a_run_are_distributed_over_its_notebooks(soak, tmp_path, monkeypatch, bad, failed, result):
+    script = NOTEBOOK.replace("BAD", repr(bad)).replace("FAILED", repr(failed))
+    monkeypatch.setattr(soak, "RUN", [sys.executable, "-c", script])
+    assert soak.soak_run(tmp_path, 3, 0, ["01", "02"]) == result
+    if not failed:  # some of the kills come before the script has written anything
+        assert (tmp_path / "undisturbed" / "starts.txt").read_text() == "0102"
+        assert len((tmp_path / "killed" / "starts.txt").read_text()) in range(4, 11)
+
+
 def test_table(soak):
     assert soak.table({"files": ("", 6), "importing": ("differs in a.png, b.png", 90)}, 20).splitlines() == [
         "job        kills  minutes  result",
