@@ -1,8 +1,12 @@
 """Write ONNX files, each for one frame size, converted in a child process and compared with the network.
 
-paddle2onnx 2.1 aborts the process if a size is dynamic. At a fixed size it converts adaptive pooling to plain pooling,
-which is correct only if the bins divide the map (6 bins on 32 lines: off by 0.2). Sizes are therefore fixed, and
-adaptive pooling is replaced by two products with constant averaging matrices.
+paddle2onnx 2.1 aborts the process if a size is dynamic, so sizes are fixed. Two operators need help even then:
+
+- Adaptive pooling becomes plain pooling, which is correct only if the bins divide the map (6 bins on 32 lines: off by
+  0.2). It is replaced by two products with constant averaging matrices.
+- A resize to the size of another map becomes a Resize with sizes sliced from the map's Shape. U-HRNet averages channels
+  by unsqueeze, pool and squeeze, after which ONNX does not know the map's rank: ONNX Runtime infers 0 sizes and refuses
+  the file. Resizes therefore get constant sizes.
 """
 
 from __future__ import annotations
@@ -12,17 +16,24 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import paddle
+import paddle.nn.functional as F
+import paddleseg
 from paddle import nn
 
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
+from helpers.datasets import normalise
 from helpers.deployment.graphs import GRAPHS, Resize, main_output, save_graph, without_resize
 from helpers.models.modes import evaluation_mode
+from helpers.paddle_compat import keep_device
 
 TOLERANCE = 1e-4  # of the largest logit
 _PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
@@ -39,34 +50,48 @@ paddle2onnx.export(
 
 
 def write_onnx(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: str = "coarse") -> Path:
-    """Write `net` as an ONNX file for one normalised image, float32 (1, 3, H, W), and return `path`.
+    """Write `net` as an ONNX file for one image of `size_hw`, and return `path`.
 
-    Its output is that of `graph`, "coarse" or "logits"; for "coarse" the size must be a multiple of the stride. The
-    file is written only if ONNX Runtime computes the same logits from it as the network.
-    Raises CourseError if a package is missing, the converter fails, or logits differ.
+    Input and output are those of `graph`, with a batch of one; for "coarse" the size must be a multiple of the stride.
+    Labels are uint8, a quarter of the bytes of Paddle's graph. The file is written only if ONNX Runtime computes the
+    same logits from it as the network, or the labels of the largest logits. Both run on the CPU, because GPUs round
+    float32 to 10 bits by default (TF32).
+    Raises CourseError if a package is missing, the converter fails, or outputs differ.
     """
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     if missing:
         raise CourseError(f"Writing ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
-    if graph == "labels":
-        raise CourseError('ONNX files hold logits: export with graph="coarse" or "logits".')
-    x = np.random.default_rng(0).uniform(-1, 1, (1, 3, *size_hw)).astype(np.float32)
-    with atomic_path(path) as temporary:
-        convert(net, temporary, size_hw, graph)
-        _compare(_run(temporary, x), _eager(net, x, main_output(net).resize if graph == "coarse" else None))
+    frame = np.random.default_rng(0).integers(0, 256, (*size_hw, 3), dtype=np.uint8)
+    x = normalise(frame)[np.newaxis]
+    resize = main_output(net).resize if graph == "coarse" else None
+    with atomic_path(path) as temporary, keep_device():
+        paddle.set_device("cpu")
+        on_cpu = copy.deepcopy(net).to(device="cpu")
+        convert(on_cpu, temporary, size_hw, graph)
+        expected = _eager(on_cpu, x, resize)
+        if graph == "labels":
+            _compare_labels(_run(temporary, frame[np.newaxis]), expected)
+        else:
+            _compare(_run(temporary, x), expected)
     return Path(path)
 
 
 def convert(net: nn.Layer, path: str | Path, size_hw: tuple[int, int], graph: str = "coarse") -> None:
-    """Convert `net` as `write_onnx` does, but without running the result: ONNX Runtime cannot read every network.
+    """Convert `net` as `write_onnx` does, but without comparing the result.
 
     Raises CourseError if the converter fails.
     """
     resize = main_output(net).resize if graph == "coarse" else None
     with tempfile.TemporaryDirectory(prefix="onnx-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every operator that it does not know
-        pooled = _with_matrix_pooling(net, size_hw)
-        save_graph(GRAPHS[graph](pooled), Path(folder) / "model.json", resize, size_hw, batch=1)
+        paddle.jit.ignore_module([paddleseg])  # as in `export`
+        net = copy.deepcopy(net)
+        net.eval()
+        observed = _observe(net, size_hw, resize)
+        _replace_pooling(net, observed)
+        layer = (_ByteLabels if graph == "labels" else GRAPHS[graph])(net)
+        with _constant_resizes(observed.resized_hw):
+            save_graph(layer, Path(folder) / "model.json", resize, size_hw, batch=1)
         _convert(Path(folder), Path(path))
 
 
@@ -98,6 +123,18 @@ def _eager(net: nn.Layer, x: np.ndarray, resize: Resize | None) -> np.ndarray:
         return net(paddle.to_tensor(x))[0].numpy()
 
 
+def _compare_labels(labels: np.ndarray, logits: np.ndarray) -> None:
+    expected_shape = (len(logits), *logits.shape[2:])
+    if labels.shape != expected_shape or labels.dtype != np.uint8:
+        raise CourseError(
+            f"The converted network differs from the original: labels {labels.dtype} {labels.shape} instead of uint8 "
+            f"{expected_shape}. Nothing was written."
+        )
+    # Where two classes tie up to rounding, either is right.
+    chosen = np.take_along_axis(logits, labels[:, np.newaxis].astype(np.int64), axis=1)
+    _compare(chosen, logits.max(axis=1, keepdims=True))
+
+
 def _compare(converted: np.ndarray, expected: np.ndarray) -> None:
     difference = np.abs(converted - expected).max() if converted.shape == expected.shape else np.inf
     if not difference <= TOLERANCE * np.abs(expected).max():
@@ -105,6 +142,13 @@ def _compare(converted: np.ndarray, expected: np.ndarray) -> None:
             f"The converted network differs from the original: shapes {converted.shape} and {expected.shape}, largest "
             f"difference {difference:.3g}, largest logit {np.abs(expected).max():.3g}. Nothing was written."
         )
+
+
+class _ByteLabels(GRAPHS["labels"]):
+    """Frames to labels, in bytes: uint8 (1, H, W, 3) to uint8 (1, H, W)."""
+
+    def forward(self, frames):
+        return super().forward(frames).astype("uint8")
 
 
 class _MatrixPooling(nn.Layer):
@@ -119,26 +163,65 @@ class _MatrixPooling(nn.Layer):
         return paddle.matmul(paddle.matmul(self.rows, x), self.columns)
 
 
-def _with_matrix_pooling(net: nn.Layer, size_hw: tuple[int, int]) -> nn.Layer:
-    """Return a copy of `net` for images of one size, with its adaptive pooling layers replaced."""
-    net = copy.deepcopy(net)
-    net.eval()
-    met: dict[nn.Layer, tuple[int, int]] = {}
-    pools = [layer for layer in net.sublayers() if isinstance(layer, nn.AdaptiveAvgPool2D)]
+@dataclass
+class _Observed:
+    """Sizes in a forward pass: of the inputs of adaptive pooling layers, and of resized maps in order of the calls."""
+
+    pooled_hw: dict[nn.Layer, tuple[int, int]] = field(default_factory=dict)
+    resized_hw: list[list[int]] = field(default_factory=list)
+
+
+def _observe(net: nn.Layer, size_hw: tuple[int, int], left_out: Resize | None) -> _Observed:
+    observed, original = _Observed(), F.interpolate
+
+    def interpolate(*arguments, **named):
+        output = original(*arguments, **named)
+        observed.resized_hw.append(list(output.shape[2:]))
+        return output
+
     hooks = [
-        layer.register_forward_pre_hook(lambda layer, inputs: met.update({layer: tuple(inputs[0].shape[2:])}))
-        for layer in pools
+        layer.register_forward_pre_hook(
+            lambda layer, inputs: observed.pooled_hw.update({layer: tuple(inputs[0].shape[2:])})
+        )
+        for layer in net.sublayers()
+        if isinstance(layer, nn.AdaptiveAvgPool2D)
     ]
-    with paddle.no_grad():
-        net(paddle.zeros([1, 3, *size_hw]))
-    for hook in hooks:
-        hook.remove()
+    F.interpolate = interpolate
+    try:
+        with paddle.no_grad(), without_resize(left_out):
+            net(paddle.zeros([1, 3, *size_hw]))
+    finally:
+        F.interpolate = original
+        for hook in hooks:
+            hook.remove()
+    return observed
+
+
+@contextmanager
+def _constant_resizes(sizes_hw: list[list[int]]) -> Iterator[None]:
+    """Resize to `sizes_hw`, one after the other, in the forward pass that runs inside the block."""
+    original, calls = F.interpolate, []
+
+    # Named parameters and plain calls only, because Paddle's tracer rewrites this function, too.
+    def interpolate(
+        x, size=None, scale_factor=None, mode="nearest", align_corners=False, align_mode=0, data_format="NCHW"
+    ):
+        calls.append(1)
+        return original(x, sizes_hw[len(calls) - 1], None, mode, align_corners, align_mode, data_format)
+
+    F.interpolate = interpolate
+    try:
+        yield
+    finally:
+        F.interpolate = original
+
+
+def _replace_pooling(net: nn.Layer, observed: _Observed) -> None:
     for parent in net.sublayers(include_self=True):
         for name, layer in parent.named_children():
-            if layer in met:
+            if layer in observed.pooled_hw:
                 bins_hw = tuple(np.broadcast_to(layer._output_size, 2))
-                setattr(parent, name, _MatrixPooling(met[layer], bins_hw))
-    return net
+                setattr(parent, name, _MatrixPooling(observed.pooled_hw[layer], bins_hw))
 
 
 def _averages(size: int, bins: int) -> np.ndarray:

@@ -26,8 +26,10 @@ class OnnxRuntimeRunner:
         return OnnxRuntimeRunner(self._exported, self._threads)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
-        session = self._session(array.shape[2:])
-        return np.concatenate([session.run(None, {"x": image[np.newaxis]})[0] for image in array])
+        labels = self._exported.graph == "labels"
+        session = self._session(array.shape[1:3] if labels else array.shape[2:])
+        name = "frames" if labels else "x"
+        return np.concatenate([session.run(None, {name: image[np.newaxis]})[0] for image in array])
 
     def _session(self, size_hw: tuple[int, int]):
         if size_hw not in self._sessions:
