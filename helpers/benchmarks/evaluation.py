@@ -117,7 +117,8 @@ def _fastest(exported: Path, frame: np.ndarray) -> Segmenter:
     """Open the exported model with the fastest engine that computes in float32."""
     best, least = None, float("inf")
     for engine in deployment.available():
-        if not deployment.ALL_ENGINES[engine].exact or (engine == "onnxruntime" and not find_spec("paddle2onnx")):
+        about = deployment.ALL_ENGINES[engine]
+        if not about.exact or (about.reads_onnx and not find_spec("paddle2onnx")):
             continue
         network = evaluation.open_network(exported, engine=engine)
         times = [seconds(lambda network=network: network(frame)) for _ in range(4)][1:]

@@ -4,12 +4,14 @@
 RGB frame in, train ids out, like `helpers.evaluation.predict`.
 """
 
+from helpers.deployment import cards
 from helpers.deployment.choice import Choice
 from helpers.deployment.engines import ALL_ENGINES, ENGINES, Engine, available
 from helpers.deployment.exports import FORMATS, Export, export
 from helpers.deployment.graphs import GRAPHS
 from helpers.deployment.measuring import Latency, agreement, measure
 from helpers.deployment.predictor import Predictor, eager
+from helpers.deployment.streaming import stream
 
 __all__ = [
     "ALL_ENGINES",
@@ -23,7 +25,9 @@ __all__ = [
     "Predictor",
     "agreement",
     "available",
+    "cards",
     "eager",
     "export",
     "measure",
+    "stream",
 ]

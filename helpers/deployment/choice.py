@@ -16,6 +16,7 @@ import paddle
 from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_json
 from helpers.common.progress import progress
+from helpers.deployment import cards
 from helpers.deployment.engines import ALL_ENGINES, available
 from helpers.deployment.exports import Export
 from helpers.deployment.measuring import agreement, measure
@@ -43,8 +44,8 @@ def choose(
     """Return the fastest engine whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
 
     Measures `labels_by(engine)`, a function from a frame to labels, on `frame`, uint8 (H, W, 3). An earlier choice is
-    read from `cache_file()`, a new one is written to it. ONNX Runtime is left out if the export has no ONNX file of
-    this size. Raises CourseError if `min_agreement` is not between 0 and 1.
+    read from `cache_file()`, a new one is written to it. Engines of ONNX Runtime are left out if the export has no
+    ONNX file of this size. Raises CourseError if `min_agreement` is not between 0 and 1.
     """
     if not 0 <= min_agreement <= 1:
         raise CourseError(f"Expected min_agreement from 0 to 1, got {min_agreement}.")
@@ -53,7 +54,8 @@ def choose(
     if key in known:
         return Choice(**known[key])
     size_hw = frame.shape[:2]
-    names = [name for name in available() if name != "onnxruntime" or exported.input_hw(size_hw) in exported.onnx]
+    has_onnx = exported.input_hw(size_hw) in exported.onnx
+    names = [name for name in available() if has_onnx or not ALL_ENGINES[name].reads_onnx]
     reference = labels_by("eager")(frame)
     agreements, latencies = {}, {}
     for name in progress(names, desc="choosing an engine", unit="engine"):
@@ -75,7 +77,7 @@ def cache_file() -> Path:
 
 
 def hardware() -> str:
-    """Describe what decides which engine is fastest: the processor, a hash of its features, the number of GPUs."""
+    """Describe what decides which engine is fastest: the processor, a hash of its features, and the GPUs."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     flags = ""
@@ -84,8 +86,8 @@ def hardware() -> str:
             (part.strip() for part in line.split(":", 1)) for line in info.read_text().splitlines() if ":" in line
         )
         cpu, flags = fields.get("model name", cpu), fields.get("flags", "")
-    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
-    return f"{cpu}, {gpus} GPUs, features {hashlib.sha256(flags.encode()).hexdigest()[:8]}"
+    gpus = ", ".join(cards.names()) or "no GPU"
+    return f"{cpu}, features {hashlib.sha256(flags.encode()).hexdigest()[:8]}, {gpus}"
 
 
 def _key(exported: Export, size_hw: tuple[int, int], threads: int, min_agreement: float) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 import paddle
 
 from helpers.common.errors import CourseError
+from helpers.deployment import card_engine, paddle_gpu
+from helpers.deployment.card_engine import CardRunner
 from helpers.deployment.exports import Export
 from helpers.deployment.other_engines import OnnxRuntimeRunner, OpenVinoRunner
 from helpers.deployment.paddle_engine import PaddleRunner, ProgramRunner
@@ -35,7 +37,9 @@ class Engine:
     """A way to run an export.
 
     `title`: name for people; `create`: returns a Runner for an export and a number of threads; `package`: Python
-    package that it needs in addition to Paddle; `exact`: computes in float32 throughout; `gpu`: needs a GPU.
+    package that it needs in addition to Paddle; `exact`: computes in float32 throughout; `gpu`: needs Paddle's GPU
+    build and a GPU; `provider`: the provider of ONNX Runtime that it needs; `also`: returns what else it lacks, if
+    anything.
     """
 
     title: str
@@ -43,15 +47,34 @@ class Engine:
     package: str = ""
     exact: bool = True
     gpu: bool = False
+    provider: str = ""
+    also: Callable[[], str | None] = lambda: None
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it runs on a GPU."""
+        return self.gpu or bool(self.provider)
+
+    @property
+    def reads_onnx(self) -> bool:
+        """Whether it needs an ONNX file for the size of the frame."""
+        return self.package == "onnxruntime"
 
     @property
     def missing(self) -> str | None:
         """What this machine lacks for the engine and how to get it, or None if the engine runs."""
         if self.gpu and not (paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count()):
             return "it needs an NVIDIA GPU and Paddle built for it (environment.yml)"
+        if self.provider:
+            return card_engine.missing(self.provider)
         if self.package and find_spec(self.package) is None:
             return f"its package is not installed: pip install {self.package}"
-        return None
+        return self.also()
+
+
+def _on_card(title: str, precision: str, exact: bool = True, provider: str = card_engine.CUDA) -> Engine:
+    create = partial(CardRunner, precision=precision, provider=provider)
+    return Engine(title, create, package="onnxruntime", exact=exact, provider=provider)
 
 
 _legacy = partial(partial, PaddleRunner, kind="legacy")
@@ -71,10 +94,21 @@ ALL_ENGINES: dict[str, Engine] = {
     "paddle-openvino-bf16": Engine(
         "Paddle Inference, OpenVINO in bfloat16", _legacy(setting="Bfloat16", frames=True), exact=False
     ),
-    "paddle-gpu": Engine(
-        "Paddle Inference on a GPU, with TensorRT if available", _legacy(setting="gpu"), exact=False, gpu=True
+    "paddle-gpu": Engine("Paddle Inference on a GPU, float16", _legacy(setting="gpu"), exact=False, gpu=True),
+    "paddle-tensorrt": Engine(
+        "Paddle Inference with TensorRT, float16",
+        _legacy(setting="tensorrt"),
+        exact=False,
+        gpu=True,
+        also=paddle_gpu.tensorrt_missing,
     ),
     "onnxruntime": Engine("ONNX Runtime", OnnxRuntimeRunner, package="onnxruntime"),
+    "onnxruntime-cuda": _on_card("ONNX Runtime on a GPU", "float32"),
+    "onnxruntime-cuda-tf32": _on_card("ONNX Runtime on a GPU, TF32", "tf32", exact=False),
+    "onnxruntime-cuda-fp16": _on_card("ONNX Runtime on a GPU, float16", "float16", exact=False),
+    "onnxruntime-tensorrt": _on_card(
+        "ONNX Runtime with TensorRT, float16", "float16", exact=False, provider=card_engine.TENSORRT
+    ),
     "openvino": Engine("OpenVINO", partial(OpenVinoRunner, precision="f32"), package="openvino"),
     "openvino-bf16": Engine(
         "OpenVINO in bfloat16", partial(OpenVinoRunner, precision="bf16"), package="openvino", exact=False

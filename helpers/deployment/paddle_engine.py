@@ -11,15 +11,18 @@ import numpy as np
 import paddle
 from paddle import inference
 
+from helpers.deployment import paddle_gpu
 from helpers.deployment.exports import Export
+
+_WITHOUT_ONEDNN = ("plain", "gpu", "tensorrt")
 
 
 class PaddleRunner:
     """Paddle Inference: create a predictor, fill its input, run, fetch its output.
 
-    `kind` is the format of the graph, "pir" or "legacy". `setting` is "plain" (no oneDNN), "onednn", "gpu", or the
-    precision of OpenVINO's engine, a name in `paddle.inference.PrecisionType`. With `frames` it also accepts uint8
-    frames (N, H, W, 3) if the graph is "coarse", which has a separate program for them.
+    `kind` is the format of the graph, "pir" or "legacy". `setting` is "plain" (no oneDNN), "onednn", "gpu", "tensorrt",
+    or the precision of OpenVINO's engine, a name in `paddle.inference.PrecisionType`. With `frames` it also accepts
+    uint8 frames (N, H, W, 3) if the graph is "coarse", which has a separate program for them.
     """
 
     def __init__(self, exported: Export, threads: int, kind: str, setting: str, frames: bool = False):
@@ -27,36 +30,40 @@ class PaddleRunner:
         self.takes_frames = frames and exported.graph == "coarse"
         # For OpenVINO's compiled programs, which would otherwise go into `__cache__` in the working folder.
         self._cache = tempfile.TemporaryDirectory(prefix="openvino-")
-        first = "frames" if self.takes_frames else kind
-        self._predictors = {first: self._create(first)}
+        # By the kind of the graph; by the shape of the input, too, if the graph is compiled for one.
+        self._predictors: dict[tuple, inference.Predictor] = {}
+        if setting != "tensorrt":
+            first = "frames" if self.takes_frames else kind
+            self._predictors[first, None] = self._create(first)
 
     def clone(self) -> PaddleRunner:
-        """Return another runner, for another thread. It shares the weights only without oneDNN and OpenVINO.
+        """Return another runner, for another thread. It shares the weights only without oneDNN, OpenVINO and GPUs.
 
-        With oneDNN, clones fail at their first run, because the first predictor has reordered the weights (Paddle
-        3.2.2).
+        With oneDNN, clones fail at their first run, because the first predictor has reordered the weights. In the older
+        format, which GPUs use, a predictor fails once its clone is gone: "Tensor holds no memory" (Paddle 3.2.2).
         """
-        if self._setting not in ("plain", "gpu"):
+        if self._setting != "plain":
             return PaddleRunner(self._exported, self._threads, self._kind, self._setting, self.takes_frames)
         twin = object.__new__(PaddleRunner)
         twin.__dict__.update(self.__dict__)
         with _onednn_kernels(False):
-            twin._predictors = {kind: predictor.clone() for kind, predictor in self._predictors.items()}
+            twin._predictors = {key: predictor.clone() for key, predictor in self._predictors.items()}
         return twin
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
         kind = "frames" if self.takes_frames and array.dtype == np.uint8 else self._kind
-        if kind not in self._predictors:
-            self._predictors[kind] = self._create(kind)
+        key = kind, array.shape if self._setting == "tensorrt" else None
+        if key not in self._predictors:
+            self._predictors[key] = self._create(*key)
         try:
-            return self._run(self._predictors[kind], array)
+            return self._run(self._predictors[key], array)
         except RuntimeError:
             # oneDNN's pooling keeps state of the previous size and can fail on a very small frame after a larger one
             # (32x33 after 128x256, Paddle 3.2.2). A new predictor does not.
-            self._predictors[kind] = self._create(kind)
-            return self._run(self._predictors[kind], array)
+            self._predictors[key] = self._create(*key)
+            return self._run(self._predictors[key], array)
 
-    def _create(self, kind: str) -> inference.Predictor:
+    def _create(self, kind: str, shape: tuple[int, ...] | None = None) -> inference.Predictor:
         config = inference.Config(*(str(path) for path in self._exported.files(kind)))
         config.disable_glog_info()
         config.set_cpu_math_library_num_threads(self._threads)
@@ -67,33 +74,18 @@ class PaddleRunner:
         elif self._setting == "onednn":
             config.enable_onednn()
         elif self._setting == "gpu":
-            self._use_gpu(config)
+            paddle_gpu.use_gpu(config)
+        elif self._setting == "tensorrt":
+            paddle_gpu.use_tensorrt(config, self._exported, kind, shape)
         else:
             config.set_optim_cache_dir(self._cache.name)
             config.enable_openvino_engine(getattr(inference.PrecisionType, self._setting))
-        with _onednn_kernels(self._setting not in ("plain", "gpu")):
+        with _onednn_kernels(self._setting not in _WITHOUT_ONEDNN):
             return inference.create_predictor(config)
-
-    def _use_gpu(self, config: inference.Config) -> None:
-        # Not run yet: this project was written on a machine without a GPU.
-        config.enable_use_gpu(256, 0)  # megabytes to allocate first, index of the GPU
-        if any(inference.get_trt_compile_version()):
-            config.enable_tensorrt_engine(
-                workspace_size=1 << 30,
-                max_batch_size=1,
-                min_subgraph_size=5,
-                precision_mode=inference.PrecisionType.Half,
-                use_static=True,
-                use_calib_mode=False,
-            )
-            # Sizes are dynamic: TensorRT gets a range of sizes, and builds again for sizes beyond it.
-            config.set_optim_cache_dir(self._cache.name)
-            shapes = {"x": [1, 3, 32, 32]}, {"x": [1, 3, 2048, 2048]}, {"x": [1, 3, 1024, 2048]}
-            config.set_trt_dynamic_shape_info(*shapes)
 
     def _run(self, predictor: inference.Predictor, array: np.ndarray) -> np.ndarray:
         handle = predictor.get_input_handle(predictor.get_input_names()[0])
-        if self._setting == "gpu":
+        if self._setting in ("gpu", "tensorrt"):
             handle.reshape(array.shape)
             handle.copy_from_cpu(array)
         else:

@@ -41,7 +41,7 @@ class DeployDemo(widgets.VBox):
         wide = {"style": {"description_width": "5em"}}
         self.number = widgets.IntSlider(0, 0, len(images) - 1, description="frame", continuous_update=False, **wide)
         self.network = widgets.Dropdown(options=list(self._folders), description="network", **wide)
-        engines = [(ALL_ENGINES[name].title, name) for name in available() if name != "onnxruntime"]
+        engines = [(ALL_ENGINES[name].title, name) for name in available() if not ALL_ENGINES[name].reads_onnx]
         self.engine = widgets.Dropdown(options=engines, value=engine, description="engine", **wide)
         cores = usable_cores()
         self.threads = widgets.IntSlider(cores, 1, cores, description="threads", continuous_update=False, **wide)

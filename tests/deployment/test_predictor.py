@@ -18,7 +18,7 @@ from helpers.models import build
 from helpers.pruning import prune
 
 EXACT = [
-    name for name, engine in ALL_ENGINES.items() if engine.exact and engine.missing is None and name != "onnxruntime"
+    name for name, engine in ALL_ENGINES.items() if engine.exact and engine.missing is None and not engine.reads_onnx
 ]
 
 
