@@ -31,6 +31,12 @@ def use_device(device: str = "auto") -> str:
     return chosen
 
 
+def synchronize() -> None:
+    """Wait until the current device has finished; work on a GPU goes on after a call has returned."""
+    if paddle.get_device() != "cpu":
+        paddle.device.synchronize()
+
+
 def _custom_devices() -> list[str]:
     """Return the devices of plug-ins, each as "name:index"; Paddle lists the first of one kind without an index."""
     names = paddle.device.get_available_custom_device()

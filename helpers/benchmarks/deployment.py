@@ -16,6 +16,8 @@ Runtime called without Paddle, with the same weights and the same steps before a
 - `deploy.speedup.<kind>.spread`, `deploy.vs_direct.spread`, `deploy.vs_direct.fp32.spread`,
   `deploy.roofline_ratio.spread`, `deploy.roofline_ratio.fp32.spread`: (largest - smallest) / median of the rounds.
 - `deploy.peak_gflops.<precision>`: median peak, in 10^9 operations per second.
+- `deploy.gpu.ms.<engine>`, `deploy.gpu.agreement.<engine>`: Fast-SCNN from a frame to labels in one graph on a GPU, and
+  its agreement with eager; `deploy.gpu.pruned.<engine>`: the pruned network's time over it. Left out without a GPU.
 - `deploy.fused_argmax_ms`: logits at an eighth of the frame's height and width to labels, median milliseconds.
 - `deploy.memory_growth_mb`: memory in 10^6 bytes that the last nine tenths of a long series of frames add.
 """
@@ -37,9 +39,22 @@ from helpers.benchmarks.timing import seconds, spread
 from helpers.common.runtime import usable_cores
 from helpers.cpu import pixels
 from helpers.datasets import open_dataset, read_image
-from helpers.deployment import ALL_ENGINES, ENGINES, Latency, Predictor, available, export, machine, measure
+from helpers.deployment import (
+    ALL_ENGINES,
+    ENGINES,
+    Latency,
+    Predictor,
+    agreement,
+    available,
+    eager,
+    export,
+    machine,
+    measure,
+)
 from helpers.profiles import load_profile
 from helpers.pruning import prune
+
+CPU_ENGINES = {name: engine for name, engine in ENGINES.items() if not engine.on_gpu}
 
 
 @dataclass(frozen=True)
@@ -70,14 +85,14 @@ def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     spec = load_profile("mini").prune
     cuts = {"pruned": max(spec.cuts), "halved": 0.51}
     smaller = {kind: prune(net, cut, size.size_hw, align=spec.align)[0] for kind, cut in cuts.items()}
-    direct = [name for name in available() if ALL_ENGINES[name].package]
+    direct = [name for name in available() if ALL_ENGINES[name].package and not ALL_ENGINES[name].provider]
     onnx_hw = [size.size_hw] if "onnxruntime" in direct else []
     unpruned = export(net, folder / "unpruned", network="fastscnn", onnx_hw=onnx_hw)
-    calls: dict[str, Callable] = {name: Predictor(unpruned, name) for name in (*ENGINES, *direct)}
+    calls: dict[str, Callable] = {name: Predictor(unpruned, name) for name in (*CPU_ENGINES, *direct)}
     for kind, pruned in smaller.items():
         pruned.eval()
         exported = export(pruned, folder / kind, network="fastscnn")
-        calls |= {f"{kind}_{name}": Predictor(exported, name) for name in ENGINES}
+        calls |= {f"{kind}_{name}": Predictor(exported, name) for name in CPU_ENGINES}
     arithmetic, gflops = machine.Arithmetic(), []
     calls["peak"] = lambda _: gflops.append(arithmetic.gflops(size.peak_tries))
     measured = _measure(net, calls, folder, size)
@@ -91,11 +106,38 @@ def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     numbers |= _over_roofline(measured, gflops, models.cost(net, size.size_hw))
     for name in gflops[0]:
         numbers[f"deploy.peak_gflops.{name}"] = float(np.median([peaks[name] for peaks in gflops]))
+    gpu_engines = [name for name in available() if ALL_ENGINES[name].on_gpu]
+    numbers |= on_gpu({"unpruned": net, "pruned": smaller["pruned"]}, gpu_engines, folder, size)
     numbers["deploy.fused_argmax_ms"] = _fused_argmax_ms(size)
-    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[_fastest(measured, list(ENGINES))], size)
+    numbers["deploy.memory_growth_mb"] = _memory_growth_mb(calls[_fastest(measured, list(CPU_ENGINES))], size)
     for call in calls.values():
         if isinstance(call, Predictor):
             call.close()
+    return numbers
+
+
+def on_gpu(nets: dict[str, nn.Layer], engines: list[str], folder: Path, size: Size) -> dict[str, float]:
+    """Measure `engines` with the whole way from frames to labels in one graph; return nothing without engines."""
+    if not engines:
+        return {}
+    frame = np.random.default_rng(0).integers(0, 256, (*size.size_hw, 3), dtype=np.uint8)
+    calls: dict[tuple[str, str], Predictor] = {}
+    for kind, net in nets.items():
+        net.eval()
+        target = folder / f"labels_{kind}"
+        exported = export(net, target, network="fastscnn", graph="labels", onnx_hw=[size.size_hw])
+        calls |= {(kind, name): Predictor(exported, name) for name in engines}
+    expected = eager(nets["unpruned"])(frame)
+    numbers = {}
+    measured = measure(calls, frame, warmup=size.warmup, repeats=size.repeats)
+    for name in engines:
+        key = name.replace("-", "_")
+        whole, pruned = (measured[kind, name].median_ms for kind in ("unpruned", "pruned"))
+        numbers[f"deploy.gpu.ms.{key}"] = whole
+        numbers[f"deploy.gpu.pruned.{key}"] = pruned / whole
+        numbers[f"deploy.gpu.agreement.{key}"] = agreement(calls["unpruned", name](frame), expected)
+    for predictor in calls.values():
+        predictor.close()
     return numbers
 
 
@@ -117,16 +159,16 @@ def _measure(net: nn.Layer, calls: dict[str, Callable], folder: Path, size: Size
 
 
 def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]:
-    exact = [name for name in ENGINES if ENGINES[name].exact]
+    exact = [name for name in CPU_ENGINES if CPU_ENGINES[name].exact]
     sides = {
-        "speedup.best": ("eager", _fastest(measured, list(ENGINES))),
+        "speedup.best": ("eager", _fastest(measured, list(CPU_ENGINES))),
         "speedup.fp32": ("eager", _fastest(measured, exact)),
     }
     for kind in ("pruned", "halved"):
-        sides[f"speedup.{kind}_best"] = ("eager", _fastest(measured, [f"{kind}_{name}" for name in ENGINES]))
+        sides[f"speedup.{kind}_best"] = ("eager", _fastest(measured, [f"{kind}_{name}" for name in CPU_ENGINES]))
     if direct:
         exact_direct = [name for name in direct if ALL_ENGINES[name].exact]
-        sides["vs_direct"] = (_fastest(measured, list(ENGINES)), _fastest(measured, direct))
+        sides["vs_direct"] = (_fastest(measured, list(CPU_ENGINES)), _fastest(measured, direct))
         sides["vs_direct.fp32"] = (_fastest(measured, exact), _fastest(measured, exact_direct))
     numbers = {}
     for name, (above, below) in sides.items():
@@ -138,9 +180,9 @@ def _ratios(measured: dict[str, Latency], direct: list[str]) -> dict[str, float]
 
 def _over_roofline(measured: dict[str, Latency], gflops: list[dict[str, float]], cost: models.Cost) -> dict[str, float]:
     numbers = {}
-    for kind, names in (("", list(ENGINES)), (".fp32", [name for name in ENGINES if ENGINES[name].exact])):
+    for kind, names in (("", list(CPU_ENGINES)), (".fp32", [name for name in CPU_ENGINES if CPU_ENGINES[name].exact])):
         best = _fastest(measured, names)
-        precision = "float32" if ENGINES[best].exact else "bfloat16"
+        precision = "float32" if CPU_ENGINES[best].exact else "bfloat16"
         floors_ms = [machine.floor_ms(cost, peaks[precision]) for peaks in gflops]
         rounds = np.divide(measured[best].runs_ms, floors_ms)
         numbers[f"deploy.roofline_ratio{kind}"] = float(np.median(rounds))

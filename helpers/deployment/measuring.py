@@ -11,6 +11,7 @@ import numpy as np
 
 from helpers.common.errors import CourseError
 from helpers.common.progress import progress
+from helpers.devices import synchronize
 
 
 def agreement(labels: np.ndarray, reference: np.ndarray) -> float:
@@ -46,7 +47,8 @@ def measure(
 ) -> dict[str, Latency]:
     """Time `call(frame)` for each of `calls`, in interleaved rounds.
 
-    Each round runs every call once, so a busy phase of the machine affects all of them equally.
+    Each round runs every call once, so a busy phase of the machine affects all of them equally. A run ends when
+    Paddle's device has finished.
 
     Parameters
     ----------
@@ -81,8 +83,10 @@ def measure(
     for number in progress(range(warmup + repeats), desc="measuring", unit="round", disable=not show):
         for name, call in calls.items():
             time.sleep(pause_s if len(calls) > 1 else 0)
+            synchronize()
             started = time.perf_counter()
             call(frame)
+            synchronize()
             if number >= warmup:
                 runs[name].append(1000 * (time.perf_counter() - started))
     return {name: Latency(tuple(times)) for name, times in runs.items()}

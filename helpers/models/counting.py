@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from helpers.devices import synchronize
 from helpers.models.modes import device_of, evaluation_mode
 from helpers.models.naming import is_auxiliary
 from helpers.models.networks import build, without_initialisation
@@ -162,14 +163,16 @@ def _output_hw(layer: nn.Conv2D, input_hw: list[int]) -> tuple[int, int]:
 def latency_ms(net: nn.Layer, size_hw: tuple[int, int], repeats: int = 3) -> tuple[float, float, float]:
     """Measure the latency of one image of `size_hw` pixels in evaluation mode.
 
-    Return median, smallest and largest of `repeats`, in milliseconds, after one run that is not counted. The logits are
-    copied to the host, so a GPU has finished its work.
+    Return median, smallest and largest of `repeats`, in milliseconds, after one run that is not counted. A run ends
+    when the device has finished.
     """
     seconds = []
     with device_of(net), paddle.no_grad(), evaluation_mode(net):
         image = paddle.rand([1, 3, *size_hw])
         for _ in range(repeats + 1):
+            synchronize()
             start = time.perf_counter()
-            net(image)[0].numpy()
+            net(image)
+            synchronize()
             seconds.append(1000 * (time.perf_counter() - start))
     return median(seconds[1:]), min(seconds[1:]), max(seconds[1:])

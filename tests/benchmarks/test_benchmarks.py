@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers import models
+from helpers.benchmarks import deployment
 from helpers.benchmarks.__main__ import PARTS, bench, full_name, main
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
@@ -21,7 +23,13 @@ PREFIXES = {
     "prune": "pruning",
     "train": "training",
 }
-MAY_BE_LEFT_OUT = {"deploy.vs_direct", "deploy.vs_direct.fp32"}  # without OpenVINO and ONNX Runtime
+MAY_BE_LEFT_OUT = {
+    "deploy.vs_direct",  # without OpenVINO and ONNX Runtime
+    "deploy.vs_direct.fp32",
+    "deploy.gpu.ms.<engine>",  # without a GPU
+    "deploy.gpu.pruned.<engine>",
+    "deploy.gpu.agreement.<engine>",
+}
 
 
 def documented(text: str) -> set[str]:
@@ -97,3 +105,12 @@ def test_measurements_name_numbers_that_exist():
     named = documented((PROJECT / "docs" / "measurements.md").read_text(encoding="utf-8"))
     assert len(named) > 10
     assert [name for name in named if not any(fits(pattern, name) for pattern in known)] == []
+
+
+def test_gpu_numbers_with_an_engine_of_the_cpu(tmp_path):
+    pytest.importorskip("paddle2onnx")
+    assert deployment.on_gpu({}, [], tmp_path, deployment.TINY) == {}
+    nets = {"unpruned": models.build("fastscnn", seed=0), "pruned": models.build("fastscnn", seed=1)}
+    numbers = deployment.on_gpu(nets, ["onnxruntime"], tmp_path, deployment.TINY)
+    assert numbers.keys() == {f"deploy.gpu.{kind}.onnxruntime" for kind in ("ms", "pruned", "agreement")}
+    assert numbers["deploy.gpu.agreement.onnxruntime"] > 0.99 and numbers["deploy.gpu.ms.onnxruntime"] > 0
