@@ -89,6 +89,20 @@ def test_report(clip, tmp_path):
     assert without.flicker is None and "flicker" not in str(without)
 
 
+def test_choice_of_an_engine_does_not_count(clip, tmp_path):
+    class Predictor:
+        engine, classes = "auto", CITYSCAPES
+
+        def __call__(self, frame):
+            if self.engine == "auto":
+                time.sleep(1.0)
+                self.engine = "fastest"
+            return by_grey(frame)
+
+    report = run(clip, tmp_path / "out.mp4", Predictor())
+    assert report.frames == FRAMES and report.seconds < 1 and report.stage_seconds["infer"] < 0.5
+
+
 def test_stages_overlap(tmp_path, monkeypatch):
     """Three stages of 20 ms a frame take little more than 20 ms a frame together."""
     for i, frame in enumerate(grey_frames(20, (16, 16))):
