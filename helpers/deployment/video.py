@@ -244,9 +244,7 @@ def _run(reader, temporary, target, predictor, draw, limit, flicker, show) -> Vi
         bar = progress(desc="labelling", unit="frame", total=None if total == np.inf else total, disable=not show)
         with bar:
             while (frame := pipeline.get(decoded)) is not None:
-                if (
-                    getattr(predictor, "engine", "") == "auto"
-                ):  # chosen on the first frame, which is no part of the rate
+                if getattr(predictor, "engine", "") == "auto":  # chosen on the first frame; not part of the rate
                     choosing = time.perf_counter()
                     predictor(frame)
                     started += time.perf_counter() - choosing
