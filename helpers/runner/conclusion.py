@@ -66,7 +66,7 @@ def conclude(
     except CourseError as error:
         errors.append(str(error))
     else:
-        if not errors and len(outcomes) == len(plan.available):
+        if not errors and len(outcomes) == len(plan.available) and not all(outcome.kept for outcome in outcomes):
             history.append(plan, metrics, machine)
     if junit:
         write_text(Path(junit).expanduser(), ci.junit(plan, outcomes, verdicts))

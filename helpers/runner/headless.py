@@ -14,7 +14,7 @@ from typing import Any
 
 from helpers.common import caches
 from helpers.common.files import PROJECT, flush
-from helpers.runner.outputs import bound
+from helpers.runner.outputs import engine
 from helpers.runner.status import Status
 
 START_TIMEOUT_S = 180  # a kernel on a busy machine
@@ -57,6 +57,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
                     _unformatted(source),
                     _unformatted(partial),
                     parameters=parameters,
+                    engine_name=engine(),
                     kernel_name="python3",
                     language="python",
                     cwd=str(source.parent),
@@ -66,7 +67,6 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
                     iopub_timeout=IOPUB_TIMEOUT_S,
                     kernel_manager_class=_quiet_kernel_manager(),
                     on_cell_execute=lambda **_: status.next(),
-                    on_cell_executed=lambda cell, **_: bound(cell),
                 )
         except PapermillExecutionError as error:
             cause = f"{error.ename}: {_first_line(error.evalue)}"

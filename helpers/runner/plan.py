@@ -79,8 +79,8 @@ class Plan:
             shown = ", ".join(f"{name}={value!r}" for name, value in self.parameters[source.name].items())
             lines.append(f"{source.stem}: {shown}{', replaces its result' if self.target(source).exists() else ''}")
         lines += [f"{source.stem}: complete, kept" for source in self.sources if source not in sources]
-        replaced = [name for name in ("metrics.json", "report.html") if (self.folder / name).exists()]
-        return "\n".join([*lines, *(f"replaces {name}" for name in replaced)])
+        written = ("metrics.json", "report.html") if sources else ("report.html",)
+        return "\n".join([*lines, *(f"replaces {name}" for name in written if (self.folder / name).exists())])
 
 
 def make_plan(
@@ -174,9 +174,11 @@ def digest(source: Path) -> str:
 def parse_value(text: str) -> Any:
     """Return the number, truth value, list or None that `text` writes in Python, else `text` itself."""
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = ast.literal_eval(text)
+        same = json.loads(json.dumps(value)) == value  # not a tuple, a set or bytes, which a notebook cannot store
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
+    return value if same else text
 
 
 def select(folder: Path, only: str, first: str = "") -> list[Path]:

@@ -164,7 +164,9 @@ def judge(metrics: dict[str, float], expected: Expected, hardware: str = "") -> 
             continue  # nothing to compare with, or an engine that this hardware does not have
         found.append(_judge_one(name, metrics.get(name), entry, hardware))
     judged = {verdict.name for verdict in found}
-    found += [Verdict(name, value, None, "") for name, value in metrics.items() if name not in judged]
+    for name, value in metrics.items():
+        if name not in judged:
+            found.append(Verdict(name, value, None, "not in the reference" if expected and not is_time(name) else ""))
     return sorted(found, key=lambda verdict: verdict.name)
 
 

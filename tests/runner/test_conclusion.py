@@ -58,7 +58,14 @@ def test_history_skips_damaged_lines_and_other_settings(plan):
     assert [run["metrics"]["01.miou"] for run in history.read(plan)] == [0.4, 0.5]
 
 
-@pytest.mark.parametrize("outcomes", [DONE[:1], [DONE[0], Outcome("02_b", error="02_b, cell 3: no")]])
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        DONE[:1],
+        [DONE[0], Outcome("02_b", error="02_b, cell 3: no")],
+        [Outcome("01_a", kept=True), Outcome("02_b", kept=True)],
+    ],
+)
 def test_history_has_no_line_of_an_incomplete_run(plan, outcomes, tmp_path):
     conclude(plan, outcomes, tmp_path / "none.json", machine=MACHINE)
     assert not (plan.folder / history.NAME).exists()

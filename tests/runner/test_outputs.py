@@ -1,11 +1,11 @@
-"""The bound of what a cell stores."""
+"""The bound of what a cell stores; test_faults.py has a notebook that prints too much."""
 
 from __future__ import annotations
 
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 
 from helpers.runner import outputs
+from helpers.runner.outputs import Bound
 
 
 @pytest.fixture(autouse=True)
@@ -13,22 +13,34 @@ def small(monkeypatch):
     monkeypatch.setattr(outputs, "CELL_BYTES", 1000)
 
 
-def stream(text: str):
-    return new_output("stream", name="stdout", text=text)
+def stream(text: str) -> dict:
+    return {"msg_type": "stream", "content": {"name": "stdout", "text": text}}
+
+
+def image(size: int) -> dict:
+    return {"msg_type": "display_data", "content": {"data": {"image/png": "b" * size}}}
 
 
 def test_small_outputs_stay_as_they_are():
-    kept = [stream("a" * 400), new_output("display_data", data={"image/png": "b" * 400})]
-    cell = new_code_cell("x", outputs=list(kept))
-    outputs.bound(cell)
-    assert cell.outputs == kept
+    bound = Bound()
+    for message in (stream("a" * 400), image(400), stream("a" * 100)):
+        assert bound.take(message) is message
+    assert bound.dropped == 0
 
 
-def test_text_is_cut_and_later_images_are_left_out_but_not_errors():
-    error = new_output("error", ename="ValueError", evalue="no", traceback=["no"])
-    image = new_output("display_data", data={"image/png": "b" * 500})
-    cell = new_code_cell("x", outputs=[stream("a" * 2_000_900), image, error])
-    outputs.bound(cell)
-    text, kept, notice = cell.outputs
-    assert text.text == "a" * 1000 and kept == error
-    assert notice.text == "\n[2.0 MB of output left out: a cell may store 0 MB]\n"
+def test_text_is_cut_and_later_outputs_are_dropped_but_not_errors():
+    bound = Bound()
+    error = {"msg_type": "error", "content": {"ename": "ValueError", "evalue": "no", "traceback": ["no"]}}
+    assert bound.take(stream("a" * 2_000_900))["content"]["text"] == "a" * 1000
+    assert bound.take(image(10)) is None and bound.take(stream("b")) is None
+    assert bound.take(error) is error
+    found: list = []
+    bound.report(found)
+    bound.report(found)
+    assert [each.text for each in found] == ["\n[2.0 MB of output left out: a cell may store 0 MB]\n"]
+
+
+def test_image_that_does_not_fit_is_dropped():
+    bound = Bound()
+    assert bound.take(image(2000)) is None
+    assert bound.dropped > 2000

@@ -63,6 +63,8 @@ def test_from_that_leaves_nothing_is_reported(only, first, message, tmp_path):
         ("gpu:0", "gpu:0"),
         ("", ""),
         ("(", "("),
+        ("(1, 2)", "(1, 2)"),
+        ("{1}", "{1}"),
     ],
 )
 def test_values_are_python_literals_or_text(text, value):

@@ -215,6 +215,14 @@ def test_speed_ups_are_compared_on_the_same_hardware_and_times_never(tmp_path):
     assert reference.drifts({}, expected, "x86-amx") == []
 
 
+def test_new_metric_is_named_but_is_not_a_drift():
+    found = reference.judge({"02.miou": 0.191, "02.new": 1.0, "02.latency_ms.x": 3.0}, miou(avx2={"0": 0.191}))
+    assert [(one.name, one.text, one.drifted) for one in found if one.expected is None] == [
+        ("02.latency_ms.x", "", False),
+        ("02.new", "not in the reference", False),
+    ]
+
+
 def test_table_names_the_hardware_whose_spread_holds_the_numbers():
     rows = reference.table({"02.miou": 0.19}, miou(avx2={"0": 0.191}), "amx").splitlines()
     assert rows[-1] == "the others are within the spread of hardware avx2"
