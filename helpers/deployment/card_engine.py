@@ -87,11 +87,22 @@ class _Bound:
     def __init__(
         self, exported: Export, size_hw: tuple[int, int], threads: int, precision: str, provider: str, capture: bool
     ):
+        self._on_card = provider != CPU
+        self.captured = capture and self._on_card
+        settings = exported, size_hw, threads, precision, provider
+        try:
+            self._open(*settings, self.captured)
+        except Exception:  # ONNX Runtime's have no common base class; an operator may run on the CPU
+            if not self.captured:
+                raise
+            self.captured = False
+            self._open(*settings, False)
+
+    def _open(self, exported, size_hw, threads, precision, provider, capture) -> None:
         import onnxruntime
 
-        self._session = _create_session(exported, size_hw, threads, precision, provider, capture)
+        self._session = create_session(exported, size_hw, threads, precision, provider, capture)
         self._binding = self._session.io_binding()
-        self._on_card = provider != CPU
         kind, index = ("cuda", cards.chosen()) if self._on_card else ("cpu", 0)
         (into,), (out_of,) = self._session.get_inputs(), self._session.get_outputs()
         allocate = onnxruntime.OrtValue.ortvalue_from_shape_and_type
@@ -101,9 +112,9 @@ class _Bound:
         self._binding.bind_ortvalue_output(out_of.name, self._output)
         self._host, self.page_locked = np.zeros(into.shape, _DTYPES[into.type]), False
         if self._on_card:
-            self._host, self.page_locked = cards.page_locked(tuple(into.shape), _DTYPES[into.type], index)
             for _ in range(_RUNS_BEFORE_REPLAY):
                 self._session.run_with_iobinding(self._binding)
+            self._host, self.page_locked = cards.page_locked(tuple(into.shape), _DTYPES[into.type], index)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return the output (1, ...) for one image, without the dimension of the batch."""
@@ -114,9 +125,13 @@ class _Bound:
         return output if self._on_card else output.copy()  # on the CPU, the buffer itself, which is overwritten
 
 
-def _create_session(
+def create_session(
     exported: Export, size_hw: tuple[int, int], threads: int, precision: str, provider: str, capture: bool
 ):
+    """Return a session of ONNX Runtime for frames of `size_hw`, with the settings of `CardRunner`.
+
+    Raises CourseError if ONNX Runtime cannot load the file or start the provider.
+    """
     import onnxruntime
 
     path = exported.onnx_file(size_hw)
@@ -128,21 +143,12 @@ def _create_session(
     model = half_precision(str(path)) if half else str(path)
     if provider != CPU:
         getattr(onnxruntime, "preload_dlls", lambda: None)()  # CUDA and cuDNN from pip's packages
-    session = None
-    if capture and provider != CPU:
-        try:
-            session = onnxruntime.InferenceSession(
-                model, options, provider_options(exported, precision, provider, True)
-            )
-        except Exception:  # has no base class; an operator runs on the CPU, so the kernels are launched one by one
-            session = None
-    if session is None:
-        try:
-            session = onnxruntime.InferenceSession(
-                model, options, provider_options(exported, precision, provider, False)
-            )
-        except Exception as error:
-            raise CourseError(f"ONNX Runtime cannot load {path}: {str(error).splitlines()[0]}") from error
+    providers = provider_options(exported, precision, provider, capture)
+    try:
+        # Without fallback: ONNX Runtime would try again without these options, and then on the CPU.
+        session = onnxruntime.InferenceSession(model, options, providers, enable_fallback=0)
+    except Exception as error:
+        raise CourseError(f"ONNX Runtime cannot load {path}: {str(error).splitlines()[0]}") from error
     if provider not in session.get_providers():
         raise CourseError(
             f"ONNX Runtime could not start {provider} and would run on the CPU: check that its CUDA and cuDNN match "

@@ -89,26 +89,47 @@ def test_options_of_the_providers(exported, monkeypatch):
     assert tensorrt["trt_engine_cache_path"] == str(exported.folder / "cache")
 
 
-def test_a_capture_that_fails_launches_kernels_one_by_one(exported, monkeypatch):
-    """Stand in for ONNX Runtime with a provider that captures nothing."""
+@pytest.mark.parametrize("fails", ["when it is created", "when it runs"])
+def test_a_capture_that_fails_launches_kernels_one_by_one(exported, monkeypatch, fails):
+    """Stand in for a card with the CPU, and for a provider that captures nothing."""
+    real, allocate = onnxruntime.InferenceSession, onnxruntime.OrtValue.ortvalue_from_shape_and_type
     tried = []
 
     class Session:
-        def __init__(self, model, options, providers):
-            tried.append(providers[0][1]["enable_cuda_graph"])
-            if tried[-1] == "1":
+        def __init__(self, model, options, providers, enable_fallback):
+            assert enable_fallback == 0
+            self.captures = providers[0][1]["enable_cuda_graph"] == "1"
+            tried.append(self.captures)
+            if self.captures and fails == "when it is created":
                 raise RuntimeError("This session cannot use the graph capture feature")
+            self.real = real(model, options, [CPU])
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
 
         def get_providers(self):
             return [CUDA, CPU]
 
+        def run_with_iobinding(self, binding):
+            if self.captures:
+                raise RuntimeError("operation not permitted when stream is capturing")
+            self.real.run_with_iobinding(binding)
+
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
-    card_engine._create_session(exported, SIZE_HW, 1, "float32", CUDA, capture=True)
-    assert tried == ["1", "0"]
+    monkeypatch.setattr(
+        onnxruntime.OrtValue,
+        "ortvalue_from_shape_and_type",
+        lambda shape, dtype, kind, index: allocate(shape, dtype, "cpu", 0),
+    )
+    frame = frames(*SIZE_HW)
+    expected = CardRunner(exported, 1, provider=CUDA, capture=False)(frame).copy()
+    runner = CardRunner(exported, 1, provider=CUDA)
+    np.testing.assert_array_equal(runner(frame), expected)
+    assert tried == [False, True, False]
     monkeypatch.setattr(Session, "get_providers", lambda self: [CPU])
     with pytest.raises(CourseError, match="could not start CUDAExecutionProvider and would run on the CPU"):
-        card_engine._create_session(exported, SIZE_HW, 1, "float32", CUDA, capture=True)
+        CardRunner(exported, 1)(frame)
 
 
 def test_what_is_missing(exported, tmp_path, monkeypatch):
