@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 import pytest
+from small_networks import tiny
 
-from helpers import models
 from helpers.benchmarks import deployment
 from helpers.benchmarks.__main__ import PARTS, bench, full_name, main
 from helpers.common.errors import CourseError
@@ -110,7 +110,7 @@ def test_measurements_name_numbers_that_exist():
 def test_gpu_numbers_with_an_engine_of_the_cpu(tmp_path):
     pytest.importorskip("paddle2onnx")
     assert deployment.on_gpu({}, [], tmp_path, deployment.TINY) == {}
-    nets = {"unpruned": models.build("fastscnn", seed=0), "pruned": models.build("fastscnn", seed=1)}
+    nets = {"unpruned": tiny(seed=0), "pruned": tiny(seed=1)}
     numbers = deployment.on_gpu(nets, ["onnxruntime"], tmp_path, deployment.TINY)
     assert numbers.keys() == {f"deploy.gpu.{kind}.onnxruntime" for kind in ("ms", "pruned", "agreement")}
     assert numbers["deploy.gpu.agreement.onnxruntime"] > 0.99 and numbers["deploy.gpu.ms.onnxruntime"] > 0
