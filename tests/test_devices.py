@@ -4,7 +4,7 @@ import paddle
 import pytest
 
 from helpers.common.errors import CourseError
-from helpers.devices import use_device
+from helpers.devices import synchronize, use_device
 
 
 def test_cpu_and_auto_are_always_available():
@@ -25,3 +25,13 @@ def test_devices_of_plug_ins_by_name(monkeypatch):
 def test_missing_device_raises():
     with pytest.raises(CourseError, match="'gpu:99'.*cpu"):
         use_device("gpu:99")
+
+
+def test_waiting_for_a_gpu_only(monkeypatch):
+    waited = []
+    monkeypatch.setattr(paddle.device, "synchronize", lambda: waited.append(1))
+    synchronize()
+    assert not waited
+    monkeypatch.setattr(paddle, "get_device", lambda: "gpu:0")
+    synchronize()
+    assert waited == [1]
