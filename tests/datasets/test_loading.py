@@ -60,7 +60,15 @@ def test_closing_ends_the_thread():
     wait_until(lambda: not loading_threads())
 
 
-def test_ctrl_c_while_waiting():
+@pytest.fixture
+def ctrl_c():
+    """Python ignores SIGINT if it was started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_waiting(ctrl_c):
     """The thread is stuck in a read that does not return."""
     release = threading.Event()
 

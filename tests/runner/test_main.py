@@ -141,7 +141,8 @@ def test_interrupted_run_stops_the_kernel_and_keeps_earlier_results(write_notebo
     folder.mkdir()
     (folder / "01_first.ipynb").write_text("the earlier result")
     code = (
-        "import sys, pathlib\nfrom helpers.runner.__main__ import main\n"
+        "import signal, sys, pathlib\nfrom helpers.runner.__main__ import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored if the tests run in the background
         f"sys.exit(main(['--profile', 'smoke', '--output-dir', {str(folder)!r}], pathlib.Path({str(tmp_path)!r})))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stderr=subprocess.PIPE, text=True)
