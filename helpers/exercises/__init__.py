@@ -3,7 +3,7 @@
 Each exercise in a notebook is a function with `...` as its body. The learner writes the body, and the last line of the
 same cell checks it:
 
-    def class_iou(matrix): ...  # your code: return IoU of each class, float (19,)
+    def class_iou(matrix): ...  # your code: return IoU of each class, float (classes,)
 
 
     exercises.evaluation.check_iou(class_iou)
