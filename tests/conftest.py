@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import nbformat
 import pytest
 
 import helpers  # noqa: F401  sets environment variables before Paddle is imported
+
+# A shell starts background commands with SIGINT ignored. Tests of Ctrl-C need it there, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -60,15 +60,7 @@ def test_closing_ends_the_thread():
     wait_until(lambda: not loading_threads())
 
 
-@pytest.fixture
-def ctrl_c():
-    """Python ignores SIGINT if it was started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_ctrl_c_while_waiting(ctrl_c):
+def test_ctrl_c_while_waiting():
     """The thread is stuck in a read that does not return."""
     release = threading.Event()
 
