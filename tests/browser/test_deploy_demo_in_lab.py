@@ -11,6 +11,7 @@ SOURCE = """
 import numpy as np
 import paddle
 from paddle import nn
+from helpers.cityscapes import CITYSCAPES
 from helpers.deployment import export
 from helpers.widgets.deploy_demo import DeployDemo
 
@@ -28,7 +29,7 @@ class Always(nn.Layer):
 
 
 folders = {{
-    name: export(Always(train_id), {root!r} + "/" + name.replace(" ", "_"), network=name)
+    name: export(Always(train_id), {root!r} + "/" + name.replace(" ", "_"), network=name, classes=CITYSCAPES)
     for name, train_id in {{"all road": 0, "all sky": 10}}.items()
 }}
 demo = DeployDemo(folders, [np.full((64, 128, 3), 90, np.uint8)])
