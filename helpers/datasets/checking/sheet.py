@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 import warnings
 from collections import Counter
@@ -27,6 +28,15 @@ _OPACITY = 0.55
 _LEGEND = 40  # classes; more would need more room than the images
 
 
+class Sheet(Figure):
+    """A figure that notebooks show as the value of a cell; others need matplotlib.pyplot for that."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
 def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) -> Figure:
     """Return a figure of up to `frames` frames; a third of them have no findings, for comparison, if there are any.
 
@@ -41,7 +51,7 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
     aspect = max((image.shape[0] / image.shape[1] for image in images), default=0.5)
     height = rows * (_PANEL * min(aspect, 1.5) + 0.55)
     legend = _legend(dataset)
-    figure = Figure((_COLUMNS * _PANEL, height + 1.0 + 0.22 * -(-len(legend) // 8)), dpi=110, layout="constrained")
+    figure = Sheet((_COLUMNS * _PANEL, height + 1.0 + 0.22 * -(-len(legend) // 8)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, _COLUMNS if rows > 1 else columns, squeeze=False).ravel()
     for ax in axes:

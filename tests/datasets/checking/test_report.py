@@ -106,6 +106,10 @@ def test_the_table_of_findings(leaves):
     assert leaves.check().count("error") == 1 and not leaves.check().ok
 
 
+def test_a_notebook_shows_the_sheet_without_pyplot(leaves):
+    assert leaves.check().sheet()._repr_png_().startswith(b"\x89PNG")
+
+
 def test_the_sheet_marks_frames_with_findings_and_unknown_values(leaves):
     sound = pixels(leaves.check().sheet())
     assert not has(sound, (192, 0, 0)) and has(sound, leaves.dataset.classes.palette[2])  # the legend
