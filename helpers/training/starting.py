@@ -56,7 +56,8 @@ def train_or_load(
     start : str, default "shipped"
         "random" trains for as long from random weights, for comparison, if `profile.weights` is "miniscapes".
 
-    Raises CourseError for another start, and if `folder` has a network for other classes or of the other start.
+    Raises CourseError for another start, for a pruned network that does not exist yet, and if `folder` has a network
+    for other classes or of the other start.
     """
     if start not in STARTS:
         raise CourseError(f"Expected the start {' or '.join(map(repr, STARTS))}, got {start!r}.")
@@ -69,6 +70,10 @@ def train_or_load(
     if any((Path(folder) / each).is_file() for each in (WEIGHTS, PLAN)):  # a plan belongs to a pruned network
         _check_run(Path(folder), recipe, dataset)
         return load_trained(name, "trained", folder, num_classes=len(dataset.classes))
+    if name in cards() and cards()[name].pruned:
+        raise CourseError(
+            f"There is no pruned network for the data set {dataset.name} in {folder}: run notebook 04 on it first."
+        )
     use_device(device)
     if from_shipped and not recipe.pretrained:
         print(f"The course has no weights for {title(name)}: training it from random weights.")

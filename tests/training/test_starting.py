@@ -126,3 +126,8 @@ def test_recipes_of_the_starts():
 def test_unknown_start(profile, dataset, tmp_path):
     with pytest.raises(CourseError, match="'shipped' or 'random', got 'imagenet'"):
         train_or_load("fastscnn", profile, frames_of(dataset), tmp_path, start="imagenet")
+
+
+def test_pruned_network_of_other_data_names_the_notebook_that_makes_it(profile, dataset, tmp_path):
+    with pytest.raises(CourseError, match="no pruned network for the data set Mine.*run notebook 04"):
+        train_or_load("fastscnn_pruned_51", profile, frames_of(dataset, name="Mine"), tmp_path, device="cpu")
