@@ -33,13 +33,21 @@ def exercises():
 EXERCISES = list(exercises())
 
 
+@pytest.fixture(scope="module")
+def leaves(tmp_path_factory):
+    """The folder that notebook 06 calls `source`."""
+    return minileaves.generate(
+        tmp_path_factory.mktemp("leaves") / "annotated", plants=7, photographs=7, size_hw=(64, 96)
+    )
+
+
 @pytest.mark.parametrize("number, check, takes_classes, name, code, solution", EXERCISES)
-def test_stub_fails_and_solution_passes(number, check, takes_classes, name, code, solution):
+def test_stub_fails_and_solution_passes(leaves, number, check, takes_classes, name, code, solution):
     module, function = check.split(".")
     examine = getattr(import_module(f"helpers.exercises.{module}"), function)
     for source, solved in ((code, False), (solution, True)):
         nb = SimpleNamespace(classes=cityscapes.CITYSCAPES)
-        names = {"np": np, "cv2": cv2, "cityscapes": cityscapes, "minileaves": minileaves, "nb": nb}
+        names = {"np": np, "cv2": cv2, "cityscapes": cityscapes, "source": leaves, "nb": nb}
         exec(source, names)
         assert examine(names[name], *[nb.classes] * takes_classes).solved == solved, source
 
