@@ -26,35 +26,76 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Mistake:
+    """A typical wrong answer: a function that makes the mistake, and the hint for learners whose function agrees."""
+
+    answer: Callable
+    hint: str
+
+
+@dataclass(frozen=True)
 class Result:
-    """Whether an exercise is solved, and a message; displays itself as the last value of a cell."""
+    """Whether an exercise is solved, and a message; displays itself as the last value of a cell.
+
+    `folded` is an answer that is shown on request; `mistakes` are those that the check knows, for tests.
+    """
 
     solved: bool
     message: str
+    folded: str = ""
+    mistakes: tuple[Mistake, ...] = ()
 
     def __repr__(self) -> str:
-        return f"{'✔' if self.solved else '…'} {self.message}"
+        return " ".join(filter(None, ("✔" if self.solved else "…", self.message, self.folded)))
 
     def _repr_html_(self) -> str:
         colour = "#2e7d32" if self.solved else "#b26a00"
-        return f'<div style="border-left: 4px solid {colour}; padding-left: 0.7em">{escape(repr(self))}</div>'
+        text = escape(f"{'✔' if self.solved else '…'} {self.message}")
+        if self.folded:
+            text += f"<details><summary>Answer</summary>{escape(self.folded)}</details>"
+        return f'<div style="border-left: 4px solid {colour}; padding-left: 0.7em">{text}</div>'
 
 
-def check(function: Callable, cases: Sequence[Case], hint: str = "") -> Result:
-    """Call `function` with each case and report the first wrong one; `hint` is for cases without their own."""
-    name = function.__name__
+def check(function: Callable, cases: Sequence[Case], hint: str = "", mistakes: Sequence[Mistake] = ()) -> Result:
+    """Call `function` with each case and report the first wrong result.
+
+    The hint is the one of the first mistake that returns the same wrong result; else the one of the case; else `hint`.
+    """
+    name, known = function.__name__, tuple(mistakes)
     for case in cases:
-        try:
-            returned = function(*copy.deepcopy(case.arguments))
-        except Exception as error:  # a learner's code may raise anything, and the notebook must continue
-            wrong = f"it raises {type(error).__name__}: {error}"
+        outcome = _call(function, case)
+        if outcome is None:
+            message = f"{name} returns nothing yet: write its body, then run this cell again."
+            return Result(False, message, mistakes=known)
+        if isinstance(outcome, Exception):
+            wrong = f"it raises {type(outcome).__name__}: {outcome}"
         else:
-            if returned is None:
-                return Result(False, f"{name} returns nothing yet: write its body, then run this cell again.")
-            wrong = case.verdict(returned)
+            wrong = case.verdict(outcome)
         if wrong:
-            return Result(False, f"{name}, for {case.what}: {wrong}. {case.hint or hint}".rstrip())
-    return Result(True, f"{name} passes all {len(cases)} checks.")
+            made = (mistake.hint for mistake in known if _agree(outcome, _call(mistake.answer, case)))
+            advice = next(made, case.hint or hint)
+            return Result(False, f"{name}, for {case.what}: {wrong}. {advice}".rstrip(), mistakes=known)
+    return Result(True, f"{name} passes all {len(cases)} checks.", mistakes=known)
+
+
+def _call(function: Callable, case: Case) -> Any:
+    """Return the result, or the exception: a learner's code may raise anything, and the notebook must continue."""
+    try:
+        return function(*copy.deepcopy(case.arguments))
+    except Exception as error:
+        return error
+
+
+def _agree(outcome: Any, other: Any) -> bool:
+    if isinstance(outcome, Exception) or isinstance(other, Exception):
+        return type(outcome) is type(other)
+    return repr(outcome) == repr(other) or (_is_numeric(other) and equals(other)(outcome) is None)
+
+
+def _is_numeric(value: Any) -> bool:
+    """Return whether a value holds numbers only; raise ValueError for a ragged list."""
+    array = np.asarray(value)
+    return np.issubdtype(array.dtype, np.number) or array.dtype == bool
 
 
 def equals(expected: Any, tolerance: float = 1e-6) -> Callable[[Any], str | None]:
@@ -63,11 +104,11 @@ def equals(expected: Any, tolerance: float = 1e-6) -> Callable[[Any], str | None
 
     def verdict(returned: Any) -> str | None:
         try:
-            got = np.asarray(returned)
-            if got.dtype == object or not (np.issubdtype(got.dtype, np.number) or got.dtype == bool):
+            if not _is_numeric(returned):
                 return f"it returns {_brief(returned)}, not numbers"
         except ValueError:  # a ragged list
             return f"it returns {_brief(returned)}, not an array"
+        got = np.asarray(returned)
         if got.shape != target.shape:
             return f"the result has shape {got.shape}, expected {target.shape}"
         exact = np.issubdtype(target.dtype, np.integer)
