@@ -3,6 +3,7 @@
 `from helpers import plotting` is enough for every figure:
 
     plotting.frame_grid(images, titles)                         # shared by all notebooks, from `plotting.base`
+    plotting.architecture.fastscnn(cost)                        # drawings of networks
     plotting.data.class_bars(series, "pixels", classes)         # notebook 01
     plotting.training.loss_curves(losses)                       # notebook 02
     plotting.evaluation.confusion(matrix, classes.names)        # notebook 03
@@ -14,10 +15,11 @@ Every function draws on the axes it is given, or on a new figure, and returns wh
 value. Nothing in this package imports Paddle.
 """
 
-from helpers.plotting import data, deployment, evaluation, pruning, training
+from helpers.plotting import architecture, data, deployment, evaluation, pruning, training
 from helpers.plotting.base import caption, class_colours, class_legend, frame_grid, overlay, show_image
 
 __all__ = [
+    "architecture",
     "caption",
     "class_colours",
     "class_legend",

@@ -2,24 +2,7 @@
 
 import numpy as np
 
-from helpers.models.structure import Branch
 from helpers.plotting import training
-
-
-def test_structure_draws_a_box_per_branch_with_share_and_channels():
-    branches = [Branch(0, 2, 64, 10), Branch(0, 4, 64, 20), Branch(1, 4, 18, 30), Branch(1, 8, 36, 40)]
-    ax = training.structure(branches, total_macs=200)
-    assert len(ax.patches) == 4
-    texts = [text.get_text() for text in ax.texts]
-    assert texts[0::2] == ["5%", "10%", "15%", "20%"] and texts[1::2] == ["64", "64", "18", "36"]
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["1/2", "1/4", "1/8"]
-
-
-def test_structure_bridges_stages_without_a_resolution():
-    branches = [Branch(1, 4, 8, 1), Branch(2, 8, 8, 1), Branch(3, 4, 8, 1)]
-    ax = training.structure(branches)
-    dashed = [line for line in ax.lines if line.get_linestyle() == "--"]
-    assert [list(line.get_xdata()) for line in dashed] == [[0, 2]]
 
 
 def test_grouped_bars_leave_a_gap_for_nan():
