@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from helpers.common.errors import CourseError
 from helpers.plotting.base import new_axes
@@ -30,6 +32,72 @@ _FASTSCNN = {
     "feature\nfusion": (("feature_fusion.", "add"),),
     "classifier": (("classifier.", "2 DSConv\n1x1 conv"),),
 }
+
+
+@dataclass(frozen=True)
+class _Map:
+    """A box of the drawing `from_classifier`: its name, the stride of the map (0: a vector) and what it holds."""
+
+    name: str
+    stride: int
+    holds: str = "features"
+
+
+_SHRINK = (_Map("image", 1, "image"), *(_Map(f"1/{stride}", stride) for stride in (4, 8, 16, 32)))
+_GROW = tuple(_Map(f"1/{stride}", stride) for stride in (16, 8, 4))
+_LOGITS, _ENLARGED = _Map("logits", 32, "classes"), _Map("enlarged", 1, "classes")
+_STEPS: dict[str, tuple[_Map, ...]] = {
+    "1  Classifier": (*_SHRINK, _Map("average", 0, "average"), _Map("logits", 0, "classes")),
+    "2  Fully convolutional": (*_SHRINK, _LOGITS),
+    "3  Upsampling": (*_SHRINK, _LOGITS, _ENLARGED),
+    "4  Skip connections": (*_SHRINK, *_GROW, replace(_LOGITS, stride=4), _ENLARGED),
+    "5  Pyramid": (*_SHRINK, _Map("averages", 32, "pyramid"), _Map("1/32", 32), _LOGITS, _ENLARGED),
+}
+_SKIPS = {  # columns: from, to; and how far the arrow bends
+    "4  Skip connections": ((3, 5, 0.25), (2, 6, 0.14), (1, 7, 0.09)),
+    "5  Pyramid": ((4, 6, 0.5),),
+}
+_HEIGHTS = {0: 0.1, 1: 1.0, 4: 0.72, 8: 0.54, 16: 0.38, 32: 0.24}  # by stride; true to scale, 1/32 would vanish
+_HOLDS = {"image": "0.85", "features": "#9ecae1", "classes": "#fdae6b", "average": "#cbb8e0"}
+_BINS = (1, 2, 3, 6)  # regions per side, as in PSPNet and Fast-SCNN
+
+
+def from_classifier(ax: Axes | None = None) -> Axes:
+    """Draw the five steps from a classifier to a segmenter, one per row; the height of a box shows its resolution."""
+    ax = new_axes(ax, (9.5, 7.6))
+    for row, (title, maps) in enumerate(_STEPS.items()):
+        y = 1.75 * row
+        ax.text(-0.45, y - 0.72, title, fontsize=FONT + 2, weight="bold")
+        for x, each in enumerate(maps):
+            height = 0.8 if each.holds == "pyramid" else _HEIGHTS[each.stride]
+            ax.text(x, y + max(height, 0.24) / 2 + 0.06, each.name, ha="center", va="top", fontsize=FONT)
+            if x:
+                _arrow(ax, (x - 0.62, y), (x - 0.38, y), shrink=0)
+            if each.holds == "pyramid":
+                _pyramid(ax, x, y)
+                continue
+            box = plt.Rectangle((x - 0.2, y - height / 2), 0.4, height, facecolor=_HOLDS[each.holds], edgecolor="0.25")
+            ax.add_patch(box)
+        for start, end, bend in _SKIPS.get(title, ()):
+            top = y - _HEIGHTS[maps[start].stride] / 2
+            _arrow(ax, (start, top), (end, top), linestyle="--", shrink=2, bend=-bend)
+    ax.set(xlim=(-0.6, 9.7), ylim=(1.75 * len(_STEPS) - 0.85, -0.95))
+    ax.set_axis_off()
+    names = {"image": "image", "features": "features", "average": "their average", "classes": "one channel per class"}
+    patches = [Patch(facecolor=_HOLDS[holds], edgecolor="0.25", label=name) for holds, name in names.items()]
+    ax.legend(handles=patches, fontsize=FONT, loc="upper right", frameon=False)
+    return ax
+
+
+def _pyramid(ax: Axes, x: float, y: float) -> None:
+    """Draw the grids of regions whose averages the pyramid computes."""
+    side = 0.3
+    for number, bins in enumerate(_BINS):
+        left, top = x - 0.33 + 0.36 * (number % 2), y - 0.36 + 0.4 * (number // 2)
+        for i in range(bins * bins):
+            corner = (left + side * (i % bins) / bins, top + side * (i // bins) / bins)
+            style = {"facecolor": _HOLDS["average"], "edgecolor": "0.25", "linewidth": 0.7}
+            ax.add_patch(plt.Rectangle(corner, side / bins, side / bins, **style))
 
 
 def fastscnn(cost, ax: Axes | None = None) -> Axes:
@@ -137,16 +205,10 @@ def _module(ax: Axes, first: int, last: int, text: str) -> None:
     ax.text((first + last) / 2, 1.03, text, ha="center", va="bottom", fontsize=FONT, transform=ax.get_xaxis_transform())
 
 
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], linestyle: str = "-") -> None:
-    style = {
-        "arrowstyle": "->",
-        "shrinkA": 22,
-        "shrinkB": 22,
-        "color": "0.35",
-        "linewidth": 1.2,
-        "linestyle": linestyle,
-    }
-    ax.annotate("", xy=end, xytext=start, arrowprops=style, zorder=2)
+def _arrow(ax: Axes, start: tuple, end: tuple, linestyle: str = "-", shrink: float = 22, bend: float = 0.0) -> None:
+    """Draw an arrow that ends `shrink` points before its ends, and bends to one side."""
+    style = {"arrowstyle": "->", "shrinkA": shrink, "shrinkB": shrink, "color": "0.35", "linestyle": linestyle}
+    ax.annotate("", xy=end, xytext=start, arrowprops=style | {"connectionstyle": f"arc3,rad={bend}"}, zorder=2)
 
 
 def _resolutions(ax: Axes, last: int, lowest: int) -> None:

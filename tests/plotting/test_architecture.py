@@ -43,3 +43,17 @@ def test_fastscnn_draws_the_counted_channels_and_resolutions():
 def test_fastscnn_refuses_other_networks():
     with pytest.raises(CourseError, match="Fast-SCNN"):
         architecture.fastscnn(models.cost("hrnet_w18_small_v1", (64, 128)))
+
+
+def test_the_way_from_a_classifier_has_five_steps_that_end_in_classes():
+    ax = architecture.from_classifier()
+    titles = [text for text in texts(ax) if text[:1].isdigit() and "  " in text]
+    assert [title.split("  ")[1] for title in titles] == [
+        "Classifier",
+        "Fully convolutional",
+        "Upsampling",
+        "Skip connections",
+        "Pyramid",
+    ]
+    assert texts(ax).count("logits") == 5 and texts(ax).count("enlarged") == 3
+    assert all(text.get_fontsize() >= 9 for text in ax.texts)
