@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from helpers.common.errors import CourseError
-from helpers.runner import report
+from helpers.runner import rendering, report
 from helpers.widgets.picture import Picture
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -88,11 +88,11 @@ def test_formulas_become_mathml_but_code_and_prices_do_not(build):
 
 @pytest.mark.parametrize("formula", [r"\frac{", r"\left( x", "a^b^c", ""])
 def test_formula_that_cannot_be_converted_is_shown_as_written(formula):
-    assert report.to_mathml(formula, display="inline") == f"<code>{formula}</code>"
+    assert rendering.to_mathml(formula, display="inline") == f"<code>{formula}</code>"
 
 
 def test_aligned_lines_become_a_table():
-    assert report.to_mathml(r"\begin{aligned}a &= b \\ c &= d\end{aligned}", display="block").count("<mtr>") == 2
+    assert rendering.to_mathml(r"\begin{aligned}a &= b \\ c &= d\end{aligned}", display="block").count("<mtr>") == 2
 
 
 def test_latex_outputs_become_mathml(build):
