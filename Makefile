@@ -13,6 +13,10 @@ KEEP_GOING ?=
 RESUME ?=
 DRY_RUN ?=
 ARGS ?=
+# en, or zh for Chinese texts. Only `make ... LANGUAGE=zh` counts: desktops set LANGUAGE in the environment.
+ifneq ($(origin LANGUAGE),command line)
+LANGUAGE := en
+endif
 PYTHON ?=
 UPGRADE ?=
 export PYTHON UPGRADE
@@ -45,20 +49,23 @@ setup: $(READY) ## create the environment, as every other target does if it is m
 conda: ## create or update the conda environment of environment.yml, for NVIDIA GPUs (never run)
 	@scripts/conda.sh
 
-run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 FROM=03 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... CHECK=1 KEEP_GOING=1 RESUME=1 DRY_RUN=1; ARGS=--help lists more
+run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=04 FROM=03 SEED=0 DEVICE=gpu:0 DATA_ROOT=... OUTPUT_DIR=... LANGUAGE=zh CHECK=1 KEEP_GOING=1 RESUME=1 DRY_RUN=1; ARGS=--help lists more
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --from "$(FROM)" --seed "$(SEED)" \
-		--device "$(DEVICE)" --data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" $(if $(CHECK),--check) \
+		--device "$(DEVICE)" --data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" --language "$(LANGUAGE)" $(if $(CHECK),--check) \
 		$(if $(KEEP_GOING),--keep-going) $(if $(RESUME),--resume) $(if $(DRY_RUN),--dry-run) $(ARGS)
 
 reference: $(READY) ## run, and add the metrics to the reference for CHECK=1, by hardware and seed: SEED=1 DEVICE=gpu:0
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
 		--write-reference
 
-play: $(READY) ## label streets in JupyterLab with the trained networks, before any training
-	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/00_play.ipynb $(ARGS)
+# JupyterLab with the settings of scripts/jupyterlab; those in the user's home stay as they are.
+LAB = JUPYTER_CONFIG_PATH="$(CURDIR)/scripts/jupyterlab$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" $(PY) -m jupyterlab
 
-lab: $(READY) ## open the notebooks in JupyterLab: ARGS="--allow-root --no-browser" are passed to it
-	@$(PY) -m jupyterlab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks $(ARGS)
+play: lab ## label streets in JupyterLab with the trained networks, before any training: the start page
+
+lab: $(READY) ## open the notebooks in JupyterLab: LANGUAGE=zh for Chinese texts; ARGS="--allow-root --no-browser" are passed to it
+	@folder=$$($(PY) -m helpers.translations build "$(LANGUAGE)") && \
+		$(LAB) --LabApp.default_url=/lab/tree/$$folder/00_play.ipynb $(ARGS)
 
 test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke
 	@$(PY) -m pytest

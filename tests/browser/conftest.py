@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import nbformat
 import pytest
-
-PROJECT = Path(__file__).resolve().parents[2]
-WAIT_MS = 180_000  # for a kernel to start on a busy machine
+from jupyter_server_process import PROJECT, WAIT_MS, running
 
 
 def chromium() -> str | None:
@@ -24,33 +19,15 @@ def chromium() -> str | None:
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Start JupyterLab: (folder of notebooks, address, token)."""
+    """Start JupyterLab with the settings of the course: (folder of notebooks, address, token)."""
     home = tmp_path_factory.mktemp("lab")
-    notebooks, runtime = home / "notebooks", home / "runtime"
+    notebooks = home / "notebooks"
     notebooks.mkdir()
-    environment = {
-        **os.environ,
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "PYTHONPATH": str(PROJECT),
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1"]
-    options = ["--ServerApp.root_dir=" + str(notebooks), "--LabApp.news_url=None", "--LabApp.check_for_updates_class="
-               "jupyterlab.handlers.announcements.NeverCheckForUpdate"]  # fmt: skip
-    log = (home / "log").open("w")
-    server = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + WAIT_MS / 1000
-        while not (found := list(runtime.glob("jpserver-*.json"))):
-            assert server.poll() is None and time.monotonic() < until, (home / "log").read_text()
-            time.sleep(0.2)
-        state = json.loads(found[0].read_text())
-        yield notebooks, f"{state['url']}lab", state["token"]
-    finally:
-        server.terminate()
-        server.wait(120)  # it stops its kernels first
-        log.close()
+    options = ["--no-browser", "--allow-root", "--port=0", "--ip=127.0.0.1", f"--ServerApp.root_dir={notebooks}"]
+    settings = str(PROJECT / "scripts" / "jupyterlab")
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    with running(command, home, JUPYTER_CONFIG_PATH=settings, PYTHONPATH=str(PROJECT)) as (url, token):
+        yield notebooks, f"{url}lab", token
 
 
 @pytest.fixture(scope="session")
