@@ -16,6 +16,7 @@ value. Nothing in this package imports Paddle.
 """
 
 from helpers.plotting import architecture, data, deployment, evaluation, pruning, training
+from helpers.plotting.alternative_text import describe, show_in_notebooks
 from helpers.plotting.base import caption, class_colours, class_legend, frame_grid, overlay, show_image
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "class_legend",
     "data",
     "deployment",
+    "describe",
     "evaluation",
     "frame_grid",
     "overlay",
@@ -32,3 +34,5 @@ __all__ = [
     "show_image",
     "training",
 ]
+
+show_in_notebooks()

@@ -62,8 +62,9 @@ def class_bars(
         if len(values) != len(shown):
             raise CourseError(f"Expected one value per class in {name}, got {len(values)} for {len(shown)}.")
         offset = (i - (len(series) - 1) / 2) * width
-        ax.bar(at + offset, values, width, color=colours, edgecolor="0.25", linewidth=0.6, hatch="////" * (i % 2))
-        ax.bar(0, 0, color="0.75", edgecolor="0.25", hatch="////" * (i % 2), label=name)  # for the legend
+        style = {"edgecolor": "0.25", "hatch": "////" * (i % 2)}
+        ax.bar(at + offset, values, width, color=colours, linewidth=0.6, label=f"_{name}", **style)
+        ax.bar(0, 0, color="0.75", label=name, **style)  # for the legend
     for shape, (name, values) in zip(_MARKERS, (markers or {}).items(), strict=False):
         drawn = [values.get(each, np.nan) for each in shown]
         ax.plot(at, drawn, shape, color="black", markerfacecolor="white", markersize=6, label=name)

@@ -67,6 +67,13 @@ def test_every_notebook_shows_a_picture(smoke):
         assert any("image/png" in data for data in shown), path.name
 
 
+def test_every_figure_has_alternative_text(smoke):
+    for path in smoke.glob("*.ipynb"):
+        for output in (each for cell in nbformat.read(path, 4).cells for each in cell.get("outputs", [])):
+            if "image/png" in output.get("data", {}):
+                assert len(output.metadata.get("image/png", {}).get("alt", "")) > 40, f"{path.stem}: {output.metadata}"
+
+
 def test_no_warnings_in_the_notebooks(smoke):
     for path in smoke.glob("*.ipynb"):
         for cell in nbformat.read(path, as_version=4).cells:
