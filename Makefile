@@ -14,8 +14,8 @@ RESUME ?=
 DRY_RUN ?=
 ARGS ?=
 # en, or zh for Chinese texts. Only `make ... LANGUAGE=zh` counts: desktops set LANGUAGE in the environment.
-ifneq ($(origin LANGUAGE),command line)
-LANGUAGE := en
+ifneq ($(if $(LANGUAGE),$(origin LANGUAGE)),command line)
+override LANGUAGE := en
 endif
 PYTHON ?=
 UPGRADE ?=

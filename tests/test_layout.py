@@ -21,6 +21,7 @@ ORDER = (
     "miniscapes",
     "minileaves",
     "notebook",
+    "translations",
     "plotting",
     "models",
     "cpu",

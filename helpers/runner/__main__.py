@@ -19,6 +19,7 @@ from helpers.runner import hardware, reference
 from helpers.runner.conclusion import conclude
 from helpers.runner.plan import Plan, make_plan, parse_value
 from helpers.runner.run import run
+from helpers.translations import build, folder
 
 FAILED, DRIFT = 1, 3
 CODES = """exit codes:
@@ -60,6 +61,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
         default="",
         help="default: outputs/<profile>, or outputs/<profile>-<folder of the data> with --data-root",
     )
+    parser.add_argument("--language", default="en", help="en, or zh for notebooks with Chinese texts")
     parser.add_argument(
         "-p",
         nargs=2,
@@ -102,6 +104,11 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _run(options: argparse.Namespace, project: Path) -> int:
+    notebooks = folder(options.language, project)
+    if not options.dry_run:
+        build(options.language, project)
+    elif not notebooks.exists():  # a dry run writes nothing
+        notebooks = project / "notebooks"
     plan = make_plan(
         options.profile,
         only=options.only,
@@ -111,7 +118,8 @@ def _run(options: argparse.Namespace, project: Path) -> int:
         data_root=options.data_root,
         output_dir=options.output_dir,
         extra=options.extra,
-        notebooks=project / "notebooks",
+        notebooks=notebooks,
+        language=options.language,
     )
     path = project / "outputs" / plan.profile.name / "reference.json"
     _check_reference(options, plan, path)

@@ -82,6 +82,7 @@ def conclude(
             plan.folder,
             executed,
             profile=plan.profile.name,
+            language=plan.language,
             verdicts=verdicts,
             errors=errors,
             runs=history.read(plan),

@@ -38,6 +38,8 @@ class Plan:
         Seed of all random numbers.
     changes : tuple of str
         What keeps the numbers from being those of the profile, such as "DATA_ROOT"; empty for the reference settings.
+    language : str
+        Language of the report; that of the notebooks changes no number.
     """
 
     profile: Profile
@@ -47,6 +49,7 @@ class Plan:
     folder: Path
     seed: int = 0
     changes: tuple[str, ...] = field(default=())
+    language: str = "en"
 
     def target(self, source: Path) -> Path:
         """Return the path of the executed notebook."""
@@ -94,6 +97,7 @@ def make_plan(
     output_dir: str = "",
     extra: dict[str, Any] | None = None,
     notebooks: str | Path = "",
+    language: str = "en",
 ) -> Plan:
     """Check the settings of a run; write nothing.
 
@@ -117,6 +121,8 @@ def make_plan(
         More parameters, for those notebooks that declare them.
     notebooks : str or Path, optional
         Folder of the notebooks; by default notebooks/.
+    language : str, default "en"
+        Language of the report.
 
     Raises CourseError for invalid settings or missing data.
     """
@@ -146,6 +152,7 @@ def make_plan(
         folder=folder,
         seed=seed,
         changes=(*seed_changed, *(["DATA_ROOT"] if other_data else []), *(extra or {})),
+        language=language,
     )
 
 

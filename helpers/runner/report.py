@@ -19,6 +19,7 @@ from helpers.runner import hardware, rendering
 from helpers.runner.images import compact
 from helpers.runner.reference import Verdict
 from helpers.runner.trend import section
+from helpers.translations import words
 
 VERSIONS = (
     "paddlepaddle",
@@ -37,6 +38,7 @@ def build(
     executed: list[Path],
     *,
     profile: str,
+    language: str = "en",
     verdicts: list[Verdict] | None = None,
     errors: list[str] | None = None,
     runs: list[dict[str, Any]] | None = None,
@@ -51,6 +53,8 @@ def build(
         Executed notebooks; those that do not exist are left out.
     profile : str
         Name of the profile.
+    language : str, default "en"
+        Language of the headings.
     verdicts, errors : list, optional
         Comparison of the metrics, and sentences on notebooks that failed: the first section of the page.
     runs : list of dict, optional
@@ -58,6 +62,7 @@ def build(
 
     Raises CourseError if a notebook is damaged.
     """
+    say = words(language, "report")
     sections, contents = [], []
     for path in executed:
         if not path.is_file():
@@ -69,16 +74,18 @@ def build(
         run = f'<p class="run">{name}{rendering.when(notebook)}</p>'
         sections.append(f'<section id="{name}">\n{run}\n{_body(notebook, name)}\n</section>')
     facts = "".join(
-        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in _facts(profile).items()
+        f"<dt>{html.escape(say[name])}</dt><dd>{html.escape(text)}</dd>" for name, text in _facts(profile).items()
     )
+    title = f"{say['Street scenes, profile']} {html.escape(profile)}"
+    box = '<input type="checkbox" id="hide-code">'
     page = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>Street scenes, profile {html.escape(profile)}</title>
+<title>{title}</title>
 <style>{rendering.stylesheet()}</style></head>
 <body>
-<header><h1>Street scenes, profile {html.escape(profile)}</h1><dl>{facts}</dl>
-<nav><ul>{"".join(contents)}</ul><label><input type="checkbox" id="hide-code"> hide the code</label></nav></header>
+<header><h1>{title}</h1><dl>{facts}</dl>
+<nav><ul>{"".join(contents)}</ul><label>{box} {say["hide the code"]}</label></nav></header>
 <main>
 {section(verdicts or [], errors or [], runs or [])}
 {"".join(sections)}

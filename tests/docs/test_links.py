@@ -17,14 +17,14 @@ README_LINES = 140
 
 
 def markdown_files() -> list[Path]:
-    """Every *.md of the checkout that git tracks or would add."""
+    """Every *.md of the checkout that git tracks or would add, but translations, which share their notebook's links."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
     try:
         names = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout.splitlines()
         paths = [PROJECT / name for name in names]
     except (OSError, subprocess.CalledProcessError):  # an unpacked archive
         paths = [*PROJECT.glob("*.md"), *(path for folder in TOP_FOLDERS for path in (PROJECT / folder).rglob("*.md"))]
-    return sorted({path for path in paths if path.is_file()})
+    return sorted({path for path in paths if path.is_file() and path.parent.parent.name != "notebooks"})
 
 
 def prose(path: Path) -> str:

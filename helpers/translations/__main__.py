@@ -1,0 +1,97 @@
+"""Build, draft, check and stamp the translations of the notebooks.
+
+python -m helpers.translations stamp 01 cell-03
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from helpers.common.command_line import exit_code
+from helpers.common.errors import CourseError
+from helpers.common.files import PROJECT
+from helpers.translations.building import build
+from helpers.translations.checking import outdated, slips
+from helpers.translations.files import (
+    ENGLISH,
+    LANGUAGES,
+    TODO,
+    Translation,
+    check_language,
+    english_texts,
+    fingerprint,
+    read_translations,
+    translation_path,
+    write_translations,
+)
+
+
+def main(argv: list[str] | None = None, project: Path = PROJECT) -> int:
+    """Run the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.translations", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in (
+        ("build", "write the notebooks in a language and print their folder"),
+        ("status", "count the cells that are translated"),
+        ("draft", "add missing cells in English, to be translated, and remove those that no longer exist"),
+        ("check", "list what differs between the two languages: links, formulas, code, numbers, headings"),
+        ("stamp", "note that the translation of cells agrees with the English text"),
+    ):
+        command = commands.add_parser(name, help=text)
+        if name == "build":
+            command.add_argument("language", nargs="?", default=ENGLISH)
+            continue
+        command.add_argument("notebook", nargs="?" if name == "status" else None, default="", help="such as 01")
+        if name == "stamp":
+            command.add_argument("cells", nargs="*", help="ids; default: all that are translated")
+        command.add_argument("--language", default=LANGUAGES[0])
+    options = parser.parse_args(argv)
+    return exit_code(lambda: _run(options, project))
+
+
+def _run(options: argparse.Namespace, project: Path) -> int:
+    check_language(options.language)
+    if options.command == "build":
+        print(build(options.language, project).relative_to(project))
+        return 0
+    notebooks = sorted((project / "notebooks").glob(f"{options.notebook or '[0-9][0-9]'}_*.ipynb"))
+    if not notebooks:
+        raise CourseError(f"Expected the number of a notebook, such as 01, got {options.notebook!r}: choose one.")
+    for notebook in notebooks:
+        path = translation_path(notebook, options.language)
+        english, translations = english_texts(notebook), read_translations(path)
+        if options.command == "draft":
+            write_translations(path, _drafted(english, translations))
+        elif options.command == "stamp":
+            write_translations(path, _stamped(english, translations, options.cells))
+            translations = read_translations(path)
+        found = [] if options.command in ("status", "draft") else slips(english, translations)
+        print("\n".join(found), end="\n" if found else "")
+        if found:
+            return 1
+        if options.command != "check":
+            print(f"{path.name}: {len(english) - len(outdated(english, translations))} of {len(english)} cells")
+    return 0
+
+
+def _drafted(english: dict[str, str], translations: dict[str, Translation]) -> dict[str, Translation]:
+    return {cell: translations.get(cell, Translation(text, TODO)) for cell, text in english.items()}
+
+
+def _stamped(english: dict[str, str], translations: dict[str, Translation], cells: list[str]) -> dict[str, Translation]:
+    for cell in cells:
+        if cell not in english or cell not in translations:
+            raise CourseError(f"Expected cells of the notebook that are translated, got {cell}: run `draft` first.")
+    chosen = set(cells or english)
+    return {
+        cell: Translation(each.text, fingerprint(english[cell]))
+        if cell in chosen and each.text.strip() != english.get(cell, "").strip()
+        else each
+        for cell, each in translations.items()
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
