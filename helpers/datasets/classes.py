@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from helpers.common.errors import CourseError
 # Train id of pixels that belong to no class, in every label that `read_label` returns.
 IGNORE = 255
 MOST = 254  # classes; train ids are bytes, and 255 is IGNORE
+PALETTES = ("own", "distinct")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,20 @@ class Classes:
     def palette(self) -> np.ndarray:
         """The colours as uint8 (classes, 3)."""
         return np.array(self.colours, dtype=np.uint8)
+
+    def with_palette(self, palette: str) -> Classes:
+        """Return the same classes with other colours; raise CourseError for an unknown palette.
+
+        "own": the colours they have. "distinct": colours that people with colour-vision deficiency can tell apart, see
+        `helpers.datasets.palettes`.
+        """
+        if palette not in PALETTES:
+            raise CourseError(f"There is no palette {palette!r}: choose one of {', '.join(PALETTES)}.")
+        if palette == "own":
+            return self
+        from helpers.datasets.palettes import distinct_colours  # takes SciPy's optimisation, which is slow to import
+
+        return replace(self, colours=distinct_colours(self.names, self.colours))
 
     @cached_property
     def lookup(self) -> np.ndarray:
