@@ -85,7 +85,8 @@ def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     spec = load_profile("mini").prune
     cuts = {"pruned": max(spec.cuts), "halved": 0.51}
     smaller = {kind: prune(net, cut, size.size_hw, align=spec.align)[0] for kind, cut in cuts.items()}
-    direct = [name for name in available() if ALL_ENGINES[name].package and not ALL_ENGINES[name].provider]
+    about = {name: ALL_ENGINES[name] for name in available()}
+    direct = [name for name, each in about.items() if each.package and not each.provider and not each.int8]
     onnx_hw = [size.size_hw] if "onnxruntime" in direct else []
     unpruned = export(net, folder / "unpruned", network="fastscnn", onnx_hw=onnx_hw)
     calls: dict[str, Callable] = {name: Predictor(unpruned, name) for name in (*CPU_ENGINES, *direct)}

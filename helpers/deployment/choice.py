@@ -44,8 +44,8 @@ def choose(
     """Return the fastest engine whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
 
     Measures `labels_by(engine)`, a function from a frame to labels, on `frame`, uint8 (H, W, 3). An earlier choice is
-    read from `cache_file()`, a new one is written to it. Engines of ONNX Runtime are left out if the export has no
-    ONNX file of this size. Raises CourseError if `min_agreement` is not between 0 and 1.
+    read from `cache_file()`, a new one is written to it. Engines that read ONNX are left out if the export has no
+    file of this size for them. Raises CourseError if `min_agreement` is not between 0 and 1.
     """
     if not 0 <= min_agreement <= 1:
         raise CourseError(f"Expected min_agreement from 0 to 1, got {min_agreement}.")
@@ -54,8 +54,7 @@ def choose(
     if key in known:
         return Choice(**known[key])
     size_hw = frame.shape[:2]
-    has_onnx = exported.input_hw(size_hw) in exported.onnx
-    names = [name for name in available() if has_onnx or not ALL_ENGINES[name].reads_onnx]
+    names = [name for name in available() if ALL_ENGINES[name].can_run(exported, size_hw)]
     reference = labels_by("eager")(frame)
     agreements, latencies = {}, {}
     for name in progress(names, desc="choosing an engine", unit="engine"):

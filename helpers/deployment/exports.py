@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 import paddleseg
 import yaml
@@ -25,6 +26,7 @@ from helpers.common.os_errors import as_course_error
 from helpers.datasets import IGNORE, MEAN, STD, Classes
 from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, main_output, save_graph
 from helpers.deployment.onnx import write_onnx
+from helpers.deployment.quantising import Quantiser, network_inputs
 from helpers.models.sizes import padded_hw, stride_of
 from helpers.paddle_compat import keep_device, old_ir_operators, old_representation
 
@@ -38,6 +40,7 @@ FORMATS = {
 # parameters, because OpenVINO's engine looks for them by the name of the program.
 FRAMES = ("frames/model.pdmodel", "frames/model.pdiparams")
 ONNX = "onnx/{}x{}.onnx"  # height, width
+INT8 = "int8/{}x{}.onnx"
 # What programs without a YAML parser need of the graph "coarse": stride, mean, std, and a line per class.
 TABLE = "classes.txt"
 
@@ -50,6 +53,7 @@ def export(
     classes: Classes | None = None,
     graph: str = "coarse",
     onnx_hw: Sequence[tuple[int, int]] = (),
+    calibration: Sequence[np.ndarray] = (),
 ) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
@@ -75,12 +79,15 @@ def export(
         - "labels": uint8 frames to train ids, for programs without code of their own before and after the graph.
     onnx_hw : sequence of (int, int), default ()
         Height and width of the frames to write an ONNX file for.
+    calibration : sequence of ndarray, default ()
+        Training frames, uint8 (H, W, 3), all of the one size in `onnx_hw`, to write an int8 file with
+        (`helpers.deployment.quantising`), for the graph "coarse".
 
     Raises
     ------
     CourseError
-        If the graph is unknown, the network does not have these classes, another process writes to `folder`, or ONNX
-        cannot be written.
+        If the graph is unknown, the network does not have these classes, the frames to calibrate with have another
+        size, another process writes to `folder`, or ONNX cannot be written.
     """
     if graph not in GRAPHS:
         raise CourseError(f"There is no graph {graph!r}: choose {', '.join(GRAPHS)}.")
@@ -94,6 +101,14 @@ def export(
     resize = output.resize if graph == "coarse" else None
     if graph == "coarse":
         onnx_hw = list(dict.fromkeys(padded_hw(size_hw, stride) for size_hw in onnx_hw))
+    int8_hw = list(onnx_hw) if len(calibration) else []
+    if int8_hw != list(dict.fromkeys(padded_hw(frame.shape[:2], stride) for frame in calibration)) or (
+        int8_hw and graph != "coarse"
+    ):
+        raise CourseError(
+            f"Expected frames of one size, onnx_hw with this size and graph='coarse' for int8, got onnx_hw={onnx_hw} "
+            f"and graph={graph!r}: calibrate with the frames that the file is for."
+        )
     # Otherwise Paddle rewrites the source of each layer's `forward`, in case a branch depends on a value, in two thirds
     # of the time of an export. PaddleSeg's networks have no such branch.
     paddle.jit.ignore_module([paddleseg])
@@ -108,6 +123,9 @@ def export(
                 path.unlink()  # names and shapes for training tools, which no engine reads
         for size_hw in onnx_hw:
             write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
+        for size_hw in int8_hw:
+            with Quantiser(temporary / ONNX.format(*size_hw), network_inputs(calibration, size_hw)) as quantiser:
+                quantiser.write(temporary / INT8.format(*size_hw))
         if graph == "coarse":
             write_text(temporary / TABLE, class_table(classes, stride))
         description = {
@@ -118,6 +136,7 @@ def export(
                 "stride": stride,
                 "align_corners": bool(resize and resize.align_corners),
                 "onnx_hw": [list(size_hw) for size_hw in onnx_hw],
+                "int8_hw": [list(size_hw) for size_hw in int8_hw],
                 "num_classes": output.num_classes,
                 "classes": list(classes.names) if classes else [],
                 "colours": [list(colour) for colour in classes.colours] if classes else [],
@@ -126,7 +145,7 @@ def export(
                 "std": list(STD),
                 "paddle": paddle.__version__,
                 "paddleseg": version("paddleseg"),
-                "sha256": {name: _sha256(temporary / name) for name in _files(graph, onnx_hw)},
+                "sha256": {name: _sha256(temporary / name) for name in _files(graph, onnx_hw, int8_hw)},
             },
         }
         write_text(temporary / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
@@ -142,10 +161,11 @@ def class_table(classes: Classes | None, stride: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _files(graph: str, onnx_hw: Sequence[tuple[int, int]]) -> list[str]:
+def _files(graph: str, onnx_hw: Sequence[tuple[int, int]], int8_hw: Sequence[tuple[int, int]]) -> list[str]:
     """Return the names of all files of an export except deploy.yaml."""
     formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
     names = [name for pair in formats for name in pair] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
+    names += [INT8.format(*size_hw) for size_hw in int8_hw]
     return [*names, TABLE] if graph == "coarse" else names
 
 
@@ -155,7 +175,8 @@ class Export:
 
     `num_classes`: of the output; `classes`: their names and colours, None if the export has none; `stride`: the graph
     "coarse" takes sizes that are multiples of it; `align_corners`: how to resize its logits; `sha256`: hash of
-    deploy.yaml, which holds the hashes of all files; `onnx`: input sizes (height, width) with an ONNX file.
+    deploy.yaml, which holds the hashes of all files; `onnx`, `int8`: input sizes (height, width) with an ONNX file in
+    float32 and in int8.
     """
 
     folder: Path
@@ -167,6 +188,7 @@ class Export:
     align_corners: bool
     sha256: str
     onnx: tuple[tuple[int, int], ...] = ()
+    int8: tuple[tuple[int, int], ...] = ()
 
     def input_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
         """Return the size of the graph's input for frames of `size_hw`: padded if the graph is "coarse"."""
@@ -177,15 +199,16 @@ class Export:
         program, parameters = {**FORMATS, "frames": FRAMES}[kind]
         return self.folder / program, self.folder / parameters
 
-    def onnx_file(self, size_hw: tuple[int, int]) -> Path:
+    def onnx_file(self, size_hw: tuple[int, int], int8: bool = False) -> Path:
         """Return the ONNX file for inputs of `size_hw`. Raises CourseError if it does not exist."""
-        if tuple(size_hw) not in self.onnx:
-            known = ", ".join(f"{height} x {width}" for height, width in self.onnx) or "no size"
+        sizes, name, more = (self.int8, INT8, " and calibration frames") if int8 else (self.onnx, ONNX, "")
+        if tuple(size_hw) not in sizes:
+            known = ", ".join(f"{height} x {width}" for height, width in sizes) or "no size"
             raise CourseError(
-                f"{self.folder} has ONNX files for {known}, not for {size_hw[0]} x {size_hw[1]}: export the network "
-                f"with onnx_hw=[({size_hw[0]}, {size_hw[1]})]."
+                f"{self.folder} has {'int8' if int8 else 'ONNX'} files for {known}, not for {size_hw[0]} x "
+                f"{size_hw[1]}: export the network with onnx_hw=[({size_hw[0]}, {size_hw[1]})]{more}."
             )
-        return self.folder / ONNX.format(*size_hw)
+        return self.folder / name.format(*size_hw)
 
     @property
     def megabytes(self) -> float:
@@ -207,7 +230,7 @@ class Export:
             about = yaml.safe_load(text)["Course"]
             found = cls(folder, sha256=hashlib.sha256(text.encode()).hexdigest(), **_parsed(about))
             written_by, sums = about["paddle"], dict(about["sha256"])
-            if sums.keys() != set(_files(found.graph, found.onnx)):
+            if sums.keys() != set(_files(found.graph, found.onnx, found.int8)):
                 raise ValueError("other files, or an older export")
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError, yaml.YAMLError) as error:
             raise CourseError(f"{path} was not written by this course: export the network again.") from error
@@ -226,7 +249,9 @@ class Export:
 def _parsed(about: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of Export in deploy.yaml. Raise an exception that `Export.read` catches if one is invalid."""
     network, graph, align_corners = about["network"], about["graph"], about["align_corners"]
-    numbers = [about["num_classes"], about["stride"], *(length for size_hw in about["onnx_hw"] for length in size_hw)]
+    sizes = {key: tuple((height, width) for height, width in about[f"{key}_hw"]) for key in ("onnx", "int8")}
+    lengths = [length for sizes_hw in sizes.values() for size_hw in sizes_hw for length in size_hw]
+    numbers = [about["num_classes"], about["stride"], *lengths]
     if not isinstance(network, str) or graph not in GRAPHS or not isinstance(align_corners, bool):
         raise ValueError("another network or graph")
     if not all(type(number) is int and 0 < number < 1 << 20 for number in numbers):
@@ -246,7 +271,7 @@ def _parsed(about: dict[str, Any]) -> dict[str, Any]:
         "classes": classes,
         "stride": about["stride"],
         "align_corners": align_corners,
-        "onnx": tuple((height, width) for height, width in about["onnx_hw"]),
+        **sizes,
     }
 
 

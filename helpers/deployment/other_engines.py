@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from helpers.common.errors import CourseError
 from helpers.deployment.exports import Export
 
 
-class OnnxRuntimeRunner:
-    """ONNX Runtime with the ONNX file for the size of its input. A file takes one frame, so a batch is a loop."""
+class _OnnxRunner:
+    """Runs the ONNX file for the size of its input. A file takes one frame, so a batch is a loop."""
 
     takes_frames = False
 
-    def __init__(self, exported: Export, threads: int):
-        self._exported, self._threads = exported, threads
-        self._sessions: dict[tuple[int, int], object] = {}
-        if not exported.onnx:
+    def __init__(self, exported: Export, threads: int, int8: bool = False):
+        self._exported, self._threads, self._int8 = exported, threads, int8
+        self._runs: dict[tuple[int, int], Callable[[np.ndarray], np.ndarray]] = {}
+        if not (exported.int8 if int8 else exported.onnx):
+            more = " and training frames for calibration" if int8 else ""
             raise CourseError(
-                f"{exported.folder} has no ONNX file: export the network with onnx_hw=[(height, width)] of your frames."
+                f"{exported.folder} has no {'int8' if int8 else 'ONNX'} file: export the network with "
+                f"onnx_hw=[(height, width)] of your frames{more}."
             )
 
-    def clone(self) -> OnnxRuntimeRunner:
+    def clone(self):
         """Return another runner, for another thread."""
-        return OnnxRuntimeRunner(self._exported, self._threads)
+        return type(self)(self._exported, self._threads, self._int8)
 
     def __call__(self, array: np.ndarray) -> np.ndarray:
-        labels = self._exported.graph == "labels"
-        session = self._session(array.shape[1:3] if labels else array.shape[2:])
-        name = "frames" if labels else "x"
-        return np.concatenate([session.run(None, {name: image[np.newaxis]})[0] for image in array])
+        size_hw = array.shape[1:3] if self._exported.graph == "labels" else array.shape[2:]
+        if size_hw not in self._runs:
+            self._runs[size_hw] = self._load(self._exported.onnx_file(size_hw, self._int8))
+        return np.concatenate([self._runs[size_hw](image[np.newaxis]) for image in array])
 
-    def _session(self, size_hw: tuple[int, int]):
-        if size_hw not in self._sessions:
-            import onnxruntime
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-            options.log_severity_level = 3
-            self._sessions[size_hw] = onnxruntime.InferenceSession(
-                str(self._exported.onnx_file(size_hw)), options, providers=["CPUExecutionProvider"]
-            )
-        return self._sessions[size_hw]
+class OnnxRuntimeRunner(_OnnxRunner):
+    """ONNX Runtime, with the file in float32 or in `int8`."""
+
+    def _load(self, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        return lambda image: session.run(None, {name: image})[0]
+
+
+class OpenVinoInt8Runner(_OnnxRunner):
+    """OpenVINO with the int8 file that ONNX Runtime's quantiser wrote."""
+
+    def __init__(self, exported: Export, threads: int, int8: bool = True):
+        super().__init__(exported, threads, int8)
+
+    def _load(self, path: Path) -> Callable[[np.ndarray], np.ndarray]:
+        request = _request(path, self._threads, "f32")
+        return lambda image: next(iter(request.infer([image]).values())).copy()
 
 
 class OpenVinoRunner:
@@ -64,13 +82,16 @@ class OpenVinoRunner:
         return next(iter(self._requests[kind].infer([array]).values())).copy()
 
     def _create(self, kind: str):
-        import openvino
+        return _request(self._exported.files(kind)[0], self._threads, self._precision)
 
-        core = openvino.Core()
-        settings = {
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": self._threads,
-            "INFERENCE_PRECISION_HINT": self._precision,  # the default is bf16 if the processor supports it
-        }
-        program, _ = self._exported.files(kind)
-        return core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()
+
+def _request(program: Path, threads: int, precision: str):
+    import openvino
+
+    core = openvino.Core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,  # the default is bf16 if the processor supports it
+    }
+    return core.compile_model(core.read_model(program), "CPU", settings).create_infer_request()

@@ -1,0 +1,163 @@
+"""Quantise an exported network to int8 with ONNX Runtime, calibrated on frames."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from paddle import nn
+
+from helpers.common.errors import CourseError
+from helpers.common.files import atomic_path
+from helpers.common.progress import progress
+from helpers.datasets import normalise
+
+_PACKAGES = ("onnx", "onnxruntime", "ml_dtypes")
+_LAYERS = ("Conv", "MatMul")  # what computes; ONNX Runtime quantises what lies between two of them, too
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution or a product of the ONNX graph: name of the node, and of its trained weight in the network, which
+    is that of the next layer if it has none (pooling as a product)."""
+
+    node: str
+    weight: str
+
+
+class Quantiser:
+    """Quantises an ONNX file to int8, calibrated once for any choice of layers.
+
+    Runs `inputs`, each float32 (1, 3, H, W) of the file's size, through the network and records the range of every map.
+    A map then has 8 bits between the ends of its range, and the weights of each filter have 7: with 8, the sums of
+    processors without VNNI overflow. `layers` lists what can be left out, in the order of the graph.
+
+    Use it in a `with` block. Raises CourseError if a package is missing or there is no input.
+    """
+
+    def __init__(self, source: str | Path, inputs: Iterable[np.ndarray], show: bool = True):
+        missing = [name for name in _PACKAGES if find_spec(name) is None]
+        if missing:
+            raise CourseError(f"Quantising needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+        inputs = list(inputs)
+        if not inputs:
+            raise CourseError("Expected at least one frame to calibrate with, got none: pass training frames.")
+        self._folder = tempfile.TemporaryDirectory(prefix="int8-")
+        self._model = Path(self._folder.name) / "prepared.onnx"
+        _prepare(Path(source), self._model)
+        self.layers = _layers(self._model)
+        self._ranges = _calibrate(self._model, inputs, show)
+
+    def __enter__(self) -> Quantiser:
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._folder.cleanup()
+
+    def write(self, target: str | Path, keep: Collection[str] = (), per_filter: bool = True) -> Path:
+        """Write the network to `target` in int8, except the nodes `keep`, which stay in float32, and return `target`.
+
+        `per_filter`: a scale for each filter of a convolution, instead of one for the whole layer. The file holds
+        float32 weights next to their scales, in the format QDQ, which other engines read as well. Raises CourseError
+        for an unknown node.
+        """
+        import onnx
+        from onnxruntime.quantization import QDQQuantizer, QuantType
+        from onnxruntime.quantization.registry import QDQRegistry
+
+        unknown = sorted(set(keep) - {layer.node for layer in self.layers})
+        if unknown:
+            raise CourseError(f"Expected nodes of the network in `keep`, got {unknown[0]!r}: see `layers`.")
+        quantizer = QDQQuantizer(
+            onnx.load(self._model),
+            per_filter,
+            True,  # 7 bits for weights
+            QuantType.QInt8,
+            QuantType.QUInt8,
+            self._ranges,
+            [],
+            list(keep),
+            list(QDQRegistry),
+            {},
+        )
+        quantizer.quantize_model()
+        with atomic_path(target) as temporary:
+            quantizer.model.save_model_to_file(str(temporary), False)
+        return Path(target)
+
+
+def parts(net: nn.Layer, layers: Sequence[Layer], names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the nodes in each part of `net`: {prefix: nodes} for the prefixes `names` of its sublayers.
+
+    A layer belongs to the longest prefix that fits. Raises CourseError if one fits none.
+    """
+    prefixes = sorted(names, key=len, reverse=True)
+    found: dict[str, list[str]] = {name: [] for name in names}
+    # Tracing copies the network, and Paddle appends "_deepcopy_<n>" to the names of the copied weights.
+    owners = {parameter.name.split("_deepcopy")[0]: name for name, parameter in net.named_parameters()}
+    for layer in layers:
+        owner = owners.get(layer.weight, "")
+        part = next((prefix for prefix in prefixes if owner.startswith(prefix)), None)
+        if part is None:
+            raise CourseError(f"The layer {layer.node} ({owner or layer.weight}) is in none of {', '.join(names)}.")
+        found[part].append(layer.node)
+    return found
+
+
+def network_inputs(frames: Sequence[np.ndarray], size_hw: tuple[int, int]) -> list[np.ndarray]:
+    """Return the input of the graph "coarse" for each uint8 frame: normalised and padded, float32 (1, 3, *size_hw)."""
+    images = [normalise(frame) for frame in frames]
+    missing = [[(0, new - old) for new, old in zip(size_hw, image.shape[1:], strict=True)] for image in images]
+    return [np.pad(image, [(0, 0), *each])[np.newaxis] for image, each in zip(images, missing, strict=True)]
+
+
+def _prepare(source: Path, target: Path) -> None:
+    """Fold batch norm and constants."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
+def _layers(path: Path) -> tuple[Layer, ...]:
+    import onnx
+
+    graph = onnx.load(path).graph
+    constants = {constant.name for constant in graph.initializer}
+    readers = {name: node for node in reversed(graph.node) for name in node.input}
+    found = []
+    for node in graph.node:
+        if node.op_type not in _LAYERS:
+            continue
+        convolution = node
+        while convolution.op_type != "Conv" and convolution.output[0] in readers:
+            convolution = readers[convolution.output[0]]
+        weight = next((name for name in convolution.input[1:2] if name in constants), "")
+        found.append(Layer(node.name, weight.removeprefix("ConvBnFusion_W_").split("_deepcopy")[0]))
+    return tuple(found)
+
+
+def _calibrate(path: Path, inputs: Sequence[np.ndarray], show: bool):
+    """Return the smallest and largest value of each map, in the form that the quantiser takes."""
+    from onnxruntime.quantization import CalibrationDataReader, create_calibrator
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            bar = progress(inputs, desc="calibrating", unit="frame", disable=not show)
+            self._inputs = iter(bar)
+
+        def get_next(self):
+            x = next(self._inputs, None)
+            return None if x is None else {"x": x}
+
+    calibrator = create_calibrator(path, augmented_model_path=os.fspath(path.with_name("augmented.onnx")))
+    calibrator.collect_data(Reader())
+    return calibrator.compute_data()
