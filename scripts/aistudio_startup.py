@@ -1,4 +1,4 @@
-"""Let every kernel on Baidu AI Studio find the packages of the course; docs/aistudio.md says where to copy this file."""
+"""Let kernels on Baidu AI Studio find the packages of the course: docs/aistudio.md says where to copy this file."""
 
 import sys
 

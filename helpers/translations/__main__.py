@@ -13,7 +13,7 @@ from helpers.common.command_line import exit_code
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.translations.building import build
-from helpers.translations.checking import outdated, slips
+from helpers.translations.checking import is_chinese, outdated, slips
 from helpers.translations.files import (
     ENGLISH,
     LANGUAGES,
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None, project: Path = PROJECT) -> int:
         ("status", "count the cells that are translated"),
         ("draft", "add missing cells in English, to be translated, and remove those that no longer exist"),
         ("check", "list what differs between the two languages: links, formulas, code, numbers, headings"),
-        ("stamp", "note that the translation of cells agrees with the English text"),
+        ("stamp", "note that the translation of cells agrees with the English text, if it has no slips"),
     ):
         command = commands.add_parser(name, help=text)
         if name == "build":
@@ -59,25 +59,30 @@ def _run(options: argparse.Namespace, project: Path) -> int:
     notebooks = sorted((project / "notebooks").glob(f"{options.notebook or '[0-9][0-9]'}_*.ipynb"))
     if not notebooks:
         raise CourseError(f"Expected the number of a notebook, such as 01, got {options.notebook!r}: choose one.")
+    failed: list[str] = []
     for notebook in notebooks:
         path = translation_path(notebook, options.language)
         english, translations = english_texts(notebook), read_translations(path)
+        found: list[str] = []
         if options.command == "draft":
-            write_translations(path, _drafted(english, translations))
-        elif options.command == "stamp":
-            write_translations(path, _stamped(english, translations, options.cells))
-            translations = read_translations(path)
-        found = [] if options.command in ("status", "draft") else slips(english, translations)
-        print("\n".join(found), end="\n" if found else "")
-        if found:
-            return 1
-        if options.command != "check":
-            print(f"{path.name}: {len(english) - len(outdated(english, translations))} of {len(english)} cells")
-    return 0
+            translations = _drafted(english, translations)
+        elif options.command in ("check", "stamp"):
+            stamped = _stamped(english, translations, getattr(options, "cells", []))
+            found = slips(english, stamped)
+            wrong = {each.partition(":")[0] for each in found}
+            if options.command == "stamp":
+                translations = {cell: translations[cell] if cell in wrong else stamped[cell] for cell in translations}
+        if options.command in ("draft", "stamp"):
+            write_translations(path, translations)
+        failed += found
+        current = len(english) - len(outdated(english, translations))
+        print("\n".join([*found, f"{path.name}: {current} of {len(english)} cells are translated"]))
+    return 1 if failed else 0
 
 
 def _drafted(english: dict[str, str], translations: dict[str, Translation]) -> dict[str, Translation]:
-    return {cell: translations.get(cell, Translation(text, TODO)) for cell, text in english.items()}
+    kept = {cell: each for cell, each in translations.items() if each.english != TODO or is_chinese(each.text)}
+    return {cell: kept.get(cell, Translation(text, TODO)) for cell, text in english.items()}
 
 
 def _stamped(english: dict[str, str], translations: dict[str, Translation], cells: list[str]) -> dict[str, Translation]:
@@ -87,7 +92,7 @@ def _stamped(english: dict[str, str], translations: dict[str, Translation], cell
     chosen = set(cells or english)
     return {
         cell: Translation(each.text, fingerprint(english[cell]))
-        if cell in chosen and each.text.strip() != english.get(cell, "").strip()
+        if cell in chosen and is_chinese(each.text) and cell in english
         else each
         for cell, each in translations.items()
     }

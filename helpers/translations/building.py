@@ -9,6 +9,7 @@ from pathlib import Path
 from helpers.common.files import PROJECT, write_text
 from helpers.translations.files import (
     ENGLISH,
+    TODO,
     Translation,
     check_language,
     fingerprint,
@@ -60,7 +61,7 @@ def translated(source: Path, language: str):
 def _text(english: str, translation: Translation | None, notes: dict[str, str]) -> str:
     if is_current(translation, english):
         return translation.text
-    stale = translation is not None and translation.text != english
+    stale = translation is not None and translation.english != TODO
     return f"{notes['stale' if stale else 'missing']}\n\n{english}"
 
 

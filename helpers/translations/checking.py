@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from helpers.translations.files import Translation, is_current
+from helpers.translations.files import NONE, TODO, Translation, is_current
 
 _FENCE = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]+`")
@@ -22,10 +22,15 @@ _HALF_WIDTH = re.compile(rf"[{_HAN}] ?[,;:?!](?=[\s{_HAN}]|$)|[{_HAN}]\.(?=\s|$)
 _NO_SPACE = re.compile(rf"[{_HAN}][A-Za-z0-9`$]|[A-Za-z0-9%`$][{_HAN}]")
 
 
+def is_chinese(text: str) -> bool:
+    """Return whether a text has Chinese characters."""
+    return re.search(f"[{_HAN}]", text) is not None
+
+
 def outdated(english: dict[str, str], translations: dict[str, Translation]) -> dict[str, str]:
     """Return "missing" or "stale" for each cell id of the notebook without a current translation."""
     return {
-        cell: "stale" if cell in translations and translations[cell].text != text else "missing"
+        cell: "missing" if translations.get(cell, NONE).english == TODO else "stale"
         for cell, text in english.items()
         if not is_current(translations.get(cell), text)
     }
@@ -44,7 +49,7 @@ def _differences(english: str, translation: str) -> list[str]:
     ours, theirs = _parts(english), _parts(translation)
     found = [f"{name} {_shown(ours[name], theirs[name])}" for name in ours if ours[name] != theirs[name]]
     prose = _prose(translation)
-    if not re.search(f"[{_HAN}]", prose):
+    if not is_chinese(prose):
         found.append("no Chinese text")
     found += [f"asterisks that do not make text bold: {each}" for each in _not_bold(prose)]
     for name, pattern in (

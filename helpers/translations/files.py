@@ -40,6 +40,9 @@ class Translation:
     english: str
 
 
+NONE = Translation("", TODO)
+
+
 def check_language(language: str) -> None:
     """Raise CourseError if the notebooks do not exist in `language`."""
     known = (ENGLISH, *LANGUAGES)

@@ -122,6 +122,10 @@ def test_draft_adds_missing_cells_in_english_and_stamp_accepts_translations(proj
     assert stamped["second"].english == fingerprint("## Two")
     assert stamped["third"].english == "todo"  # still in English
     assert "2 of 3 cells" in capsys.readouterr().out
+    path.write_text(path.read_text().replace("todo -->\nThree", "todo -->\n三 3"))
+    assert main(["stamp", "01"], project) == 1
+    assert "third: numbers only in the translation: 3" in capsys.readouterr().out
+    assert read_translations(path)["third"].english == "todo"  # not stamped with a slip
     assert main(["stamp", "01", "fourth"], project) == 2
     assert main(["status", "07"], project) == 2
 
