@@ -20,7 +20,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None
     """Draw a confusion matrix (rows: labels, columns: predictions) in percent of each row; empty rows are blank."""
     side = extent(len(classes), 0.3, 1.8, least=4.0)
     ax = new_axes(ax, (side + 1.0, side))
-    size = 7 * min(1.0, 40 / len(classes))
+    size = 9 * min(1.0, 30 / len(classes))
     labelled = matrix.sum(axis=1, keepdims=True)
     share = np.divide(100.0 * matrix, labelled, out=np.full(matrix.shape, np.nan), where=labelled > 0)
     picture = ax.imshow(share, cmap="magma_r", vmin=0, vmax=100)
@@ -35,8 +35,8 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], ax: Axes | None = None
             fontsize=size,
             color="white" if value > 55 else "black",
         )
-    class_ticks(ax.xaxis, classes, 8, rotation=60, ha="right", rotation_mode="anchor")
-    class_ticks(ax.yaxis, classes, 8)
+    class_ticks(ax.xaxis, classes, 9, rotation=60, ha="right", rotation_mode="anchor")
+    class_ticks(ax.yaxis, classes, 9)
     ax.set(xlabel="predicted", ylabel="labelled", title=title)
     ax.figure.colorbar(picture, ax=ax, shrink=0.75, label="% of the labelled pixels in the row")
     return ax
@@ -61,8 +61,8 @@ def error_legend(figure: Figure, first: str, second: str, caption: str) -> None:
         Patch(facecolor=colour / 255, edgecolor="0.4", label=name)
         for colour, name in zip(ERROR_COLOURS, error_names(first, second), strict=True)
     ]
-    legend = figure.legend(handles=patches, loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    legend.set_title(caption, {"size": 8})
+    legend = figure.legend(handles=patches, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    legend.set_title(caption, {"size": 9})
 
 
 def differences(
@@ -95,8 +95,8 @@ def differences(
         ax.plot([low[row], high[row]], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
         ax.plot(value[row], row, "o", color=colour, markersize=5)
     for row in rows[np.isnan(value)]:
-        ax.text(0, row, " absent", va="center", fontsize=7, color="grey")
-    class_ticks(ax.yaxis, names, 8)
+        ax.text(0, row, " absent", va="center", fontsize=9, color="grey")
+    class_ticks(ax.yaxis, names, 9)
     ax.set_ylim(len(names) - 0.5, -0.5)
     widest = np.nanmax(np.abs(difference), initial=0.01) * 1.1
     ax.set(
@@ -126,12 +126,12 @@ def iou_by_bin(
         ax.plot(middles[known], mean[known], "o-", label=name)
     for middle, count in zip(middles, counts, strict=True):
         if count:
-            at = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 7, "color": "0.4"}
+            at = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center", "fontsize": 9, "color": "0.4"}
             ax.annotate(f"{count}", (middle, 1), **at)  # above the axes, clear of the lines
     ax.set_xscale("log")
     ax.set(xlabel=xlabel, ylabel="mean IoU of the regions", ylim=(0, 1), xlim=(edges[0], edges[-1]))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=9)
     return ax
 
 
@@ -142,7 +142,7 @@ def subset_scores(sizes: Sequence[int], series: Mapping[str, Sequence[float]], a
         ax.plot(sizes, values, "o-", markersize=4, label=name)
     ax.set(xlabel="frames scored", ylabel="mIoU", ylim=(0, None))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=9)
     return ax
 
 
@@ -151,7 +151,7 @@ def cost_and_gain(rows: Mapping[str, tuple[float, float]], ax: Axes | None = Non
     ax = new_axes(ax, (6.5, 3.6))
     for name, (seconds, miou) in rows.items():
         ax.plot(seconds, miou, "o", color="tab:blue")
-        ax.annotate(name, (seconds, miou), (6, 5), textcoords="offset points", fontsize=8)
+        ax.annotate(name, (seconds, miou), (6, 5), textcoords="offset points", fontsize=9)
     ax.set(xlabel="seconds per frame", ylabel="mIoU", xlim=(0, 1.35 * max(seconds for seconds, _ in rows.values())))
     ax.margins(y=0.3)
     ax.grid(alpha=0.3)
@@ -174,13 +174,13 @@ def reliability(tables: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
         ax.bar(edges, share, 0.8 / len(pixels) / len(tables), color=f"C{number}", alpha=0.3)
     ax.set(xlabel="confidence", ylabel="accuracy (lines), share of the pixels (bars)", xlim=(0, 1), ylim=(0, 1))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, loc="upper left")
+    ax.legend(fontsize=9, loc="upper left")
     return ax
 
 
 def robustness(results: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Draw mIoU against the strength of each corruption, one panel per kind and one line per network."""
-    figure, axes = plt.subplots(1, len(results), figsize=(3.1 * len(results), 3.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(results), figsize=(2.4 * len(results), 3.0), sharey=True, layout="constrained")
     for ax, (kind, networks) in zip(np.atleast_1d(axes), results.items(), strict=True):
         for name, values in networks.items():
             ax.plot(range(len(values)), values, "o-", markersize=4, label=name)
@@ -188,5 +188,5 @@ def robustness(results: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         ax.grid(alpha=0.3)
     first = np.atleast_1d(axes)[0]
     first.set_ylabel("mIoU")
-    figure.legend(*first.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8, frameon=False)
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9, frameon=False)
     return figure
