@@ -11,6 +11,7 @@ from helpers.deployment.exports import FORMATS, Export, export
 from helpers.deployment.graphs import GRAPHS
 from helpers.deployment.measuring import Latency, agreement, measure
 from helpers.deployment.predictor import Predictor, eager
+from helpers.deployment.quantising import quantise
 from helpers.deployment.streaming import stream
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "eager",
     "export",
     "measure",
+    "quantise",
     "stream",
 ]

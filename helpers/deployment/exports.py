@@ -6,14 +6,13 @@ import copy
 import hashlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 import paddleseg
 import yaml
@@ -26,7 +25,6 @@ from helpers.common.os_errors import as_course_error
 from helpers.datasets import IGNORE, MEAN, STD, Classes
 from helpers.deployment.graphs import GRAPHS, CoarseOfFrames, main_output, save_graph
 from helpers.deployment.onnx import write_onnx
-from helpers.deployment.quantising import Quantiser, network_inputs
 from helpers.models.sizes import padded_hw, stride_of
 from helpers.paddle_compat import keep_device, old_ir_operators, old_representation
 
@@ -53,7 +51,6 @@ def export(
     classes: Classes | None = None,
     graph: str = "coarse",
     onnx_hw: Sequence[tuple[int, int]] = (),
-    calibration: Sequence[np.ndarray] = (),
 ) -> Path:
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
@@ -79,15 +76,12 @@ def export(
         - "labels": uint8 frames to train ids, for programs without code of their own before and after the graph.
     onnx_hw : sequence of (int, int), default ()
         Height and width of the frames to write an ONNX file for.
-    calibration : sequence of ndarray, default ()
-        Training frames, uint8 (H, W, 3), all of the one size in `onnx_hw`, to write an int8 file with
-        (`helpers.deployment.quantising`), for the graph "coarse".
 
     Raises
     ------
     CourseError
-        If the graph is unknown, the network does not have these classes, the frames to calibrate with have another
-        size, another process writes to `folder`, or ONNX cannot be written.
+        If the graph is unknown, the network does not have these classes, another process writes to `folder`, or ONNX
+        cannot be written.
     """
     if graph not in GRAPHS:
         raise CourseError(f"There is no graph {graph!r}: choose {', '.join(GRAPHS)}.")
@@ -101,14 +95,6 @@ def export(
     resize = output.resize if graph == "coarse" else None
     if graph == "coarse":
         onnx_hw = list(dict.fromkeys(padded_hw(size_hw, stride) for size_hw in onnx_hw))
-    int8_hw = list(onnx_hw) if len(calibration) else []
-    if int8_hw != list(dict.fromkeys(padded_hw(frame.shape[:2], stride) for frame in calibration)) or (
-        int8_hw and graph != "coarse"
-    ):
-        raise CourseError(
-            f"Expected frames of one size, onnx_hw with this size and graph='coarse' for int8, got onnx_hw={onnx_hw} "
-            f"and graph={graph!r}: calibrate with the frames that the file is for."
-        )
     # Otherwise Paddle rewrites the source of each layer's `forward`, in case a branch depends on a value, in two thirds
     # of the time of an export. PaddleSeg's networks have no such branch.
     paddle.jit.ignore_module([paddleseg])
@@ -123,9 +109,6 @@ def export(
                 path.unlink()  # names and shapes for training tools, which no engine reads
         for size_hw in onnx_hw:
             write_onnx(net, temporary / ONNX.format(*size_hw), size_hw, graph)
-        for size_hw in int8_hw:
-            with Quantiser(temporary / ONNX.format(*size_hw), network_inputs(calibration, size_hw)) as quantiser:
-                quantiser.write(temporary / INT8.format(*size_hw))
         if graph == "coarse":
             write_text(temporary / TABLE, class_table(classes, stride))
         description = {
@@ -136,7 +119,7 @@ def export(
                 "stride": stride,
                 "align_corners": bool(resize and resize.align_corners),
                 "onnx_hw": [list(size_hw) for size_hw in onnx_hw],
-                "int8_hw": [list(size_hw) for size_hw in int8_hw],
+                "int8_hw": [],
                 "num_classes": output.num_classes,
                 "classes": list(classes.names) if classes else [],
                 "colours": [list(colour) for colour in classes.colours] if classes else [],
@@ -145,7 +128,7 @@ def export(
                 "std": list(STD),
                 "paddle": paddle.__version__,
                 "paddleseg": version("paddleseg"),
-                "sha256": {name: _sha256(temporary / name) for name in _files(graph, onnx_hw, int8_hw)},
+                "sha256": {name: _sha256(temporary / name) for name in _files(graph, onnx_hw)},
             },
         }
         write_text(temporary / DESCRIPTION, yaml.safe_dump(description, sort_keys=False))
@@ -161,7 +144,7 @@ def class_table(classes: Classes | None, stride: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _files(graph: str, onnx_hw: Sequence[tuple[int, int]], int8_hw: Sequence[tuple[int, int]]) -> list[str]:
+def _files(graph: str, onnx_hw: Sequence[tuple[int, int]], int8_hw: Sequence[tuple[int, int]] = ()) -> list[str]:
     """Return the names of all files of an export except deploy.yaml."""
     formats = [*FORMATS.values(), *([FRAMES] if graph == "coarse" else [])]
     names = [name for pair in formats for name in pair] + [ONNX.format(*size_hw) for size_hw in onnx_hw]
@@ -244,6 +227,24 @@ class Export:
             if _sha256(folder / name) != expected:
                 raise CourseError(f"{folder / name} has changed since the export: export the network again.")
         return found
+
+
+def add_file(exported: Export, kind: str, size_hw: tuple[int, int], write: Callable[[Path], object]) -> Export:
+    """Let `write` add a file of `kind`, "onnx" or "int8", for inputs of `size_hw` to an export, and return it again.
+
+    The file counts once deploy.yaml names it, which is the last step. Raises CourseError if another process writes to
+    the folder.
+    """
+    name = {"onnx": ONNX, "int8": INT8}[kind].format(*size_hw)
+    path = exported.folder / DESCRIPTION
+    with locked_target(exported.folder):
+        write(exported.folder / name)
+        description = yaml.safe_load(path.read_text(encoding="utf-8"))
+        about = description["Course"]
+        about[f"{kind}_hw"] = [list(each) for each in dict.fromkeys((*getattr(exported, kind), tuple(size_hw)))]
+        about["sha256"][name] = _sha256(exported.folder / name)
+        write_text(path, yaml.safe_dump(description, sort_keys=False))
+    return Export.read(exported.folder)
 
 
 def _parsed(about: dict[str, Any]) -> dict[str, Any]:

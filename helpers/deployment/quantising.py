@@ -16,8 +16,10 @@ from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
 from helpers.common.progress import progress
 from helpers.datasets import normalise
+from helpers.deployment.exports import Export, add_file
+from helpers.deployment.onnx import write_onnx
 
-_PACKAGES = ("onnx", "onnxruntime", "ml_dtypes")
+_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime", "ml_dtypes")
 _LAYERS = ("Conv", "MatMul")  # what computes; ONNX Runtime quantises what lies between two of them, too
 
 
@@ -30,6 +32,34 @@ class Layer:
     weight: str
 
 
+def missing() -> str | None:
+    """Return what this machine lacks for quantising, or None."""
+    packages = [name for name in _PACKAGES if find_spec(name) is None]
+    return f"needs {' and '.join(packages)}: pip install {' '.join(packages)}" if packages else None
+
+
+def quantise(net: nn.Layer, folder: str | Path, frames: Sequence[np.ndarray], show: bool = True) -> Quantiser:
+    """Add files for int8 to the export of `net` in `folder`, calibrated on `frames`, and return the quantiser.
+
+    `frames` are training frames, uint8 (H, W, 3) of one size. The engines "onnxruntime-int8" and "openvino-int8" then
+    run frames of this size; the ONNX file in float32 is added, too, if it is missing. Labels change, so measure the
+    agreement. Raises CourseError if a package is missing, the sizes differ, or the export has another graph than
+    "coarse".
+    """
+    exported, sizes = Export.read(folder), {frame.shape[:2] for frame in frames}
+    if len(sizes) != 1 or exported.graph != "coarse":
+        raise CourseError(
+            f"Expected frames of one size and the graph 'coarse', got {len(sizes)} sizes and {exported.graph!r}: "
+            "calibrate with frames of the size that you will predict."
+        )
+    size_hw = exported.input_hw(sizes.pop())
+    if size_hw not in exported.onnx:
+        exported = add_file(exported, "onnx", size_hw, lambda path: write_onnx(net, path, size_hw))
+    quantiser = Quantiser(exported.onnx_file(size_hw), network_inputs(frames, size_hw), show)
+    add_file(exported, "int8", size_hw, quantiser.write)
+    return quantiser
+
+
 class Quantiser:
     """Quantises an ONNX file to int8, calibrated once for any choice of layers.
 
@@ -37,13 +67,12 @@ class Quantiser:
     A map then has 8 bits between the ends of its range, and the weights of each filter have 7: with 8, the sums of
     processors without VNNI overflow. `layers` lists what can be left out, in the order of the graph.
 
-    Use it in a `with` block. Raises CourseError if a package is missing or there is no input.
+    Its temporary files are removed with it. Raises CourseError if a package is missing or there is no input.
     """
 
     def __init__(self, source: str | Path, inputs: Iterable[np.ndarray], show: bool = True):
-        missing = [name for name in _PACKAGES if find_spec(name) is None]
-        if missing:
-            raise CourseError(f"Quantising needs {' and '.join(missing)}: pip install {' '.join(missing)}.")
+        if (lacking := missing()) is not None:
+            raise CourseError(f"Quantising {lacking}.")
         inputs = list(inputs)
         if not inputs:
             raise CourseError("Expected at least one frame to calibrate with, got none: pass training frames.")
@@ -52,12 +81,6 @@ class Quantiser:
         _prepare(Path(source), self._model)
         self.layers = _layers(self._model)
         self._ranges = _calibrate(self._model, inputs, show)
-
-    def __enter__(self) -> Quantiser:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._folder.cleanup()
 
     def write(self, target: str | Path, keep: Collection[str] = (), per_filter: bool = True) -> Path:
         """Write the network to `target` in int8, except the nodes `keep`, which stay in float32, and return `target`.
@@ -112,8 +135,8 @@ def parts(net: nn.Layer, layers: Sequence[Layer], names: Sequence[str]) -> dict[
 def network_inputs(frames: Sequence[np.ndarray], size_hw: tuple[int, int]) -> list[np.ndarray]:
     """Return the input of the graph "coarse" for each uint8 frame: normalised and padded, float32 (1, 3, *size_hw)."""
     images = [normalise(frame) for frame in frames]
-    missing = [[(0, new - old) for new, old in zip(size_hw, image.shape[1:], strict=True)] for image in images]
-    return [np.pad(image, [(0, 0), *each])[np.newaxis] for image, each in zip(images, missing, strict=True)]
+    padding = [[(0, new - old) for new, old in zip(size_hw, image.shape[1:], strict=True)] for image in images]
+    return [np.pad(image, [(0, 0), *each])[np.newaxis] for image, each in zip(images, padding, strict=True)]
 
 
 def _prepare(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from paddle import nn
 
 from helpers.common.errors import CourseError
-from helpers.deployment import ALL_ENGINES, Predictor, agreement, export
+from helpers.deployment import ALL_ENGINES, Predictor, agreement, export, quantise
 from helpers.deployment.choice import choose
 from helpers.deployment.exports import Export
 from helpers.deployment.quantising import Layer, Quantiser, network_inputs, parts
@@ -42,15 +42,18 @@ def net():
 
 
 @pytest.fixture(scope="module")
-def exported(net, frames, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("int8") / "net"
-    return Export.read(export(net, folder, network="net", onnx_hw=[HW], calibration=frames))
+def folder(net, tmp_path_factory):
+    return export(net, tmp_path_factory.mktemp("int8") / "net", network="net")
 
 
 @pytest.fixture(scope="module")
-def quantiser(exported, frames):
-    with Quantiser(exported.onnx_file(HW), network_inputs(frames, HW), show=False) as made:
-        yield made
+def quantiser(net, folder, frames):
+    return quantise(net, folder, frames, show=False)
+
+
+@pytest.fixture(scope="module")
+def exported(folder, quantiser):
+    return Export.read(folder)
 
 
 def run(path, frames):
@@ -113,7 +116,7 @@ def test_errors_say_what_to_do(net, frames, tmp_path, exported, quantiser):
         Quantiser(exported.onnx_file(HW), [])
     with pytest.raises(CourseError, match="nodes of the network"):
         quantiser.write(tmp_path / "q.onnx", keep=["nothing"])
-    with pytest.raises(CourseError, match="Expected frames of one size"):
-        export(net, tmp_path / "net", network="net", onnx_hw=[(32, 32)], calibration=frames)
+    with pytest.raises(CourseError, match="frames of one size"):
+        quantise(net, exported.folder, [*frames, frames[0][:16]])
     with pytest.raises(CourseError, match="has int8 files for 32 x 64, not for 64 x 64"):
         exported.onnx_file((64, 64), int8=True)
