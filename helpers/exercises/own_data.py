@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from helpers.exercises.checking import Case, Result, check, equals
+from helpers.exercises.checking import Case, Mistake, Result, check, equals
 from helpers.minileaves import MISTAKES
 
-_FRAMES = [f"plant_{plant:02d}/{shot:02d}" for plant in range(8) for shot in range(5)]
+_FRAMES = [f"plant_{plant:02d}/{shot:02d}" for plant in range(8) for shot in range(6)]
 
 
 def check_mistakes(found: Iterable[str]) -> Result:
     """Check the names of the photographs with a planted mistake, such as "plant_00/05"."""
-    names, planted = set(found), {mistake.frame: mistake.text for mistake in MISTAKES}
+    planted = {mistake.frame: mistake.text for mistake in MISTAKES}
+    misspelt = next(frame for frame, text in planted.items() if "misspelt" in text)
+    known = (
+        Mistake([frame for frame in planted if frame != misspelt], "Look for this one: a label is misspelt"),
+        Mistake([*planted, "plant_02/copy_of_00"], "name the original instead"),
+        Mistake([*planted, "plant_00/00"], "nothing was planted there"),
+    )
+    return replace(_judge_mistakes(found, planted), mistakes=known)
+
+
+def _judge_mistakes(found: Iterable[str], planted: dict[str, str]) -> Result:
+    names = set(found) - {...}
     if not names:
         return Result(False, "The list is empty yet: fill it, then run this cell again.")
-    wrong, missing = sorted(names - planted.keys()), sorted(planted.keys() - names)
+    wrong, missing = sorted(map(str, names - planted.keys())), sorted(planted.keys() - names)
     if wrong:
         hint = "name the original instead" if "copy" in wrong[0] else "nothing was planted there"
         return Result(
@@ -50,27 +62,65 @@ def check_split(function: Callable[[list[str]], Sequence[str]]) -> Result:
 
         return judge
 
+    def plants(frames: list[str]) -> list[str]:
+        return sorted({name.split("/")[0] for name in frames})
+
+    def of_plants(frames: list[str], chosen: Sequence[str]) -> list[str]:
+        return [name for name in frames if name.split("/")[0] in chosen]
+
+    mistakes = [
+        Mistake(
+            lambda frames: frames[: -(-len(frames) // 5)], "The end of a fifth cuts through a plant: choose plants."
+        ),
+        Mistake(lambda frames: frames[::5], "Every fifth frame takes one of each plant. Choose plants, not frames."),
+        Mistake(
+            lambda frames: of_plants(frames, plants(frames)[: -(-len(plants(frames)) // 5)]),
+            "A fifth of the plants need not hold a fifth of the frames: count frames.",
+        ),
+        Mistake(lambda frames: list(frames), "Something must remain to train on."),
+    ]
     uneven = [f"plant_00/{shot:02d}" for shot in range(2)] + [f"plant_01/{shot:02d}" for shot in range(10)]
     uneven += [f"plant_02/{shot:02d}" for shot in range(3)]
     return check(
         function,
         [
-            Case("eight plants with five frames each", (_FRAMES,), verdict(_FRAMES), "Choose plants, not frames."),
+            Case("eight plants with six frames each", (_FRAMES,), verdict(_FRAMES), "Choose plants, not frames."),
             Case("the same frames in another order", (_FRAMES[::-1],), verdict(_FRAMES), "Do not rely on the order."),
             Case("plants with 2, 10 and 3 frames", (uneven,), verdict(uneven), "Count frames, not plants."),
         ],
+        mistakes=mistakes,
     )
 
 
 def check_weights(function: Callable[[np.ndarray], np.ndarray]) -> Result:
     """Check `function(share)`: shares of the pixels to weights that balance the classes, float (classes,)."""
+
+    def inverse(share: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return 1 / share
+
+    mistakes = [
+        Mistake(inverse, "The classes now contribute 1 each, and together as many as there are classes, not 1."),
+        Mistake(
+            lambda share: 1 - share,
+            "Half the share needs twice the weight: weight times share must be the same for every class.",
+        ),
+        Mistake(
+            lambda share: inverse(share) / len(share),
+            "1 / 0 is infinite: give a class without pixels the weight 0, and do not count it.",
+        ),
+        Mistake(
+            lambda share: np.where(share > 0, inverse(share), 0) / len(share),
+            "Divide by the number of classes that have pixels: the others contribute nothing to the sum.",
+        ),
+    ]
     return check(
         function,
         [
             Case(
-                "shares 0.8 and 0.2",
-                (np.array([0.8, 0.2]),),
-                equals(np.array([0.625, 2.5])),
+                "shares 0.7, 0.2 and 0.1",
+                (np.array([0.7, 0.2, 0.1]),),
+                equals(1 / (3 * np.array([0.7, 0.2, 0.1]))),
                 "Weight times share must be the same for every class, and sum to 1.",
             ),
             Case(
@@ -83,4 +133,5 @@ def check_weights(function: Callable[[np.ndarray], np.ndarray]) -> Result:
                 "1 / 0 is infinite: give such a class the weight 0, and do not count it.",
             ),
         ],
+        mistakes=mistakes,
     )

@@ -7,6 +7,7 @@ from itertools import groupby
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -50,9 +51,10 @@ def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
         is_kept = np.isin(np.arange(len(values)), kept[name])
         relative = np.maximum(_relative(values), FAINTEST)
         x = column + rng.uniform(-0.32, 0.32, len(values))
-        for chosen, color, label in ((is_kept, KEPT, "kept"), (~is_kept, REMOVED, "removed")):
-            ax.scatter(x[chosen], relative[chosen], s=5, color=color, label=label if column == 0 else None)
-    ax.set_xticks(range(len(norms)), list(norms), fontsize=8)
+        for chosen, color, marker, label in ((is_kept, KEPT, "o", "kept"), (~is_kept, REMOVED, "x", "removed")):
+            style = {"s": 6, "color": color, "marker": marker, "linewidth": 0.6}
+            ax.scatter(x[chosen], relative[chosen], label=label if column == 0 else None, **style)
+    ax.set_xticks(range(len(norms)), list(norms), fontsize=9)
     ax.set(ylabel="L1 norm / layer's mean", yscale="log")
     ax.grid(axis="y", alpha=0.3)
     ax.legend(markerscale=3, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
@@ -78,7 +80,7 @@ def macs_per_layer(
         ticks.append(start + (size - 1) / 2)
         names.append(name)
         start += size
-    ax.set_xticks(ticks, names, rotation=25, ha="right", rotation_mode="anchor", fontsize=8)
+    ax.set_xticks(ticks, names, rotation=25, ha="right", rotation_mode="anchor", fontsize=9)
     ax.tick_params(axis="x", length=0)
     ax.set(ylabel="million MACs", xlim=(-0.7, len(before) - 0.3))
     ax.legend(frameon=False)
@@ -107,10 +109,10 @@ def channels_left(
         if align > 1 and count % align:
             bar.set_hatch("////")
             bar.set_edgecolor("white")
-        ax.text(bar.get_x() + bar.get_width() / 2, count, str(count), ha="center", va="bottom", fontsize=7)
-    ax.set_xticks(x, [short_name(name) for name in names], rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+        ax.text(bar.get_x() + bar.get_width() / 2, count, str(count), ha="center", va="bottom", fontsize=9)
+    ax.set_xticks(x, [short_name(name) for name in names], rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
     ax.set(ylabel="channels", xlim=(-0.7, len(names) - 0.3))
-    ax.legend(frameon=False, ncols=2, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1))
+    ax.legend(frameon=False, ncols=2, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -132,7 +134,7 @@ def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | N
         )
     ax.axhline(0, color="0.4", linewidth=0.6)
     ax.set(xlabel="share of the group's filters removed", ylabel="relative loss of mIoU", xlim=(0, None))
-    ax.legend(frameon=False, fontsize=8, title="most sensitive", title_fontsize=8, loc="upper left")
+    ax.legend(frameon=False, fontsize=9, title="most sensitive", title_fontsize=9, loc="upper left")
     ax.grid(alpha=0.3)
     return ax
 
@@ -158,7 +160,7 @@ def scores_by_cut(
                 ax.scatter([cut] * len(scores), scores, s=60, color=f"C{number}", marker="_")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set(xlabel="multiply-accumulates removed", ylabel=ylabel, ylim=(0, None))
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=9)
     ax.grid(alpha=0.3)
     return ax
 
@@ -200,7 +202,7 @@ def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
         ax.bar(np.flatnonzero(~is_kept), relative.max(), width=1.0, color=REMOVED, alpha=0.12)
         ax.set(title=short_name(name), xlabel="filters, weakest first", ylabel="L1 norm / layer's mean")
         ax.title.set_fontsize(10)
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
+        ax.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
 
@@ -210,35 +212,31 @@ def paths(values: Mapping[str, np.ndarray], ylabel: str, ax: Axes | None = None)
     for number, (name, path) in enumerate(values.items()):  # later lines are thinner: earlier ones remain visible
         ax.plot(path, label=name, linewidth=4.5 - number)
     ax.set(xlabel="training step", ylabel=ylabel, ylim=(0, None))
-    ax.legend(frameon=False, fontsize=8)
+    ax.legend(frameon=False, fontsize=9)
     ax.grid(alpha=0.3)
     return ax
 
 
-def time_bars(
-    ratios: Mapping[str, Mapping[str, tuple[float, float, float]]],
-    macs: Mapping[str, float],
-    ax: Axes | None = None,
-) -> Axes:
+def time_bars(times: pd.DataFrame, work: Mapping[str, float], ax: Axes | None = None) -> Axes:
     """Draw times relative to the unpruned network: a bar per network and engine, quartiles as a line.
 
-    `ratios` is {engine: {network: (ratio, quartile 1, quartile 3)}}; `macs` maps a network to its share of the
-    multiply-accumulates, drawn as a black mark.
+    `times` is a `pruning.time_table`; `work` maps the networks to draw to their share of the multiply-accumulates,
+    drawn as a black mark.
     """
-    names = list(macs)
-    ax = new_axes(ax, (8.5, 0.8 + 0.5 * len(names)))
-    height = 0.8 / len(ratios)
-    for number, (engine, rows) in enumerate(ratios.items()):
-        y = np.arange(len(names)) + (number - (len(ratios) - 1) / 2) * height
-        middle, low, high = np.array([rows[name] for name in names]).T
-        ax.barh(y, middle, height=height * 0.9, color=f"C{number}", alpha=0.75, label=engine)
-        ax.hlines(y, low, high, color="0.2", linewidth=1.2)
-    ax.scatter(list(macs.values()), range(len(names)), marker="|", s=500, color="black", label="multiply-accumulates")
+    engines = list(dict.fromkeys(times.columns.get_level_values(0)))
+    ax = new_axes(ax, (8.5, 0.8 + 0.5 * len(work)))
+    height = 0.8 / len(engines)
+    for number, engine in enumerate(engines):
+        y = np.arange(len(work)) + (number - (len(engines) - 1) / 2) * height
+        rows = times.loc[list(work), engine]
+        ax.barh(y, rows["ratio"], height=height * 0.9, color=f"C{number}", alpha=0.75, label=engine)
+        ax.hlines(y, rows["quartile 1"], rows["quartile 3"], color="0.2", linewidth=1.2)
+    ax.scatter(list(work.values()), range(len(work)), marker="|", s=500, color="black", label="multiply-accumulates")
     ax.axvline(1, color="0.4", linewidth=0.8, linestyle="--")
-    ax.set_yticks(range(len(names)), names, fontsize=9)
+    ax.set_yticks(range(len(work)), list(work), fontsize=9)
     ax.invert_yaxis()
     ax.set(xlabel="relative to the unpruned network", xlim=(0, None))
-    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1), markerscale=0.4)
+    ax.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1), markerscale=0.4)
     return ax
 
 
@@ -255,10 +253,10 @@ def counts_apart(counts: Mapping[str, Sequence[tuple[str, int]]], ax: Axes | Non
             ends[giga > 0] += giga
         total = sum(amount for _, amount in parts) / 1e9
         ax.text(ends[True] + 0.05, row, f"{total:.3f}", va="center", fontsize=9)
-    ax.set_yticks(range(len(counts)), list(counts), fontsize=8)
+    ax.set_yticks(range(len(counts)), list(counts), fontsize=9)
     ax.invert_yaxis()
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set(xlabel="10^9", xlim=(None, 9.2))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(reasons))]
-    ax.legend(handles, reasons, frameon=False, fontsize=7, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.2))
+    ax.legend(handles, reasons, frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.2))
     return ax

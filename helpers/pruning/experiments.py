@@ -15,12 +15,13 @@ from helpers.common.errors import CourseError
 from helpers.datasets import Frame
 from helpers.deployment import Latency
 from helpers.models.pruned import Plan, apply_plan
-from helpers.profiles import Recipe
+from helpers.profiles import DeploySpec, Recipe
 from helpers.pruning.analysis import Analysis, Curves
-from helpers.pruning.latency import LatencyModel
+from helpers.pruning.latency import LatencyModel, export_plans, fastest_engine, measure_exports
 from helpers.training import fit
 
 UNPRUNED = "unpruned"
+ONEDNN = "paddle-onednn"
 
 
 def pruned_copy(net: nn.Layer, plan: Plan) -> nn.Layer:
@@ -47,6 +48,40 @@ def named_plans(
         for multiple in dict.fromkeys((1, align)):
             plans[plan_name(cut, multiple)] = analysis.plan_for(cut, curves=curves, align=multiple)
     return plans
+
+
+def norm_table(norms: Mapping[str, np.ndarray], layers: Iterable[str]) -> pd.DataFrame:
+    """Describe the norms of each layer, float (filters,): one row per layer.
+
+    Columns: "filters"; "near zero", the share with less than 1 % of the layer's largest norm; "weakest", the smallest
+    norm over the median; "spread", the standard deviation over the mean.
+    """
+    rows = {}
+    for layer in layers:
+        values = norms[layer]
+        rows[layer] = (
+            len(values),
+            np.mean(values < 0.01 * values.max(initial=1e-9)),
+            values.min() / max(np.median(values), 1e-9),
+            values.std() / max(values.mean(), 1e-9),
+        )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["filters", "near zero", "weakest", "spread"])
+
+
+def ranking_and_allocation(
+    analysis: Analysis, cut: float, curves: Curves, align: int, seeds: Iterable[int]
+) -> dict[str, list[Plan]]:
+    """Plan the same cut in four ways: by L1 norm or at random, by sensitivity or with the same share of each group.
+
+    Each random way has one plan per seed, the others have one.
+    """
+    ways = {}
+    for title, criterion, draws in (("L1 norm", "l1", [0]), ("random", "random", list(seeds))):
+        for allocation, chosen in (("by sensitivity", curves), ("same share", None)):
+            ways[f"{title}, {allocation}"] = [
+                analysis.plan_for(cut, curves=chosen, align=align, criterion=criterion, seed=seed) for seed in draws
+            ]
+    return ways
 
 
 def against_random(
@@ -135,6 +170,20 @@ def fine_tune(
     return tuned
 
 
+def time_plans(
+    net: nn.Layer, plans: Mapping[str, Plan | None], folder: str | Path, deploy: DeploySpec
+) -> dict[str, dict[str, Latency]]:
+    """Export `net` after each plan (None: unpruned) into `folder`, and measure them all in interleaved rounds.
+
+    Returns {engine: {name of the plan: Latency}}, first for oneDNN, last for the engine that is the fastest with the
+    plan UNPRUNED: one engine if both are the same. Times are those from a frame of `deploy.size_hw` to its labels.
+    """
+    exports = export_plans(net, plans, folder)
+    times = {"size_hw": deploy.size_hw, "warmup": deploy.warmup, "repeats": deploy.repeats}
+    engines = dict.fromkeys((ONEDNN, fastest_engine(exports[UNPRUNED], **times)))
+    return {engine: measure_exports(exports, engine=engine, **times) for engine in engines}
+
+
 def time_table(runs: Mapping[str, Mapping[str, Latency]]) -> pd.DataFrame:
     """Tabulate times by engine and network: median ms, and median and quartiles of time over UNPRUNED in each round.
 
@@ -155,12 +204,23 @@ def round_ratios(first: Latency, second: Latency) -> np.ndarray:
     return np.array(first.runs_ms) / np.array(second.runs_ms)
 
 
+def time_verdict(first: str, second: str, measured: Mapping[str, Latency]) -> str:
+    """Return "faster" or "slower" if three quarters of the rounds agree, else "not clearly faster or slower"."""
+    low, high = np.quantile(round_ratios(measured[first], measured[second]), [0.25, 0.75])
+    return "faster" if high < 1 else "slower" if low > 1 else "not clearly faster or slower"
+
+
 def compare_times(first: str, second: str, measured: Mapping[str, Latency]) -> str:
-    """Say in one sentence whether `first` was faster than `second`: only if three quarters of the rounds agree."""
+    """Say in one sentence whether `first` was faster than `second`, see `time_verdict`."""
     low, middle, high = np.quantile(round_ratios(measured[first], measured[second]), [0.25, 0.5, 0.75])
-    verdict = "faster" if high < 1 else "slower" if low > 1 else "not clearly faster or slower"
+    verdict = time_verdict(first, second, measured)
     quartiles = f"quartiles of the rounds {low:.2f} and {high:.2f}"
     return f"{first} is {verdict} than {second}: {middle:.2f} of its time ({quartiles})"
+
+
+def measured_ms(times: pd.DataFrame, engine: str, plans: Mapping[str, Plan | None]) -> list[tuple[Plan | None, float]]:
+    """Pair each plan with its median time in `times`, a `time_table`, as `fit_latency` takes them."""
+    return [(plan, float(times.loc[name, (engine, "ms")])) for name, plan in plans.items()]
 
 
 def prediction_errors(

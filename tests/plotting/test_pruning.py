@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from helpers.plotting.pruning import (
@@ -82,8 +83,9 @@ def test_paths_have_one_line_per_name():
 
 
 def test_time_bars_show_ratio_quartiles_and_work():
-    ratios = {"x": {"a": (1.0, 1.0, 1.0), "b": (0.6, 0.5, 0.7)}, "y": {"a": (1.0, 1.0, 1.0), "b": (0.8, 0.7, 0.9)}}
-    ax = time_bars(ratios, {"a": 1.0, "b": 0.49})
+    columns = pd.MultiIndex.from_product([["x", "y"], ["ms", "ratio", "quartile 1", "quartile 3"]])
+    rows = [[9, 1, 1, 1, 9, 1, 1, 1], [5, 0.6, 0.5, 0.7, 7, 0.8, 0.7, 0.9], [1] * 8]
+    ax = time_bars(pd.DataFrame(rows, index=["a", "b", "not drawn"], columns=columns), {"a": 1.0, "b": 0.49})
     assert [[bar.get_width() for bar in bars] for bars in ax.containers] == [[1.0, 0.6], [1.0, 0.8]]
     assert ax.collections[0].get_segments()[1][:, 0].tolist() == [0.5, 0.7]
     assert ax.collections[-1].get_offsets()[:, 0].tolist() == [1.0, 0.49]

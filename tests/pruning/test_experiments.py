@@ -12,7 +12,8 @@ from helpers import pruning
 from helpers.common.errors import CourseError
 from helpers.datasets import open_dataset
 from helpers.deployment import Latency
-from helpers.pruning import Analysis, LatencyModel
+from helpers.profiles import load_profile
+from helpers.pruning import Analysis, LatencyModel, experiments
 
 
 @pytest.fixture
@@ -96,14 +97,59 @@ def test_time_table_by_hand():
 @pytest.mark.parametrize(
     "first, verdict",
     [
-        ((9.0, 18.0, 36.0), "is faster than b: 0.90 of its time"),
-        ((11.0, 22.0, 44.0), "is slower than b: 1.10 of its time"),
-        ((9.0, 20.0, 44.0), "is not clearly faster or slower than b: 1.00 of its time"),
+        ((9.0, 18.0, 36.0), "faster than b: 0.90 of its time"),
+        ((11.0, 22.0, 44.0), "slower than b: 1.10 of its time"),
+        ((9.0, 20.0, 44.0), "not clearly faster or slower than b: 1.00 of its time"),
     ],
 )
 def test_times_are_compared_round_by_round(first, verdict):
-    sentence = pruning.compare_times("a", "b", {"a": Latency(first), "b": Latency((10.0, 20.0, 40.0))})
-    assert verdict in sentence
+    measured = {"a": Latency(first), "b": Latency((10.0, 20.0, 40.0))}
+    assert f"a is {verdict}" in pruning.compare_times("a", "b", measured)
+    assert verdict.startswith(pruning.time_verdict("a", "b", measured))
+
+
+@pytest.mark.parametrize(
+    "fastest, engines", [("paddle", ["paddle-onednn", "paddle"]), ("paddle-onednn", ["paddle-onednn"])]
+)
+def test_the_fastest_engine_is_the_last(monkeypatch, fastest, engines):
+    monkeypatch.setattr(experiments, "export_plans", lambda net, plans, folder: dict.fromkeys(plans, folder))
+    monkeypatch.setattr(experiments, "fastest_engine", lambda folder, **times: fastest)
+    monkeypatch.setattr(
+        experiments, "measure_exports", lambda folders, engine, **times: {name: engine for name in folders}
+    )
+    runs = pruning.time_plans(None, {"unpruned": None}, "folder", load_profile("smoke").deploy)
+    assert runs == {engine: {"unpruned": engine} for engine in engines} and list(runs) == engines
+
+
+def test_times_are_paired_with_their_plans(analysis):
+    times = pruning.time_table({"e": {"unpruned": Latency((10.0, 30.0, 20.0)), "half": Latency((5.0, 9.0, 8.0))}})
+    plan = analysis.plan(0.5)
+    assert pruning.measured_ms(times, "e", {"half": plan, "unpruned": None}) == [(plan, 8.0), (None, 20.0)]
+
+
+def test_norm_table_by_hand():
+    norms = {"a": np.array([0.001, 1.0, 1.0, 2.0]), "b": np.array([3.0, 3.0]), "c": np.ones(1)}
+    table = pruning.norm_table(norms, ["b", "a"])
+    assert list(table.index) == ["b", "a"] and table["filters"].tolist() == [2, 4]
+    assert table.loc["b"].tolist() == [2, 0, 1, 0]
+    assert table.loc["a", "near zero"] == 0.25 and table.loc["a", "weakest"] == pytest.approx(0.001)
+    assert table.loc["a", "spread"] == pytest.approx(np.std(norms["a"]) / np.mean(norms["a"]))
+    assert pruning.norm_table({"a": np.zeros(3)}, ["a"]).loc["a"].tolist() == [3, 1, 0, 0]
+
+
+def test_four_ways_of_the_same_cut(analysis):
+    curves = {
+        group.master: {0.5: loss, 0.9: 2 * loss} for group, loss in zip(analysis.coupled, (0.1, 0.4), strict=True)
+    }
+    ways = pruning.ranking_and_allocation(analysis, 0.4, curves, 1, range(2))
+    assert {way: [plan.criterion for plan in plans] for way, plans in ways.items()} == {
+        "L1 norm, by sensitivity": ["l1"],
+        "L1 norm, same share": ["l1"],
+        "random, by sensitivity": ["random"] * 2,
+        "random, same share": ["random"] * 2,
+    }
+    assert ways["L1 norm, by sensitivity"] == [analysis.plan_for(0.4, curves=curves)]
+    assert ways["random, same share"][1] == analysis.plan_for(0.4, criterion="random", seed=1)
 
 
 def test_prediction_errors_by_hand(analysis):
