@@ -37,9 +37,7 @@ def hrnet_chain(cost: Cost, stage: int, stride: int) -> list[LayerCost]:
             if branch and into <= stage and int(own_branch) == min(branch, into):
                 chain.append(layer)
     if not chain or round(cost.padded_hw[0] / chain[-1].out_hw[0]) != stride:
-        raise CourseError(
-            f"The network has no branch at 1/{stride} in stage {stage}: choose one of the drawing."
-        )
+        raise CourseError(f"The network has no branch at 1/{stride} in stage {stage}: choose one of the drawing.")
     return chain
 
 
@@ -47,6 +45,15 @@ def strides(cost: Cost, chain: list[LayerCost]) -> list[int]:
     """Return the stride of each convolution of a chain that starts at the image."""
     heights = [cost.padded_hw[0], *(layer.out_hw[0] for layer in chain)]
     return [round(before / after) for before, after in zip(heights[:-1], heights[1:], strict=True)]
+
+
+def side(kernels: list[int], strides: list[int]) -> int:
+    """Return the side of the receptive field of convolutions with these kernels and strides, in pixels."""
+    field, step = 1, 1  # step: pixels between neighbouring values of the map that the next kernel reads
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field += (kernel - 1) * step
+        step *= stride
+    return field
 
 
 def gradient(net: nn.Layer, image: np.ndarray, layer: str = "") -> np.ndarray:

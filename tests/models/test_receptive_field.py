@@ -39,9 +39,11 @@ def test_measured_field_before_the_first_exchange(cost):
     net = models.build(NAME, 3, seed=0)
     image = np.random.default_rng(0).normal(size=(3, 96, 128)).astype(np.float32)
     for stage, stride, field in ((0, 4, 7), (2, 4, 63)):
-        layer = receptive_field.hrnet_chain(cost, stage, stride)[-1].name
-        found = receptive_field.gradient(net, image, layer)
+        chain = receptive_field.hrnet_chain(cost, stage, stride)
+        found = receptive_field.gradient(net, image, chain[-1].name)
         assert found.shape == (96, 128) and receptive_field.extent(found) == (field, field)
+        kernels = [each.kernel_hw[0] for each in chain]
+        assert receptive_field.side(kernels, receptive_field.strides(cost, chain)) == field
     with pytest.raises(CourseError, match="no layer"):
         receptive_field.gradient(net, image, "nothing")
 
