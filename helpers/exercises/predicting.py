@@ -84,7 +84,7 @@ class Number(Prediction):
         self._kind = "a number" if between is None else f"a number from {_text(between[0])} to {_text(between[1])}"
         # a FloatText cannot be empty: 0 would be an answer
         control = widgets.Text(placeholder=self._kind, description="I predict", layout=widgets.Layout(width="22em"))
-        super().__init__(control, f"{self._kind[0].upper()}{self._kind[1:]}{self._with_unit(' in ')}.", unit)
+        super().__init__(control, f"{self._kind[0].upper()}{self._kind[1:]}{f' ({unit})' * bool(unit)}.", unit)
 
     @property
     def value(self) -> float | None:
@@ -150,8 +150,8 @@ class Number(Prediction):
             difference += f" ({abs(predicted / measured - 1):.0%} of the measured value)"
         return difference
 
-    def _with_unit(self, before: str = " ") -> str:
-        return f"{before}{self.unit}" if self.unit else ""
+    def _with_unit(self) -> str:
+        return f" {self.unit}" if self.unit else ""
 
 
 def _text(number: float) -> str:

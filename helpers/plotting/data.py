@@ -118,11 +118,12 @@ def width_spans(spans: np.ndarray, classes: Classes, cells: Sequence[int] = (4, 
         ax.plot(median, row, "o", color=colour, markeredgecolor="black", markersize=8)
     for cell in cells:
         ax.axvline(cell, color="0.3", linewidth=1, linestyle=":")
-        ax.text(cell, len(present) - 0.3, f" 1/{cell} of the resolution", fontsize=8, color="0.3", va="center")
-    ax.set_xscale("log")
+        ax.text(cell, len(present) - 0.3, f" cell of 1/{cell}", fontsize=9, color="0.3", va="center")
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_ylim(-0.6, len(present) + 0.1)
     class_ticks(ax.yaxis, [classes.names[i] for i in present])
-    ax.set_xlabel("width of the connected region in which a pixel of the class lies (pixels)")
+    ax.set_xlabel("width of the region in which a pixel lies (pixels)")
     ax.grid(axis="x", alpha=0.3)
     return ax
 

@@ -103,7 +103,7 @@ def notes(prediction) -> str:
 def test_report_shows_what_can_be_answered():
     """The report prints the HTML of a widget's children in place of its controls."""
     assert "Choices: pole, a &lt; b." in notes(predict("pole", "a < b"))
-    assert "A number from 0 to 1 in mIoU." in notes(predict(unit="mIoU", between=(0, 1)))
+    assert "A number from 0 to 1 (mIoU)." in notes(predict(unit="mIoU", between=(0, 1)))
     assert repr(predict("pole", "sky")) == "Your prediction: Choices: pole, sky."
     prediction = answered("pole", "pole", "sky")
     assert "Noted" in notes(prediction)
