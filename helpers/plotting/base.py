@@ -19,8 +19,14 @@ from helpers.plotting.names import drawable, plain
 PANEL_WIDTH = 4.2  # inches, one image of a grid
 TALLEST = 3.0  # height of the panel of an image, relative to its width
 LARGEST = 30.0  # inches, of a figure that grows with the number of classes
-_CAPTION = {"fontsize": 8, "color": "0.35"}
-_LEGEND_SIZE = 8  # points
+PAGE_WIDTH = 9.5  # inches; a wider figure is shrunk to it, so its text must be larger
+_SIZE = 9  # points of captions and legends, legible at half the width of the page
+_GREY = "0.35"
+
+
+def legible(points: float, width: float) -> float:
+    """Return the font size that looks like `points` after a figure of `width` inches is shrunk to the page."""
+    return points * max(1.0, width / PAGE_WIDTH)
 
 
 def new_axes(ax: Axes | None = None, size: tuple[float, float] = (8.0, 4.5)) -> Axes:
@@ -36,7 +42,7 @@ def show_image(image: np.ndarray, ax: Axes | None = None, title: str | None = No
     ax.imshow(image, cmap="gray" if image.ndim == 2 else None, interpolation="antialiased")
     ax.set_axis_off()
     if title:
-        ax.set_title(plain(title), fontsize=10)
+        ax.set_title(plain(title), fontsize=legible(10, ax.figure.get_figwidth()))
     return ax
 
 
@@ -72,7 +78,8 @@ def class_colours(classes: Classes, *label_maps: np.ndarray) -> dict[str, np.nda
 def class_legend(where: Axes | Figure, colours: Mapping[str, np.ndarray], columns: int | None = None) -> Legend:
     """Add a legend of class colours, see `class_colours`, to the right of axes or below a figure."""
     patches = [Patch(facecolor=colour / 255, edgecolor="0.4", linewidth=0.5) for colour in colours.values()]
-    style = {"labels": drawable(colours), "fontsize": _LEGEND_SIZE, "frameon": False}
+    size = legible(_SIZE, where.figure.get_figwidth())
+    style = {"labels": drawable(colours), "fontsize": size, "frameon": False}
     if isinstance(where, Figure):
         columns = columns or _legend_columns(colours, where.get_figwidth())
         return where.legend(handles=patches, loc="outside lower center", ncols=columns, **style)
@@ -81,9 +88,10 @@ def class_legend(where: Axes | Figure, colours: Mapping[str, np.ndarray], column
 
 
 def _legend_columns(names: Mapping[str, np.ndarray], inches: float) -> int:
-    """Return how many columns of a legend fit: one needs 1.25 inches, more if names are long."""
+    """Return how many columns of a legend fit: one needs 1.4 inches, more if names are long."""
     longest = max(map(len, drawable(names)), default=0)
-    return max(1, min(len(names), int(inches / max(1.25, 0.4 + 0.065 * longest))))
+    needed = legible(max(1.4, 0.45 + 0.073 * longest), inches)
+    return max(1, min(len(names), int(inches / needed)))
 
 
 def class_ticks(axis: Axis, names: Sequence[str], size: float = 10, **style) -> None:
@@ -132,9 +140,10 @@ def frame_grid(
     rows = -(-len(images) // columns)
     aspects = [min(TALLEST, image.shape[0] / image.shape[1]) for image in images]
     aspects = [max(aspects[row * columns : (row + 1) * columns]) for row in range(rows)]
-    height = panel_width * sum(aspects) + rows * (0.28 if titles else 0.06) + (0.3 if caption else 0)
+    text = rows * (0.28 if titles else 0.06) + (0.3 if caption else 0)
     if legend:
-        height += 0.21 + 0.17 * -(-len(legend) // _legend_columns(legend, columns * panel_width))
+        text += 0.23 + 0.19 * -(-len(legend) // _legend_columns(legend, columns * panel_width))
+    height = panel_width * sum(aspects) + legible(text, columns * panel_width)
     figure, axes = plt.subplots(
         rows,
         columns,
@@ -151,13 +160,13 @@ def frame_grid(
     if legend:
         below = class_legend(figure, legend)
         if caption:  # both would occupy the space below the figure, so the caption becomes the legend's title
-            below.set_title(plain(caption), {"size": _CAPTION["fontsize"]})
-            below.get_title().set_color(_CAPTION["color"])
+            below.set_title(plain(caption), {"size": legible(_SIZE, figure.get_figwidth())})
+            below.get_title().set_color(_GREY)
     elif caption:
-        figure.supxlabel(plain(caption), **_CAPTION)
+        figure.supxlabel(plain(caption), fontsize=legible(_SIZE, figure.get_figwidth()), color=_GREY)
     return figure
 
 
 def caption(figure: Figure, text: str) -> None:
     """Write a small caption below a figure with constrained layout: the data, the profile."""
-    figure.supxlabel(plain(text), **_CAPTION)
+    figure.supxlabel(plain(text), fontsize=legible(_SIZE, figure.get_figwidth()), color=_GREY)

@@ -103,6 +103,12 @@ def test_many_ticks_are_smaller():
     assert len(ax.get_xticklabels()) == 200 and ax.get_xticklabels()[0].get_size() == 3.5
 
 
+def test_text_of_wide_figures_is_larger():
+    assert base.legible(9, 8.0) == 9 and base.legible(9, 19.0) == 18
+    figure = base.frame_grid([np.zeros((4, 8, 3), np.uint8)] * 3, ["a"] * 3, panel_width=19 / 3, caption="tiny")
+    assert figure.axes[0].title.get_size() == 20 and figure._supxlabel.get_size() == 18
+
+
 def test_grid_has_titles_and_a_caption():
     pictures = [np.zeros((4, 8, 3), np.uint8)] * 5
     figure = base.frame_grid(
