@@ -147,8 +147,12 @@ class Function(Segmenter):
         self.labels = function
 
 
+# What `open_network` takes.
+Source = Segmenter | nn.Layer | PredictFn | str | Path
+
+
 def open_network(
-    source: Segmenter | nn.Layer | PredictFn | str | Path,
+    source: Source,
     weights: str | Path | None = None,
     *,
     pretrained: str | None = None,

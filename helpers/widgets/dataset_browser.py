@@ -17,18 +17,18 @@ from helpers.datasets import IGNORE, Dataset, Frame, read_image, read_label
 from helpers.datasets.frames import read_png
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
+from helpers.widgets.demo import Demo
 from helpers.widgets.picture import Picture, pixel_at
-from helpers.widgets.quiet import Quiet
 
 WIDTH = 1024  # pixels, largest width sent to the browser; the pointer reads labels at full resolution
 _BY_ID = {label.id: label for label in LABELS}
 
 
-class DatasetBrowser(Quiet, widgets.VBox):
+class DatasetBrowser(Demo):
     """Browse the frames of a data set; offers every split that has frames. Raises CourseError if there is no frame.
 
     Controls: `split`, `group` (hidden if there is only one), `number` (index of the frame in its group), `view`,
-    `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `stem` (name of the frame, or why it cannot be read),
+    `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name of the frame, or why it cannot be read),
     `under` (label at the pointer). `frame` is the current frame.
     """
 
@@ -43,15 +43,15 @@ class DatasetBrowser(Quiet, widgets.VBox):
         self.view = widgets.ToggleButtons(options=["image", "overlay", "labels"], value="overlay", description="view")
         self.opacity = widgets.FloatSlider(0.5, min=0, max=1, step=0.05, description="opacity")
         self.switches = ClassSwitches(dataset.classes)
-        self.picture = Picture()
-        self.stem = widgets.HTML()
+        self.picture = Picture(alt="a frame with its labels")
+        self.status = widgets.HTML()
         self.under = widgets.HTML(_HINT)
         self._connect()
         self._choose_split()
         super().__init__(
             [
                 widgets.HBox([self.split, self.group]),
-                widgets.HBox([self.number, self.stem]),
+                widgets.HBox([self.number, self.status]),
                 widgets.HBox([self.view, self.opacity]),
                 self.picture,
                 self.under,
@@ -90,6 +90,7 @@ class DatasetBrowser(Quiet, widgets.VBox):
         self._listen(self._load, self.number)
         self._listen(self._draw, self.view, self.opacity)
         self._listen(self._draw, self.switches, names="on")
+        self._listen(self._draw, self.switches.palette)
         self._listen(self._point, self.picture, names=["pointer", "clicked"])
 
     def _choose_split(self) -> None:
@@ -109,7 +110,7 @@ class DatasetBrowser(Quiet, widgets.VBox):
     def _load(self) -> None:
         frame = self.frame
         self._train_ids = self._label_ids = self._instances = self._labels = None
-        self.stem.value = f"<code>{escape(frame.stem)}</code>"
+        self.status.value = f"<code>{escape(frame.stem)}</code>"
         try:
             self._image = _shrink(read_image(frame), cv2.INTER_AREA)
             if frame.label.is_file():
@@ -120,7 +121,7 @@ class DatasetBrowser(Quiet, widgets.VBox):
         except CourseError as error:
             self._image = np.zeros((64, 128, 3), np.uint8)
             self._labels = None
-            self.stem.value = f'<span style="color: #b00020">{escape(str(error))}</span>'
+            self._show_error(str(error))
         with self._quietly():
             self.picture.clicked = []
         self._point()
@@ -132,9 +133,9 @@ class DatasetBrowser(Quiet, widgets.VBox):
             return
         labels = self.switches.keep(self._labels)
         if self.view.value == "labels":
-            self.picture.show(self._classes.colorize(labels), "png")
+            self.picture.show(self.switches.classes.colorize(labels), "png")
         else:
-            self.picture.show(overlay(self._image, labels, self._classes, self.opacity.value))
+            self.picture.show(overlay(self._image, labels, self.switches.classes, self.opacity.value))
 
     def _point(self) -> None:
         at = self.picture.position

@@ -15,6 +15,8 @@ function render({ model, el }) {
   const picture = document.createElement("img");
   picture.className = "course-picture";
   picture.draggable = false;
+  picture.tabIndex = 0;
+  picture.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab would move to another cell
   const show = () => {
     const before = picture.src;
     picture.onload = () => before && URL.revokeObjectURL(before);
@@ -38,13 +40,33 @@ function render({ model, el }) {
   };
   picture.addEventListener("pointermove", (event) => move(where(event)));
   picture.addEventListener("pointerleave", () => move([]));
+  // With the keyboard: arrow keys move the point, ten times as far with Shift.
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  picture.addEventListener("keydown", (event) => {
+    const step = ARROWS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const from = latest?.length ? latest : [0.5, 0.5];
+    const far = event.shiftKey ? 0.1 : 0.01;
+    move(from.map((part, i) => Math.min(Math.max(part + far * step[i], 0), 1)));
+    cross.style.left = `${latest[0] * picture.clientWidth}px`;
+    cross.style.top = `${latest[1] * picture.clientHeight}px`;
+    cross.hidden = false;
+  });
+  picture.addEventListener("blur", () => (cross.hidden = true));
+  picture.addEventListener("pointerdown", () => (cross.hidden = true));
   picture.addEventListener("click", (event) => {
     model.set("clicked", [...where(event), model.get("clicked").length ? model.get("clicked")[2] + 1 : 1]);
     model.save_changes();
   });
   model.on("change:value", show);
   show();
-  el.appendChild(picture);
+  const cross = document.createElement("span");
+  cross.className = "course-cross";
+  cross.textContent = "+";
+  cross.hidden = true;
+  el.classList.add("course-framed");
+  el.append(picture, cross);
   return () => {
     clearTimeout(timer);
     URL.revokeObjectURL(picture.src);
@@ -65,11 +87,18 @@ class Picture(anywidget.AnyWidget):
 
     `value` holds the bytes of a PNG or JPEG file, `format` is "png" or "jpeg". `pointer` is [x, y], fractions of width
     and height from the top left corner, or [] outside the image. `clicked` is [x, y, clicks so far], or [] before the
-    first click. Tests set both from Python.
+    first click. Tests set both from Python. Without a mouse, arrow keys move the pointer.
     """
 
     _esm = _SCRIPT
-    _css = ".course-picture { max-width: 100%; cursor: crosshair; image-rendering: auto; display: block; }"
+    _css = """
+    .course-picture { max-width: 100%; cursor: crosshair; image-rendering: auto; display: block; }
+    .course-framed { position: relative; }
+    .course-cross {
+      position: absolute; transform: translate(-50%, -50%); pointer-events: none;
+      font: bold 24px monospace; color: white; text-shadow: 0 0 3px black, 0 0 3px black;
+    }
+    """
 
     value = traitlets.Bytes().tag(sync=True)
     format = traitlets.Enum(["png", "jpeg"], default_value="png").tag(sync=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 import cv2
@@ -13,39 +15,46 @@ import numpy as np
 from helpers.common.errors import CourseError
 from helpers.datasets import Classes, Frame, read_image, read_label
 from helpers.datasets.pictures import SUFFIXES, read_picture
-from helpers.evaluation.opening import PredictFn
+from helpers.evaluation.opening import PredictFn, Source, open_network
 from helpers.evaluation.scores import confusion_matrix, scores
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
+from helpers.widgets.demo import Demo
 from helpers.widgets.picture import Picture, pixel_at
-from helpers.widgets.quiet import Quiet
 
 WIDTH = 1024  # pixels, largest width sent to the browser; small frames are enlarged by an integer factor
 LARGEST = 1024 * 2048  # pixels; larger uploads are shrunk, so that the demo answers in seconds
 LABEL = "label"  # offered next to the networks if the frame has a label
+KEPT = 64  # predictions, the latest ones
+PATIENT = 0.6  # seconds; slower networks do not predict ahead, since a control that moves meanwhile has to wait
 
 
-class PredictionDemo(Quiet, widgets.VBox):
-    """Show predictions of `networks` ({name: prediction function}) for `frames` and uploaded pictures.
+class PredictionDemo(Demo):
+    """Show predictions of `networks` for `frames` and uploaded pictures.
 
-    The networks predict `classes`, by default those of the frames; with others, the label is not shown.
+    `networks` maps titles to what `evaluation.open_network` takes: networks, their names, folders or functions. Each is
+    opened when it is first shown. They predict `classes`, by default those of the frames; with others, the label is not
+    shown.
 
     Controls: `number` (index of the frame), `upload`, `left` and `right` (a network or the label), `wipe` (share of the
     width that shows `left`), `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name, seconds, or the
-    error of an upload), `under` (classes at the pointer). Each network predicts a picture once, when it is first shown;
-    its first prediction runs twice, so that compilation is not timed. Raises CourseError without network or frame.
+    error of an upload), `under` (classes at the pointer). Each network predicts a picture once, when it is first shown.
+    While nothing moves and a browser shows the demo, fast networks predict the other frames ahead. Raises CourseError
+    without network or frame.
     """
 
-    def __init__(self, networks: Mapping[str, PredictFn], frames: Sequence[Frame], classes: Classes | None = None):
+    def __init__(self, networks: Mapping[str, Source], frames: Sequence[Frame], classes: Classes | None = None):
         if not networks or not frames:
             raise CourseError(f"Expected at least one network and one frame, got {len(networks)} and {len(frames)}.")
         if LABEL in networks:
             raise CourseError(f"The network name {LABEL!r} names the label in this demo: rename the network.")
         self._networks, self._frames = dict(networks), list(frames)
+        self._opened: dict[str, PredictFn] = {}
         own = frames[0].dataset.classes
         self._classes = classes or own
         self._labelled = self._classes.names == own.names
-        self._warm: set[str] = set()
+        self._predicted: OrderedDict[tuple[str, str], tuple[np.ndarray, float]] = OrderedDict()  # (picture, network)
+        self._first: set[tuple[str, str]] = set()  # each network's first prediction, which also prepares it
         names = list(networks)
         self.number = widgets.IntSlider(0, min=0, max=len(frames) - 1, description="frame", continuous_update=False)
         self.upload = widgets.FileUpload(
@@ -77,6 +86,13 @@ class PredictionDemo(Quiet, widgets.VBox):
                 self.switches,
             ]
         )
+        self.busy.observe(lambda _: self._predict_ahead(), "shown")
+
+    def network(self, name: str) -> PredictFn:
+        """Return the network of this title as a prediction function."""
+        if name not in self._opened:
+            self._opened[name] = open_network(self._networks[name])
+        return self._opened[name]
 
     def at(self, x: float, y: float) -> dict[str, str]:
         """Return the classes at (x, y), fractions of width and height: {network or label: class name}."""
@@ -95,6 +111,7 @@ class PredictionDemo(Quiet, widgets.VBox):
         self._listen(self._show, self.left, self.right)
         self._listen(self._draw, self.wipe, self.opacity)
         self._listen(self._draw, self.switches, names="on")
+        self._listen(self._draw, self.switches.palette)
         self._listen(self._point, self.picture, names=["pointer", "clicked"])
 
     def _choose_frame(self) -> None:
@@ -103,7 +120,7 @@ class PredictionDemo(Quiet, widgets.VBox):
             truth = read_label(frame) if self._labelled and frame.label.is_file() else None
             self._take(frame.stem, read_image(frame), truth)
         except CourseError as error:
-            self._show_error(error)
+            self._show_error(str(error))
 
     def _take_upload(self) -> None:
         if not self.upload.value:
@@ -112,7 +129,7 @@ class PredictionDemo(Quiet, widgets.VBox):
         try:
             image = read_picture(bytes(file["content"]), file["name"])
         except CourseError as error:
-            self._show_error(error)
+            self._show_error(str(error))
             return
         finally:
             with self._quietly():
@@ -124,12 +141,13 @@ class PredictionDemo(Quiet, widgets.VBox):
             size = max(1, int(width * scale)), max(1, int(height * scale))
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
             name += f", shrunk to {size[0]} x {size[1]}"
+        for key in [key for key in self._predicted if key[0] == name]:
+            del self._predicted[key]  # another file of that name
         self._take(name, image, None)
 
     def _take(self, name: str, image: np.ndarray, truth: np.ndarray | None) -> None:
         """Show this image; `truth` holds its train ids, if known."""
         self._name, self._image, self._truth = name, image, truth
-        self._predicted: dict[str, tuple[np.ndarray, float]] = {}
         names = list(self._networks)
         with self._quietly():
             for control, otherwise in ((self.left, names[0]), (self.right, names[-1])):
@@ -145,9 +163,9 @@ class PredictionDemo(Quiet, widgets.VBox):
             for name in self._sides():
                 self._labels_of(name)
         except CourseError as error:
-            self._show_error(error)
+            self._show_error(str(error))
             return
-        shown = [name for name in dict.fromkeys(self._sides()) if name in self._predicted]
+        shown = [name for name in dict.fromkeys(self._sides()) if name != LABEL]
         results = " · ".join(map(self._result, shown))
         height, width = self._image.shape[:2]
         self.status.value = f"<code>{escape(self._name)}</code> {results} for {width} x {height} pixels"
@@ -156,8 +174,9 @@ class PredictionDemo(Quiet, widgets.VBox):
 
     def _result(self, name: str) -> str:
         """Time of a network for this image, and its mIoU if the label is known."""
-        labels, seconds = self._predicted[name]
-        text = f"{escape(name)} {seconds:.2f} s"
+        labels, seconds = self._predicted[self._name, name]
+        first = ", with preparation," if (self._name, name) in self._first else ""
+        text = f"{escape(name)} {seconds:.2f} s{first}"
         if self._truth is None:
             return text
         matrix = confusion_matrix(labels, self._truth, len(self._classes))
@@ -166,22 +185,50 @@ class PredictionDemo(Quiet, widgets.VBox):
     def _labels_of(self, name: str) -> np.ndarray:
         if name == LABEL:
             return self._truth
-        if name not in self._predicted:
+        key = self._name, name
+        if key not in self._predicted:
             self.status.value = f"{escape(name)} is predicting …"
-            if name not in self._warm:
-                self._networks[name](self._image)
-                self._warm.add(name)
-            started = time.perf_counter()
-            labels = self._networks[name](self._image)
-            self._predicted[name] = labels, time.perf_counter() - started
-        return self._predicted[name][0]
+            self._predict(key, self._image)
+        self._predicted.move_to_end(key)
+        return self._predicted[key][0]
+
+    def _predict(self, key: tuple[str, str], image: np.ndarray) -> None:
+        if not any(network == key[1] for _, network in self._first):
+            self._first.add(key)
+        network = self.network(key[1])
+        started = time.perf_counter()
+        labels = network(image)
+        self._predicted[key] = labels, time.perf_counter() - started
+        while len(self._predicted) > KEPT:
+            self._predicted.popitem(last=False)
+
+    def _predict_ahead(self) -> None:
+        """Predict the next picture that may be chosen, and go on while nothing else is to do."""
+        if not self._pending:
+            try:
+                number, network = next(self._ahead())
+                frame = self._frames[number]
+                self._predict((frame.stem, network), read_image(frame))
+            except (StopIteration, CourseError):
+                return
+        asyncio.get_running_loop().call_later(0.05, self._predict_ahead)
+
+    def _ahead(self) -> Iterator[tuple[int, str]]:
+        """What is not predicted yet: the chosen networks first, on the frames that follow, then the others."""
+        names = [*(name for name in self._sides() if name != LABEL), *self._networks]
+        slow = {network for (_, network), (_, seconds) in self._predicted.items() if seconds > PATIENT}
+        numbers = (np.arange(len(self._frames)) + self.number.value) % len(self._frames)
+        for name in dict.fromkeys(names):
+            for number in numbers[: KEPT // (2 * len(self._networks))]:
+                if name not in slow and (self._frames[number].stem, name) not in self._predicted:
+                    yield int(number), name
 
     def _draw(self) -> None:
-        if any(name != LABEL and name not in self._predicted for name in self._sides()):
+        if any(name != LABEL and (self._name, name) not in self._predicted for name in self._sides()):
             return  # a network failed on this image; the status shows the error
         image = _fit(self._image, cv2.INTER_AREA)
         left, right = (
-            overlay(image, self.switches.keep(labels), self._classes, self.opacity.value)
+            overlay(image, self.switches.keep(labels), self.switches.classes, self.opacity.value)
             for labels in (_fit(self._labels_of(name), cv2.INTER_NEAREST) for name in self._sides())
         )
         cut = round(self.wipe.value * image.shape[1])
@@ -195,9 +242,6 @@ class PredictionDemo(Quiet, widgets.VBox):
         classes = self.at(*at) if at else {}
         parts = [f"{escape(name)}: <b>{escape(class_name)}</b>" for name, class_name in classes.items()]
         self.under.value = " · ".join(parts) or _HINT
-
-    def _show_error(self, error: CourseError) -> None:
-        self.status.value = f'<span style="color: #b00020">{escape(str(error))}</span>'
 
 
 _HINT = "Point at the image or click on it to see the classes."

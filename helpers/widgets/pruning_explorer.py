@@ -13,12 +13,13 @@ from helpers.plotting.pruning import channels_left
 from helpers.pruning import CRITERIA, Analysis, Plan
 from helpers.pruning.analysis import Curves
 from helpers.pruning.latency import LatencyModel
+from helpers.widgets.demo import Demo
 from helpers.widgets.encoding import encode_figure
 
 UNIFORM, SENSITIVITY = "same share", "same loss"
 
 
-class PruningExplorer(widgets.VBox):
+class PruningExplorer(Demo):
     """Explore pruning plans of a network.
 
     Controls: `criterion`, `allocation` (the same share from every group or, with `curves` of `pruning.sensitivity`, the
@@ -51,8 +52,7 @@ class PruningExplorer(widgets.VBox):
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         self.status = widgets.HTML()
         self.plan: Plan | None = None
-        for control in (self.criterion, self.allocation, self.cut, self.align):
-            control.observe(lambda _: self._show(), "value")
+        self._listen(self._show, self.criterion, self.allocation, self.cut, self.align)
         self._show()
         super().__init__(
             [self.criterion, self.allocation, widgets.HBox([self.cut, self.align]), self.status, self.picture]
@@ -68,7 +68,7 @@ class PruningExplorer(widgets.VBox):
             )
         except CourseError as error:
             self.plan = None
-            self.status.value = f"<b>{escape(str(error))}</b>"
+            self._show_error(str(error))
             return
         self.status.value = self._numbers(self.plan)
         self.picture.value = self._draw(self.plan)

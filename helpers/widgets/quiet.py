@@ -15,7 +15,10 @@ class Quiet:
 
     def _listen(self, react: Callable[[], None], *controls: widgets.Widget, names="value") -> None:
         for control in controls:
-            control.observe(lambda _: None if self._quiet else react(), names)
+            control.observe(lambda _: None if self._quiet else self._request(react), names)
+
+    def _request(self, react: Callable[[], None]) -> None:
+        react()
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -11,18 +11,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from helpers.common.errors import CourseError
+from helpers.widgets.demo import Demo
 from helpers.widgets.encoding import encode_figure
 
 QUANTITIES = {"mIoU, validation": "miou", "training loss": "loss", "learning rate": "lr"}
 SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")
 
 
-class RunBrowser(ipywidgets.VBox):
+class RunBrowser(Demo):
     """Draw the curves of `runs`, objects like `helpers.training.recorded.Run`; raise CourseError without a run.
 
     Controls: `quantity` (to draw), `colour` (setting that determines the colour), `chosen` (runs), `smooth` (recorded
     values over which the loss is averaged, at most a quarter of them), `logarithmic` (axis of images seen).
-    Outputs: `picture` (figure as PNG), `table` (final values as HTML).
+    Outputs: `picture` (figure as PNG), `table` (final values as HTML), `status` (an error, else empty).
     """
 
     def __init__(self, runs: Sequence[Any], caption: str = ""):
@@ -39,14 +40,15 @@ class RunBrowser(ipywidgets.VBox):
             options=names, value=names, rows=min(12, len(names)), description="runs", layout={"width": "420px"}
         )
         self.picture = ipywidgets.Image(format="png", width=640)
-        self.table = ipywidgets.HTML()
-        for control in (self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen):
-            control.observe(self._draw, names="value")
+        self.table, self.status = ipywidgets.HTML(), ipywidgets.HTML()
+        self._listen(self._draw, self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen)
         controls = ipywidgets.VBox([self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen])
-        super().__init__([ipywidgets.HBox([controls, self.picture], layout={"flex_flow": "row wrap"}), self.table])
+        super().__init__(
+            [ipywidgets.HBox([controls, self.picture], layout={"flex_flow": "row wrap"}), self.status, self.table]
+        )
         self._draw()
 
-    def _draw(self, _change: object = None) -> None:
+    def _draw(self) -> None:
         runs = [run for run in self.runs if run.name in self.chosen.value]
         figure = Figure(figsize=(7.5, 4.4), dpi=100, layout="constrained")
         ax = figure.add_subplot()

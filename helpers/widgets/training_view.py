@@ -9,6 +9,7 @@ import numpy as np
 
 from helpers.datasets import Classes
 from helpers.plotting import overlay
+from helpers.widgets.class_switches import palette_choice
 from helpers.widgets.encoding import encode_image
 
 
@@ -16,7 +17,7 @@ class TrainingView(ipywidgets.VBox):
     """A frame overlaid with the prediction; `look(iteration, net)` updates it.
 
     `image` is uint8 RGB (H, W, 3); `predict(net, image)` returns train ids (H, W) of `classes`. `picture` is the image
-    widget, `note` the line below it; `seen` keeps every (iteration, train ids) shown.
+    widget, `note` the line below it, `palette` the choice of colours; `seen` keeps every (iteration, train ids) shown.
     """
 
     def __init__(
@@ -30,11 +31,18 @@ class TrainingView(ipywidgets.VBox):
         self.seen: list[tuple[int, np.ndarray]] = []
         self.picture = ipywidgets.Image(format="png", value=encode_image(image), width=min(image.shape[1], 640))
         self.note = ipywidgets.Label(f"{title}: not yet predicted")
-        super().__init__([self.picture, self.note])
+        self.palette = palette_choice()
+        self.palette.observe(lambda _: self._draw(), "value")
+        super().__init__([self.picture, self.note, self.palette])
 
     def look(self, iteration: int, net: object) -> None:
         """Predict the frame and show the result."""
         train_ids = self.predict(net, self.image)
         self.seen.append((iteration, train_ids))
-        self.picture.value = encode_image(overlay(self.image, train_ids, self.classes, 0.7))
         self.note.value = f"{self.title}: after iteration {iteration}"
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.seen:
+            classes = self.classes.with_palette(self.palette.value)
+            self.picture.value = encode_image(overlay(self.image, self.seen[-1][1], classes, 0.7))

@@ -33,7 +33,7 @@ def shown(browser):
 def test_starts_with_the_first_frame(browser):
     assert browser.split.options == ("train", "val", "test") and browser.split.value == "train"
     assert browser.group.options == ("aachen", "bochum")
-    assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.stem.value
+    assert browser.frame.stem == "aachen_000000_000019" and "aachen_000000_000019" in browser.status.value
     assert browser.number.max == 2
     expected = overlay(datasets.read_image(browser.frame), datasets.read_label(browser.frame), CITYSCAPES, 0.5)
     calm = [cv2.blur(each, (8, 8)).astype(int) for each in (shown(browser), expected)]  # JPEG blurs noise
@@ -146,7 +146,7 @@ def test_own_classes_without_groups(tmp_path):
 
 def test_a_damaged_label_is_reported_in_the_widget(tmp_path):
     browser = DatasetBrowser(write_own(tmp_path, np.uint8([[10, 99]])))
-    assert "has the value 99" in browser.stem.value and browser.class_at(0, 0) == "this frame has no label"
+    assert "has the value 99" in browser.status.value and browser.class_at(0, 0) == "this frame has no label"
 
 
 def test_large_frames_are_shrunk_only_for_display(tmp_path, monkeypatch):
@@ -169,3 +169,12 @@ def test_picture_keeps_flat_colours():
     picture.show(image, "png")
     again = cv2.imdecode(np.frombuffer(picture.value, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
     np.testing.assert_array_equal(again, image)
+
+
+def test_other_colours(browser):
+    browser.view.value = "labels"
+    browser.switches.palette.value = "distinct"
+    expected = CITYSCAPES.with_palette("distinct").colorize(datasets.read_label(browser.frame))
+    np.testing.assert_array_equal(shown(browser), expected)
+    browser.switches.palette.value = "own"
+    np.testing.assert_array_equal(shown(browser), CITYSCAPES.colorize(datasets.read_label(browser.frame)))

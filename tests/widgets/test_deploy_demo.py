@@ -38,6 +38,12 @@ def test_each_control_updates_the_labels(tmp_path):
         for share in (1.0, 0.3)
     ]
     assert errors[0] < errors[1]  # JPEG blurs noise
+    demo.palette.value = "distinct"
+    errors = [
+        np.abs(shown(demo).astype(int) - classes.colorize(demo.labels)).mean()
+        for classes in (CITYSCAPES.with_palette("distinct"), CITYSCAPES)
+    ]
+    assert errors[0] < errors[1]
     assert len(demo._predictors) == 3
     demo.close_all()
     demo.number.value = 0

@@ -10,12 +10,15 @@ def test_controls_draw_polygons_one_by_one(tmp_path):
     frame = open_dataset(write_set(tmp_path)).frames("val")[0]
     stepper = PolygonStepper(frame)
     seen = [stepper.picture.value]
-    assert stepper.last.value == "no polygon yet" and stepper.count.max == 9
+    assert stepper.status.value == "no polygon yet" and stepper.count.max == 9
     stepper.count.value = 2
-    assert stepper.last.value == "<b>building</b>" and stepper.picture.value not in seen
+    assert stepper.status.value == "<b>building</b>" and stepper.picture.value not in seen
     seen.append(stepper.picture.value)
     stepper.play.value = 4
-    assert stepper.count.value == 4 and "car" in stepper.last.value and stepper.picture.value not in seen
+    assert stepper.count.value == 4 and "car" in stepper.status.value and stepper.picture.value not in seen
     seen.append(stepper.picture.value)
     stepper.opacity.value = 1
+    assert stepper.picture.value not in seen
+    seen.append(stepper.picture.value)
+    stepper.palette.value = "distinct"
     assert stepper.picture.value not in seen

@@ -1,5 +1,6 @@
 """The prediction demo without a front end: set a control, read the picture."""
 
+import asyncio
 import io
 import zlib
 from datetime import datetime
@@ -14,6 +15,7 @@ from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.datasets import Classes, open_dataset, read_image, read_label
 from helpers.datasets.pictures import LARGEST_UPLOAD
+from helpers.widgets import prediction_demo
 from helpers.widgets.prediction_demo import PredictionDemo
 
 ROAD, SKY = CITYSCAPES.index("road"), CITYSCAPES.index("sky")
@@ -79,13 +81,45 @@ def test_wipe_divides_the_picture(demo):
 
 def test_network_predicts_a_picture_once(demo):
     road = demo._networks["all road"]
-    assert road.shapes == 2 * [(32, 64, 3)]  # the first time is for warming up
+    assert road.shapes == [(32, 64, 3)] and "all road 0.00 s, with preparation" in demo.status.value
     demo.wipe.value, demo.opacity.value = 0.9, 0.3
     demo.left.value = "all sky"
     demo.left.value = "all road"
-    assert len(road.shapes) == 2
+    assert len(road.shapes) == 1
     demo.number.value = 1
-    assert len(road.shapes) == 3
+    assert len(road.shapes) == 2 and "preparation" not in demo.status.value
+    demo.number.value = 0
+    assert len(road.shapes) == 2
+
+
+def test_the_latest_predictions_are_kept(demo, monkeypatch):
+    monkeypatch.setattr(prediction_demo, "KEPT", 2)
+    for number in (1, 0, 1, 0):
+        demo.number.value = number
+        assert len(demo._predicted) == 2 and {name for name, _ in demo._predicted} == {demo._frames[number].stem}
+
+
+def test_fast_networks_predict_ahead_while_a_browser_shows_the_demo(demo, monkeypatch):
+    async def show():
+        demo.busy.shown += 1
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(prediction_demo, "PATIENT", -1)  # all are slow
+    asyncio.run(show())
+    assert len(demo._predicted) == 2
+    monkeypatch.setattr(prediction_demo, "PATIENT", 10)
+    asyncio.run(show())
+    assert len(demo._predicted) == 4
+    demo.number.value = 1
+    assert len(demo._networks["all road"].shapes) == 2
+
+
+def test_other_colours(demo):
+    demo.wipe.value = 1.0
+    demo.switches.palette.value = "distinct"
+    colours = CITYSCAPES.with_palette("distinct").palette.astype(int)
+    assert np.abs(shown(demo) - colours[ROAD]).mean() < 6
+    assert f"rgb{tuple(colours[ROAD])}" in demo.switches.boxes[ROAD].description
 
 
 def test_opacity_and_classes(demo, frames):

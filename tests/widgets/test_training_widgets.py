@@ -26,6 +26,10 @@ def test_training_view_shows_the_prediction():
     np.testing.assert_allclose(pixels(view.picture)[0, 0], 0.7 * CITYSCAPES.palette[10], atol=2)
     assert view.note.value == "net: after iteration 7"
     assert [iteration for iteration, _ in view.seen] == [7]
+    view.palette.value = "distinct"
+    np.testing.assert_allclose(
+        pixels(view.picture)[0, 0], 0.7 * CITYSCAPES.with_palette("distinct").palette[10], atol=2
+    )
 
 
 def run(name, lr, losses=(("cross_entropy", 1.0),)):
