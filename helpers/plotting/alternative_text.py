@@ -79,14 +79,20 @@ def _bars(ax: Axes) -> list[str]:
 
 
 def _lines(lines: Sequence[Line2D]) -> list[str]:
-    """Describe each named line by its ends; lines without a name are guides."""
+    """Describe each named line by its ends, and a point or an interval by its values; others are guides."""
     found = []
     for line in lines:
         x, y = (np.asarray(values, dtype=float) for values in (line.get_xdata(), line.get_ydata()))
-        if len(y) > 1 and not str(line.get_label()).startswith("_"):
-            found.append(
-                f"{line.get_label()} from {_number(y[0])} at {_number(x[0])} to {_number(y[-1])} at {_number(x[-1])}"
-            )
+        name = str(line.get_label())
+        if name.startswith("_") or not len(y):
+            continue
+        start, end = (f"{_number(y[i])} at {_number(x[i])}" for i in (0, -1))
+        if len(y) == 1:
+            found.append(f"{name} {start}")
+        elif len(y) == 2 and y[0] == y[1] and line.get_transform() == line.axes.transData:  # not of axhline
+            found.append(f"{name} from {_number(x[0])} to {_number(x[1])}")
+        else:
+            found.append(f"{name} from {start} to {end}")
     return found
 
 

@@ -92,7 +92,8 @@ def differences(
     for row in rows[~np.isnan(value)]:
         clear = low[row] > 0 or high[row] < 0
         colour = ERROR_COLOURS[2 if value[row] > 0 else 1] / 255 if clear else "0.6"
-        ax.plot([low[row], high[row]], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
+        ends = [low[row], high[row]]  # named for the alternative text
+        ax.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt", label=names[row])
         ax.plot(value[row], row, "o", color=colour, markersize=5)
     for row in rows[np.isnan(value)]:
         ax.text(0, row, " absent", va="center", fontsize=9, color="grey")
@@ -150,7 +151,7 @@ def cost_and_gain(rows: Mapping[str, tuple[float, float]], ax: Axes | None = Non
     """Draw mIoU against seconds per frame, one labelled point per method: {name: (seconds, mIoU)}."""
     ax = new_axes(ax, (6.5, 3.6))
     for name, (seconds, miou) in rows.items():
-        ax.plot(seconds, miou, "o", color="tab:blue")
+        ax.plot(seconds, miou, "o", color="tab:blue", label=name)
         ax.annotate(name, (seconds, miou), (6, 5), textcoords="offset points", fontsize=9)
     ax.set(xlabel="seconds per frame", ylabel="mIoU", xlim=(0, 1.35 * max(seconds for seconds, _ in rows.values())))
     ax.margins(y=0.3)

@@ -87,3 +87,9 @@ def test_a_notebook_shows_the_text_with_the_figure(ax, monkeypatch):
     ax.plot([0, 1], [0, 1], label="HRNet")
     data, metadata = shell.display_formatter.format(ax.figure)
     assert data["text/plain"] == metadata["image/png"]["alt"] == describe(ax.figure)
+
+
+def test_points_and_intervals_are_described_by_their_values():
+    figure = plotting.evaluation.differences(np.array([[0.2], [0.1], [0.3]]), ["mIoU"], "one", "two", 0.95).figure
+    assert "mIoU from 0.1 to 0.3" in describe(figure)
+    assert "flip 0.31 at 1" in describe(plotting.evaluation.cost_and_gain({"flip": (1.0, 0.31)}).figure)
