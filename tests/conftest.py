@@ -16,8 +16,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run unit tests first, so that a broken helper fails before the headless runs start."""
-    items.sort(key=lambda item: "notebooks" in item.path.parts[-2:] or "browser" in item.path.parts[-2:])
+    """Start the longest files first, so that parallel workers end together."""
+    items.sort(key=lambda item: "notebooks" not in item.path.parts)
 
 
 @pytest.fixture

@@ -125,6 +125,23 @@ def test_conda_has_the_dependencies_of_packages_installed_without_them(conda, pa
     assert needed - LEFT_OUT <= set(conda)
 
 
+def dry_run(lines: list[str], folder: Path) -> subprocess.CompletedProcess:
+    """Let pip resolve requirements among the installed packages, without installing any."""
+    (folder / "requirements.txt").write_text("\n".join(lines))
+    options = ["--dry-run", "--no-index", "--quiet", "--report", "-", "--requirement", "requirements.txt"]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", *options]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_pip_resolves_the_conda_file(tmp_path):
+    content = yaml.safe_load((PROJECT / "environment.yml").read_text())
+    lines = [line.replace("paddlepaddle-gpu", "paddlepaddle") for line in content["dependencies"][-1]["pip"][1:]]
+    done = dry_run(lines, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["install"] == []  # nothing that the lock lacks
+    assert dry_run([*lines, "scipy==1.0.0"], tmp_path).returncode != 0
+
+
 def test_conda_takes_paddle_from_its_own_index_and_python_from_the_lock():
     content = yaml.safe_load((PROJECT / "environment.yml").read_text())
     assert "python=3.11" in content["dependencies"]
