@@ -32,7 +32,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup conda run reference play lab test ci soak bench lite lint format clean-notebooks lock clean
+.PHONY: help setup conda run reference play lab test ci soak bench site lite lint format clean-notebooks lock clean
 
 help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"
@@ -78,6 +78,9 @@ soak: $(READY) ## kill training, imports, exports and a whole run at random mome
 
 bench: $(READY) ## measure speed and write outputs/bench.json: ONLY=deploy,eval for some parts
 	@$(PY) -m helpers.benchmarks $(if $(ONLY),--only "$(ONLY)")
+
+site: $(READY) ## build a web site from the executed notebooks, into outputs/<profile>/site: PROFILE=smoke OUTPUT_DIR=...
+	@$(PY) -m scripts.site --profile "$(PROFILE)" --output-dir "$(OUTPUT_DIR)"
 
 lite: $(READY) ## convert an exported model for phones with Paddle Lite: MODEL=outputs/mini/05/fastscnn
 	@$(PY) -m helpers.deployment.lite "$(or $(MODEL),outputs/mini/05/fastscnn)"
