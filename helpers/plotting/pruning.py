@@ -212,7 +212,7 @@ def paths(values: Mapping[str, np.ndarray], ylabel: str, ax: Axes | None = None)
     for number, (name, path) in enumerate(values.items()):  # later lines are thinner: earlier ones remain visible
         ax.plot(path, label=name, linewidth=4.5 - number)
     ax.set(xlabel="training step", ylabel=ylabel, ylim=(0, None))
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="lower left")
     ax.grid(alpha=0.3)
     return ax
 
