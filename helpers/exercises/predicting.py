@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -29,11 +30,11 @@ class Prediction(widgets.VBox):
     control: widgets.Widget
     value: Any
 
-    def __init__(self, control: widgets.Widget, range_text: str, unit: str = ""):
+    def __init__(self, control: widgets.Widget, range_text: str):
         self.control, self._range_text = control, range_text
         self._note = widgets.HTML(escape(range_text))  # a static report shows this line instead of the control
         control.observe(lambda _: self._answered(), "value")
-        super().__init__([widgets.HBox([control, widgets.HTML(escape(unit))]) if unit else control, self._note])
+        super().__init__([control, self._note])
 
     def __repr__(self) -> str:
         return f"Your prediction: {self._range_text}"
@@ -83,13 +84,22 @@ class Number(Prediction):
         self.unit, self.between = unit, between
         self._kind = "a number" if between is None else f"a number from {_text(between[0])} to {_text(between[1])}"
         # a FloatText cannot be empty: 0 would be an answer
-        control = widgets.Text(placeholder=self._kind, description="I predict", layout=widgets.Layout(width="22em"))
-        super().__init__(control, f"{self._kind[0].upper()}{self._kind[1:]}{f' ({unit})' * bool(unit)}.", unit)
+        control = widgets.Text(
+            placeholder=self._kind,
+            description=f"I predict ({unit})" if unit else "I predict",
+            style={"description_width": "initial"},
+            layout=widgets.Layout(width="25em"),
+        )
+        super().__init__(control, f"{self._kind[0].upper()}{self._kind[1:]}{f' ({unit})' if unit else ''}.")
 
     @property
     def value(self) -> float | None:
+        text = self.control.value.strip().removesuffix("%")
+        thousands = re.fullmatch(
+            r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text
+        )  # else a comma is a decimal one, as in 0,5
         try:
-            number = float(self.control.value.strip().removesuffix("%").replace(",", "."))
+            number = float(text.replace(",", "" if thousands else "."))
         except ValueError:
             return None
         low, high = self.between or (-math.inf, math.inf)

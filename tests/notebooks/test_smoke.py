@@ -67,6 +67,14 @@ def test_every_notebook_shows_a_picture(smoke):
         assert any("image/png" in data for data in shown), path.name
 
 
+def test_run_all_reaches_every_comparison_with_a_prediction(smoke):
+    for path in smoke.glob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        asked = sum("exercises.predict(" in cell.source for cell in cells if cell.cell_type == "code")
+        texts = [output.get("data", {}).get("text/plain", "") for cell in cells for output in cell.get("outputs", [])]
+        assert sum("Make your prediction above" in text and "Measured" in text for text in texts) == asked, path.stem
+
+
 def test_every_figure_has_alternative_text(smoke):
     for path in smoke.glob("*.ipynb"):
         for output in (each for cell in nbformat.read(path, 4).cells for each in cell.get("outputs", [])):
