@@ -123,10 +123,11 @@ def _make_static(data: dict[str, Any], metadata) -> None:
         data["text/html"] = f'<div class="widget">{shown}<p>Interactive in JupyterLab.</p></div>'
 
 
-def _image(content: str, kind: str) -> str:
-    """Return an embedded image from base64 text, or nothing if it is empty."""
+def _image(content: str, kind: str, alt: str = "") -> str:
+    """Return an embedded image from base64 text, with its alternative text, or nothing if it is empty."""
     encoded = base64.b64encode(base64.b64decode(content)).decode()  # base64 only, whatever the text held
-    return f'<img alt="" src="data:image/{html.escape(kind)};base64,{encoded}">' if encoded else ""
+    source = f"data:image/{html.escape(kind)};base64,{encoded}"
+    return f'<img alt="{html.escape(alt)}" src="{source}">' if encoded else ""
 
 
 def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
@@ -136,7 +137,8 @@ def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
     kind = model.get("model_name", "")
     found = []
     if kind == "ImageModel" or state.get("_anywidget_id", "").endswith(".Picture"):  # helpers.widgets.picture
-        found += [_image(buffer["data"], state.get("format", "png")) for buffer in model.get("buffers", [])]
+        look = state.get("format", "png"), state.get("alt", "")
+        found += [_image(buffer["data"], *look) for buffer in model.get("buffers", [])]
     elif kind in ("HTMLModel", "HTMLMathModel"):
         found.append(f"<div>{state.get('value', '')}</div>")  # HTML by definition; the policy bars its scripts
     elif kind == "LabelModel":
@@ -145,7 +147,8 @@ def _widget(model_id: str, models: dict[str, Any]) -> list[str]:
         for output in state.get("outputs", []):
             image = output.get("data", {}).get("image/png")
             text = output.get("text") or output.get("data", {}).get("text/plain", "")
-            found.append(_image(image, "png") if image else f"<pre>{html.escape(text)}</pre>")
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            found.append(_image(image, "png", alt) if image else f"<pre>{html.escape(text)}</pre>")
     for child in state.get("children", []):
         found += _widget(child.removeprefix("IPY_MODEL_"), models)
     return found

@@ -118,7 +118,7 @@ def test_widget_is_replaced_by_its_image_and_texts(build):
 
 def test_image_of_a_demo_is_in_the_report(build):
     """Use the saved state of a `Picture` as the widget itself writes it."""
-    demo = Picture()
+    demo = Picture(alt="a street & its labels")
     demo.show(np.zeros((2, 2, 3), np.uint8), "png")
     state = demo.get_state()
     picture = base64.b64encode(state.pop("value")).decode()
@@ -132,7 +132,7 @@ def test_image_of_a_demo_is_in_the_report(build):
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "demo"}}
     saved = {"application/vnd.jupyter.widget-state+json": {"state": models, "version_major": 2, "version_minor": 0}}
     text = build({"01_a": [code({**view, "text/plain": "Picture()"})]}, {"widgets": saved})
-    assert f"data:image/png;base64,{picture}" in text
+    assert f'alt="a street &amp; its labels" src="data:image/png;base64,{picture}"' in text
 
 
 def test_names_and_texts_from_files_are_escaped(build):
