@@ -95,9 +95,8 @@ class Number(Prediction):
     @property
     def value(self) -> float | None:
         text = self.control.value.strip().removesuffix("%")
-        thousands = re.fullmatch(
-            r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text
-        )  # else a comma is a decimal one, as in 0,5
+        # 4,000 is four thousand, as `compare` writes it; 0,5 is one half
+        thousands = re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text)
         try:
             number = float(text.replace(",", "" if thousands else "."))
         except ValueError:
