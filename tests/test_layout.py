@@ -27,6 +27,7 @@ ORDER = (
     "cpu",
     "deployment",
     "evaluation",
+    "start",
     "training",
     "pruning",
     "exercises",

@@ -12,6 +12,7 @@ import cv2
 import ipywidgets as widgets
 import numpy as np
 
+from helpers import models
 from helpers.common.errors import CourseError
 from helpers.datasets import Classes, Frame, read_image, read_label
 from helpers.datasets.pictures import SUFFIXES, read_picture
@@ -32,9 +33,8 @@ PATIENT = 0.6  # seconds; slower networks do not predict ahead, since a control 
 class PredictionDemo(Demo):
     """Show predictions of `networks` for `frames` and uploaded pictures.
 
-    `networks` maps titles to what `evaluation.open_network` takes: networks, their names, folders or functions. Each is
-    opened when it is first shown. They predict `classes`, by default those of the frames; with others, the label is not
-    shown.
+    `networks` maps titles to names in weights/ or to what `evaluation.open_network` takes. Each is opened when it is
+    first shown. They predict `classes`, by default those of the frames; with others, the label is not shown.
 
     Controls: `number` (index of the frame), `upload`, `left` and `right` (a network or the label), `wipe` (share of the
     width that shows `left`), `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name, seconds, or the
@@ -91,7 +91,9 @@ class PredictionDemo(Demo):
     def network(self, name: str) -> PredictFn:
         """Return the network of this title as a prediction function."""
         if name not in self._opened:
-            self._opened[name] = open_network(self._networks[name])
+            source = self._networks[name]
+            shipped = isinstance(source, str) and source in models.cards()
+            self._opened[name] = open_network(models.load_shipped(source) if shipped else source)
         return self._opened[name]
 
     def at(self, x: float, y: float) -> dict[str, str]:
