@@ -206,6 +206,10 @@ class DeploySpec:
         Maximum number of validation frames for agreement and mIoU.
     networks : tuple of str
         Networks of notebook 02 to deploy in addition to the two Fast-SCNNs.
+    calibration : int
+        Maximum number of training frames to calibrate int8 with.
+    video : int
+        Frames of the drive.
     """
 
     size_hw: tuple[int, int]
@@ -213,6 +217,8 @@ class DeploySpec:
     repeats: int
     frames: int
     networks: tuple[str, ...]
+    calibration: int
+    video: int
 
 
 @dataclass(frozen=True)

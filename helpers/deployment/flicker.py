@@ -89,6 +89,19 @@ def flicker(
     return meter.share
 
 
+def per_frame(labels: Iterable[np.ndarray], images: Iterable[np.ndarray]) -> list[float]:
+    """Return the share of flickering pixels, 0 to 1, of each frame after the first: see `flicker`.
+
+    A frame without a pixel to compare counts as 0.
+    """
+    meter, shares = Flicker(), []
+    for image, one in zip(images, labels, strict=True):
+        changed, compared = meter.changed, meter.compared
+        meter.add(image, one)
+        shares.append((meter.changed - changed) / max(1, meter.compared - compared))
+    return shares[1:]
+
+
 def _shrunk(image, labels, truth):
     height, width = labels.shape
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

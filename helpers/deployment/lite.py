@@ -63,7 +63,7 @@ def convert(folder: str | Path, python: str | Path | None = None) -> Converted:
     """Convert the export in `folder` to `folder`/lite/model_arm.nb and model_x86.nb, and write lite/classes.txt.
 
     That file lists the network's stride, mean and std, and the colour and name of each class, for a program on the
-    phone. The graph "coarse" takes normalised images, padded with zeros to multiples of the stride.
+    phone. The graph "coarse" takes normalised images, their last row and column repeated up to multiples of the stride.
     `python` is an interpreter with Paddle Lite, by default that of `environment`. Raises CourseError if the export
     outputs labels, Python 3.10 is missing, the conversion fails, or the x86 file computes other logits.
     """

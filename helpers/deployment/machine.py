@@ -48,6 +48,12 @@ def operator_times(net: nn.Layer, frame: np.ndarray) -> dict[str, float]:
     return dict(times.most_common())
 
 
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers; without that, OpenVINO computes in float32. Linux on x86."""
+    info = Path("/proc/cpuinfo")
+    return info.exists() and bool({"avx512_bf16", "amx_bf16"} & set(info.read_text().split()))
+
+
 def extra_megabytes(work: Callable[[], Any]) -> float:
     """Return how much `work()` adds to the memory of this process at its peak, in 10^6 bytes.
 
@@ -100,6 +106,10 @@ class Peaks:
     def gflops(self) -> dict[str, float]:
         """Best rate over all rounds, in 10^9 operations per second, by precision."""
         return {precision: max(rates) for precision, rates in self.rounds.items()}
+
+    def ridge(self, precision: str = "float32") -> float:
+        """Return the operations per byte from which arithmetic is the limit, not memory."""
+        return self.gflops[precision] / self.gigabytes_per_s
 
     def floor_ms(self, cost: Cost, precision: str = "float32") -> float:
         """Return the milliseconds that the convolutions of a network take at the best rate of all rounds."""

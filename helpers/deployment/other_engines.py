@@ -41,14 +41,19 @@ class OnnxRuntimeRunner(_OnnxRunner):
     """ONNX Runtime, with the file in float32 or in `int8`."""
 
     def _load(self, path: Path) -> Callable[[np.ndarray], np.ndarray]:
-        import onnxruntime
+        return onnx_run(path, self._threads)
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = self._threads, 1
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        return lambda image: session.run(None, {name: image})[0]
+
+def onnx_run(path: str | Path, threads: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that runs an ONNX file with ONNX Runtime on the CPU: its input to its first output."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda image: session.run(None, {name: image})[0]
 
 
 class OpenVinoInt8Runner(_OnnxRunner):

@@ -96,7 +96,8 @@ class Predictor:
     def raw(self, x: np.ndarray) -> np.ndarray:
         """Return the output of the graph for normalised images: like `logits`, but of its own size if it is "coarse".
 
-        The logits (N, classes, h, w) of that graph cover the image, padded with zeros to multiples of the stride.
+        The logits (N, classes, h, w) of that graph cover the image with its last row and column repeated, up to
+        multiples of the stride.
         """
         if self.export.graph == "labels":
             raise CourseError(

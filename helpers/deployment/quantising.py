@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,13 @@ from paddle import nn
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path
 from helpers.common.progress import progress
+from helpers.common.runtime import usable_cores
+from helpers.cpu import pixels
 from helpers.datasets import normalise
 from helpers.deployment.exports import Export, add_file
+from helpers.deployment.measuring import agreement
 from helpers.deployment.onnx import write_onnx
+from helpers.deployment.other_engines import onnx_run
 
 _PACKAGES = ("paddle2onnx", "onnx", "onnxruntime", "ml_dtypes")
 _LAYERS = ("Conv", "MatMul")  # what computes; ONNX Runtime quantises what lies between two of them, too
@@ -132,11 +137,37 @@ def parts(net: nn.Layer, layers: Sequence[Layer], names: Sequence[str]) -> dict[
     return found
 
 
+def changed_labels(
+    quantiser: Quantiser,
+    exported: Export,
+    images: Sequence[np.ndarray],
+    references: Sequence[np.ndarray],
+    keep: Collection[str] = (),
+    per_filter: bool = True,
+) -> float:
+    """Return the share of labels, 0 to 1, that int8 changes if the nodes `keep` stay in float32.
+
+    Labels of `images`, uint8 (H, W, 3) of the quantiser's size, are predicted by ONNX Runtime and compared with
+    `references`, (H, W). `per_filter`: see `Quantiser.write`.
+    """
+    with tempfile.TemporaryDirectory(prefix="int8-") as folder, closing(pixels.Workers(usable_cores())) as workers:
+        run = onnx_run(quantiser.write(Path(folder) / "part.onnx", keep, per_filter), usable_cores())
+        shares = []
+        for image, reference in zip(images, references, strict=True):
+            size_hw, padded_hw = image.shape[:2], exported.input_hw(image.shape[:2])
+            logits = run(pixels.network_input(image[np.newaxis], workers, padded_hw))
+            labels = pixels.labels_of(logits, size_hw, exported.align_corners, workers, padded_hw)[0]
+            shares.append(1 - agreement(labels, reference))
+    return float(np.mean(shares))
+
+
 def network_inputs(frames: Sequence[np.ndarray], size_hw: tuple[int, int]) -> list[np.ndarray]:
     """Return the input of the graph "coarse" for each uint8 frame: normalised and padded, float32 (1, 3, *size_hw)."""
     images = [normalise(frame) for frame in frames]
     padding = [[(0, new - old) for new, old in zip(size_hw, image.shape[1:], strict=True)] for image in images]
-    return [np.pad(image, [(0, 0), *each])[np.newaxis] for image, each in zip(images, padding, strict=True)]
+    return [
+        np.pad(image, [(0, 0), *each], mode="edge")[np.newaxis] for image, each in zip(images, padding, strict=True)
+    ]
 
 
 def _prepare(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Figures of notebook 05: time per operator, gain of each setting, and the machine's limits."""
+"""Figures of notebook 05: times of operators, settings and engines, the machine's limits, int8 and flicker."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from helpers.common.errors import CourseError
-from helpers.plotting.base import new_axes
+from helpers.plotting.base import class_ticks, new_axes
 
 
 def waterfall(steps: Sequence[tuple[str, float, float]], ax: Axes | None = None) -> Axes:
     """Draw the latency after each step, one row per step, and its difference from the step before.
 
     Each of `steps` is (name, milliseconds, agreement from 0 to 1). The dark bar is the latency, the light one the time
-    saved; added time is red. Raises CourseError if there is no step.
+    saved; added time is red and hatched. Raises CourseError if there is no step.
     """
     if not steps:
         raise CourseError("Expected at least one step (name, milliseconds, agreement), got none.")
@@ -28,7 +29,7 @@ def waterfall(steps: Sequence[tuple[str, float, float]], ax: Axes | None = None)
         if now < before:
             ax.barh(row, before - now, left=now, color="C0", alpha=0.22, height=0.62)
         elif now > before:
-            ax.barh(row, now - before, left=before, color="C3", alpha=0.6, height=0.62)
+            ax.barh(row, now - before, left=before, color="C3", alpha=0.6, height=0.62, hatch="///")
         text = f"{now:.0f} ms" + (f", {times[0] / now:.1f} x" if row else "") + f"   agreement {same:.4%}"
         ax.annotate(text, (max(now, before), row), xytext=(6, 0), textcoords="offset points", va="center", fontsize=9)
     ax.set_yticks(range(len(names)), names)
@@ -56,6 +57,77 @@ def operators(times_ms: Mapping[str, float], ax: Axes | None = None, keep: int =
     return ax
 
 
+def iou_changes(iou: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None) -> Axes:
+    """Draw the IoU of each class in each precision relative to the first one of `iou`, in percentage points.
+
+    `iou` maps the name of a precision to an IoU per class, 0 to 1. Classes without a value are left out.
+    """
+    (base, reference), *others = ((name, np.asarray(values)) for name, values in iou.items())
+    known = np.flatnonzero(np.isfinite(reference))
+    ax = new_axes(ax, (9.5, max(2.6, 0.26 * len(known) + 1.2)))
+    height = 0.8 / max(1, len(others))
+    for number, (name, values) in enumerate(others):
+        rows = np.arange(len(known)) + (number - (len(others) - 1) / 2) * height
+        change = 100 * (values - reference)[known]
+        ax.barh(rows, change, height, label=name, color=f"C{number}", hatch=("", "///", "...")[number % 3], alpha=0.8)
+    class_ticks(ax.yaxis, [f"{classes[i]} ({reference[i]:.2f})" for i in known], 9)
+    ax.axvline(0, color="0.3", linewidth=1)
+    ax.set(xlabel=f"IoU minus the IoU in {base} (in brackets), percentage points")
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_axisbelow(True)
+    ax.legend(fontsize=9)
+    return ax
+
+
+def changed_by_part(everything: float, without: Mapping[str, float], ax: Axes | None = None) -> Axes:
+    """Draw the share of labels, 0 to 1, that int8 changes if one part of the network stays in float32.
+
+    `everything`: the share if the whole network is in int8, drawn as a line.
+    """
+    ax = new_axes(ax, (9.0, 0.45 * len(without) + 1.3))
+    bars = ax.barh(list(without), [100 * share for share in without.values()], color="C0", height=0.6)
+    ax.bar_label(bars, [f"{share:.2%}" for share in without.values()], padding=4, fontsize=9)
+    ax.axvline(100 * everything, color="0.2", linestyle="--", label=f"everything in int8: {everything:.2%}")
+    ax.set(xlabel="% of the labels that change", xlim=(0, 115 * max(everything, *without.values()) or 1))
+    ax.set_ylabel("this part stays in float32", fontsize=9)
+    ax.invert_yaxis()
+    ax.figure.legend(loc="outside upper right", fontsize=9, frameon=False)
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def networks_and_engines(table, ax: Axes | None = None) -> Axes:
+    """Draw a row per network and a mark per engine: milliseconds, from a table of `compare_engines`."""
+    networks = list(dict.fromkeys(table.index.get_level_values("network")))
+    engines = list(dict.fromkeys(table.index.get_level_values("engine")))
+    ax = new_axes(ax, (9.5, 0.6 * len(networks) + 1.9))
+    for number, engine in enumerate(engines):
+        ms = table.xs(engine, level="engine")["ms"].reindex(networks)
+        ax.plot(ms, networks, "osD^vPX*"[number % 8], color=f"C{number}", markersize=9, alpha=0.85, label=engine)
+    ax.set(xscale="log", xlabel="milliseconds per frame", ylim=(len(networks) - 0.5, -0.5))
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.grid(which="both", axis="x", alpha=0.25)
+    ax.figure.legend(loc="outside upper center", ncols=min(3, len(engines)), fontsize=9, frameon=False)
+    return ax
+
+
+def flicker(shares: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
+    """Draw the share of flickering pixels, 0 to 1, of each frame after the first, a line per kind of labels."""
+    ax = new_axes(ax, (9.0, 3.0))
+    for number, (name, values) in enumerate(shares.items()):
+        style = {"marker": "os^"[number % 3], "linestyle": ("-", "--", ":")[number % 3], "markersize": 4}
+        ax.plot(range(2, len(values) + 2), [100 * value for value in values], label=name, **style)
+    ax.set(xlabel="frame of the drive", ylabel="% of the pixels", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.legend(fontsize=9)
+    ax.grid(alpha=0.3)
+    return ax
+
+
 def roofline(
     peaks_gflops: Mapping[str, float],
     gigabytes_per_s: float,
@@ -73,15 +145,34 @@ def roofline(
     bytes_axis = np.geomspace(low, high, 200)
     for i, (name, peak) in enumerate(peaks_gflops.items()):
         ax.plot(bytes_axis, np.minimum(peak, gigabytes_per_s * bytes_axis), color=f"C{i}", linewidth=2)
-        ax.annotate(f"{name}: {peak:.0f} GFLOP/s", (high, peak), xytext=(-4, 4), textcoords="offset points", ha="right")
+        under = peak == min(peaks_gflops.values()) and len(peaks_gflops) > 1  # the names of close limits would overlap
+        offset = {"xytext": (-4, -13 if under else 4), "textcoords": "offset points", "ha": "right"}
+        ax.annotate(f"{name}: {peak:.0f} GFLOP/s", (high, peak), **offset)
     knee = gigabytes_per_s * low * 2
     ax.annotate(f"memory: {gigabytes_per_s:.0f} GB/s", (low * 2, knee), xytext=(8, -12), textcoords="offset points")
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color="0.2")
         behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof may cross the text
-        ax.annotate(f"{name}, {y:.0f}", (x, y), xytext=(7, -3), textcoords="offset points", fontsize=9, bbox=behind)
+        hidden = any(other > x and 0.85 < rate / y < 1.18 for other, rate in points.values())
+        offset = {
+            "xytext": (-7 if hidden else 7, -3),
+            "textcoords": "offset points",
+            "ha": "right" if hidden else "left",
+        }
+        ax.annotate(f"{name}, {y:.0f}", (x, y), fontsize=9, bbox=behind, **offset)
     ax.set(
         xscale="log", yscale="log", xlabel="operations per byte of memory traffic", ylabel="10⁹ operations per second"
+    )
+    ridge = min(peaks_gflops.values()) / gigabytes_per_s
+    ax.axvline(ridge, color="0.4", linestyle=":", linewidth=1.2)
+    ax.annotate(
+        f"ridge of {min(peaks_gflops, key=peaks_gflops.get)}: {ridge:.0f} operations per byte",
+        (ridge, 0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5, 5),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
     )
     ax.set_ylim(top=2 * max(peaks_gflops.values()))  # room for the name of the highest roof
     ax.grid(which="both", alpha=0.2)

@@ -10,7 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.deployment import ALL_ENGINES, Predictor, agreement, export, quantise
 from helpers.deployment.choice import choose
 from helpers.deployment.exports import Export
-from helpers.deployment.quantising import Layer, Quantiser, network_inputs, parts
+from helpers.deployment.quantising import Layer, Quantiser, changed_labels, network_inputs, parts
 
 if not all(map(find_spec, ("onnx", "onnxruntime", "ml_dtypes", "paddle2onnx"))):
     pytest.skip("quantising needs the engines' packages", allow_module_level=True)
@@ -73,6 +73,14 @@ def test_nothing_changes_where_nothing_is_quantised(exported, quantiser, frames,
     nodes = [layer.node for layer in quantiser.layers]
     kept = run(quantiser.write(tmp_path / "kept.onnx", keep=nodes), frames)
     np.testing.assert_allclose(kept, run(exported.onnx_file(HW), frames), atol=0.02)
+
+
+def test_changed_labels_are_those_of_the_engine(exported, quantiser, frames):
+    with Predictor(exported.folder, "onnxruntime-int8") as predictor:
+        found = [predictor(frame) for frame in frames]
+    assert changed_labels(quantiser, exported, frames, found) == 0
+    found[0] = (found[0] + 1) % 4
+    assert changed_labels(quantiser, exported, frames, found) == 1 / len(frames)
 
 
 def test_layers_belong_to_the_parts_of_the_network(net, quantiser):

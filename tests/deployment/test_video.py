@@ -21,7 +21,7 @@ from helpers.common.errors import CourseError
 from helpers.datasets.pictures import read_picture, write_picture
 from helpers.deployment import __main__ as command
 from helpers.deployment import video, video_files
-from helpers.deployment.flicker import Flicker, flicker
+from helpers.deployment.flicker import Flicker, flicker, per_frame
 from helpers.deployment.video import label_video
 from helpers.deployment.video_files import VideoReader
 
@@ -319,6 +319,7 @@ def test_flicker_by_hand():
     labels = np.zeros((3, 64, 128), np.uint8)
     labels[1, 20:24, 40:48] = 1
     assert flicker(labels, [image] * 3) == 64 / 16384
+    assert per_frame(labels, [image] * 3) == [32 / 8192, 32 / 8192]
     assert flicker(labels[[0, 0, 0]], [image] * 3) == 0
     labels[1] = 1
     assert flicker(labels, [image] * 3) == 1

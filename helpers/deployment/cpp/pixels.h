@@ -17,11 +17,12 @@ void share(int lines, int threads, Work work) {
   for (auto& other : others) other.join();
 }
 
-// Normalise RGB bytes (height, width, 3) into `x`, (3, padded_height, padded_width); zeros at the right and bottom.
+// Normalise RGB bytes (height, width, 3) into `x`, (3, padded_height, padded_width); the last column and row
+// are repeated.
 inline void normalise(const uint8_t* bytes, int height, int width, const std::array<float, 3>& mean,
                       const std::array<float, 3>& std, int padded_height, int padded_width, int threads,
                       std::vector<float>& x) {
-  x.assign(static_cast<size_t>(3) * padded_height * padded_width, 0.0f);
+  x.resize(static_cast<size_t>(3) * padded_height * padded_width);
   for (int channel = 0; channel < 3; ++channel) {
     float table[256];
     for (int value = 0; value < 256; ++value) table[value] = (value / 255.0f - mean[channel]) / std[channel];
@@ -30,8 +31,13 @@ inline void normalise(const uint8_t* bytes, int height, int width, const std::ar
         float* line = x.data() + (static_cast<size_t>(channel) * padded_height + row) * padded_width;
         const uint8_t* pixel = bytes + static_cast<size_t>(row) * width * 3 + channel;
         for (int column = 0; column < width; ++column) line[column] = table[pixel[3 * column]];
+        std::fill(line + width, line + padded_width, line[width - 1]);
       }
     });
+    float* last = x.data() + (static_cast<size_t>(channel) * padded_height + height - 1) * padded_width;
+    for (int row = height; row < padded_height; ++row) {
+      std::copy(last, last + padded_width, last + static_cast<size_t>(row - height + 1) * padded_width);
+    }
   }
 }
 

@@ -49,8 +49,7 @@ void label(paddle_infer::Predictor& predictor, const Description& about, const I
   static std::vector<float> logits, padded;
   const int height = about.padded(image.height), width = about.padded(image.width);
 
-  // Step 2: fill the input and run. It is the frame, uint8 (1, height, width, 3), unless that needs padding: zeros
-  // after normalising, for which bytes have no value.
+  // Step 2: fill the input and run. It is the frame, uint8 (1, height, width, 3), unless that needs padding.
   auto input = predictor.GetInputHandle(predictor.GetInputNames()[0]);
   if (height == image.height && width == image.width) {
     input->Reshape({1, height, width, 3});
