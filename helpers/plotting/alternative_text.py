@@ -53,10 +53,10 @@ def _panel(ax: Axes) -> str:
     if not shown and not ax.patches and not ax.texts:
         return ""
     heading = f"{title}: " if title else ""
+    words = [text.get_text() for text in ax.texts if text.get_text().strip()]
     if not ax.axison:
-        words = [text.get_text() for text in ax.texts if text.get_text().strip()]
         return f"{heading}drawing of {_shorten(words or ['shapes'])}"
-    series = _shorten(shown or ["shapes"])
+    series = _shorten(shown or words or ["shapes"])
     return f"{heading}chart of {_axis(ax.yaxis)} by {_axis(ax.xaxis)}: {series}"
 
 
