@@ -96,7 +96,7 @@ def _legend_columns(names: Mapping[str, np.ndarray], inches: float) -> int:
 
 def class_ticks(axis: Axis, names: Sequence[str], size: float = 10, **style) -> None:
     """Label the positions 0 to N - 1 of an axis with class names, smaller from 40 names on."""
-    size = max(3.5, size * min(1.0, 40 / max(1, len(names))))
+    size = max(3.5, legible(size, axis.axes.figure.get_figwidth()) * min(1.0, 40 / max(1, len(names))))
     axis.set_ticks(range(len(names)), drawable(names), fontsize=size, **style)
 
 

@@ -17,7 +17,7 @@ from helpers.common.errors import CourseError
 from helpers.datasets import IGNORE, SPLITS, Classes
 from helpers.datasets.statistics import HEIGHT_BANDS, Statistics
 from helpers.plotting import base
-from helpers.plotting.base import class_ticks, extent, new_axes, show_image
+from helpers.plotting.base import class_ticks, extent, legible, new_axes, show_image
 
 _BY_ID = {label.id: label for label in LABELS}
 _MARKERS = ("D", "o", "s", "^")
@@ -73,7 +73,7 @@ def class_bars(
     class_ticks(ax.xaxis, shown, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, len(shown) - 0.4)
     ax.set_ylabel(ylabel)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=legible(9, ax.figure.get_figwidth()))
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     return ax
@@ -142,7 +142,7 @@ def group_bars(groups: Mapping[str, int], ax: Axes | None = None) -> Axes:
             ax.bar(at, [groups[names[i]] for i in at], color=colour, label=split)
     class_ticks(ax.xaxis, [name.split("/", 1)[1] or name.strip("/") for name in names], rotation=45, ha="right")
     ax.set_ylabel("frames")
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=legible(9, ax.figure.get_figwidth()))
     return ax
 
 
@@ -195,7 +195,7 @@ def ignored_areas(image: np.ndarray, label_ids: np.ndarray, ax: Axes | None = No
         patches.append(Patch(color=colour, label=f"{_BY_ID[int(i)].name}, {where.mean():.1%}"))
     ax = show_image(picture, ax, f"ignored: {np.isin(label_ids, shown).mean():.1%} of the frame")
     if patches:
-        ax.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8, frameon=False)
+        ax.legend(handles=patches, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=9, frameon=False)
     return ax
 
 
@@ -229,7 +229,7 @@ def before_and_after(
     for i, (title, image, label) in enumerate(rows):
         above, below = axes[2 * (i // columns), i % columns], axes[2 * (i // columns) + 1, i % columns]
         above.imshow(image)
-        above.set_title(title, fontsize=9)
+        above.set_title(title, fontsize=legible(8, figure.get_figwidth()))
         below.imshow(label, interpolation="nearest")
     if caption:
         base.caption(figure, caption)

@@ -21,7 +21,7 @@ from helpers.datasets.dataset import SPLITS, Dataset, Frame
 from helpers.datasets.frames import read_image, read_values
 
 UNKNOWN = (255, 0, 255)  # colour of values that are not classes
-_COLUMNS, _PANEL = 4, 3.4  # inches
+_COLUMNS, _PANEL = 3, 3.2  # inches; text of 9 points is legible at half this width
 _LONG_SIDE = 480  # pixels of a panel; larger images are scaled down
 _MARK = {"error": "#c00000", "warning": "#d07000", "note": "#3060a0"}
 _OPACITY = 0.55
@@ -51,7 +51,7 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
     aspect = max((image.shape[0] / image.shape[1] for image in images), default=0.5)
     height = rows * (_PANEL * min(aspect, 1.5) + 0.55)
     legend = _legend(dataset)
-    figure = Sheet((_COLUMNS * _PANEL, height + 1.0 + 0.22 * -(-len(legend) // 8)), dpi=110, layout="constrained")
+    figure = Sheet((_COLUMNS * _PANEL, height + 1.0 + 0.24 * -(-len(legend) // 6)), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, _COLUMNS if rows > 1 else columns, squeeze=False).ravel()
     for ax in axes:
@@ -60,7 +60,7 @@ def draw_sheet(dataset: Dataset, findings: Sequence[Finding], frames: int = 12) 
         _draw(ax, image, frame, found)
     count = f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "no findings"
     figure.suptitle(f"{dataset.name}: {count}", parse_math=False)
-    figure.legend(handles=legend, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
+    figure.legend(handles=legend, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     with warnings.catch_warnings():  # names in scripts that the font lacks are drawn as boxes
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure.draw_without_rendering()
@@ -128,7 +128,7 @@ def _draw(ax, image: np.ndarray, frame: Frame, found: list[Finding]) -> None:
     name = name if len(name) <= 38 else f"{name[:12]}...{name[-23:]}"
     kinds = ", ".join(dict.fromkeys(each.kind for each in found))
     colour = _MARK[found[0].severity] if found else "black"
-    ax.set_title("\n".join([name, *textwrap.wrap(kinds, 40)[:2]]), fontsize=8, color=colour, parse_math=False)
+    ax.set_title("\n".join([name, *textwrap.wrap(kinds, 40)[:2]]), fontsize=9, color=colour, parse_math=False)
     if found:
         ax.set_axis_on()
         ax.set_xticks([])

@@ -117,7 +117,7 @@ def test_the_sheet_marks_frames_with_findings_and_unknown_values(leaves):
     marked = leaves.check().sheet()
     assert has(pixels(marked), (192, 0, 0)) and has(pixels(marked), (255, 0, 255))
     titles = [ax.get_title() for ax in marked.axes]
-    assert titles[0] == "val/south/shot_0\nunknown-value" and len(titles) == 12
+    assert titles[0] == "val/south/shot_0\nunknown-value" and len(titles) == 9
 
 
 def test_a_sheet_shows_one_frame_of_each_kind_first(leaves):
