@@ -43,6 +43,14 @@ def _field_of_whole_kernels(kernels, strides):
     return sum(kernel * int(step) for kernel, step in zip(kernels, steps, strict=True))
 
 
+def attempt(function: Callable, *arguments):
+    """Return the result of a learner's function, or the name of what it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # the notebook must continue
+        return type(error).__name__
+
+
 def check_mean_loss(function: Callable) -> Result:
     """Check `function(losses, label)`: the mean loss of the labelled pixels, 0 if there are none.
 

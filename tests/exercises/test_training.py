@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from helpers.exercises.training import check_joint_statistics, check_mean_loss, check_receptive_field
+from helpers.exercises.training import attempt, check_joint_statistics, check_mean_loss, check_receptive_field
 
 
 def test_receptive_field():
@@ -85,3 +85,8 @@ def test_an_empty_body_is_reported(check):
     def empty(one, other): ...
 
     assert "nothing yet" in check(empty).message
+
+
+def test_an_attempt_never_raises():
+    assert attempt(lambda a, b: a / b, 4, 2) == 2
+    assert attempt(lambda a, b: a / b, 4, 0) == "ZeroDivisionError"
