@@ -46,12 +46,12 @@ def check_most_confused(function: Callable) -> Result:
             ),
             Mistake(lambda m: _largest(_confused(m))[::-1], "Rows are the true classes: return the row first."),
             Mistake(
-                lambda m: _largest(_confused(m)),
-                "These are counts, and they favour large classes: divide each row by its sum.",
-            ),
-            Mistake(
                 lambda m: _largest(_confused(m) / np.maximum(m.sum(axis=0), 1)),
                 "The share is of the true class: divide by the sum of the row, not of the column.",
+            ),
+            Mistake(
+                lambda m: _largest(_confused(m)),
+                "These are counts, and they favour large classes: divide each row by its sum.",
             ),
         ],
     )
