@@ -11,6 +11,7 @@ import base64
 import html
 import re
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def body(notebook, prefix: str = "") -> str:
     return re.sub(anchor, lambda match: f"{match[0]}{prefix}", cells) if prefix else cells
 
 
+@cache
 def _exporter():
     from jinja2 import pass_context
     from nbconvert import HTMLExporter

@@ -52,7 +52,7 @@ class Page:
 
     def __post_init__(self):
         self.path = str(self.source.with_suffix(".html"))
-        self.content = _ID.sub(lambda match: f'{match[1]}{_anchor(html.unescape(match[2]))}"', self.content)
+        self.content = _ID.sub(lambda match: f'{match[1]}{_anchor(match[2])}"', self.content)
         found = [(anchor, _text(heading)) for anchor, heading in _HEADING.findall(self.content)]
         self.headings = found if len(found) > 3 else []
 
@@ -98,7 +98,7 @@ def relink(content: str, page: Page, pages: dict[str, str], files: set[str]) -> 
         parts = urlsplit(html.unescape(target))
         if parts.scheme or parts.netloc:
             return f'<a{before} href="{target}" rel="noopener"{after}>{text}</a>'
-        fragment = f"#{_anchor(unquote(parts.fragment))}" if parts.fragment else ""
+        fragment = f"#{_anchor(parts.fragment)}" if parts.fragment else ""
         if not parts.path:
             return f'<a{before} href="{html.escape(fragment)}"{after}>{text}</a>'
         there = os.path.normpath(page.source.parent / unquote(parts.path))
@@ -120,8 +120,8 @@ def _repository() -> str:
 
 
 def _anchor(heading: str) -> str:
-    """Return the anchor of a heading as GitHub forms it; those of JupyterLab become the same."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    """Return the anchor of a heading, escaped or not, as GitHub forms it; those of JupyterLab become the same."""
+    return re.sub(r"[^\w\- ]", "", unquote(html.unescape(heading)).lower()).replace(" ", "-")
 
 
 def _text(heading: str) -> str:

@@ -7,6 +7,7 @@ const STEP = 8; // pixels of the labels that an arrow key moves the cross, with 
 const find = (id) => document.getElementById(id);
 const [stage, picture, overlay, cross] = ["stage", "picture", "labels", "cross"].map(find);
 const [status, under, legend] = ["status", "under", "legend"].map(find);
+const samples = [...document.querySelectorAll("#samples button")];
 
 const about = await (await fetch(new URL("demo.json", import.meta.url))).json();
 const network = openNetwork(about.network.file, about.network.width, about.network.height);
@@ -17,8 +18,8 @@ let result = null; // {labels, width, height, milliseconds}
 let at = null; // [column, row] of the cross or the pointer
 let colours = Object.values(about.palettes)[0];
 
-/** Show the picture that `open` returns, label it and say how long it took. */
-async function show(name, open) {
+/** Show the picture that `open` returns, label it and say how long it took; `button` is that of a sample. */
+async function show(name, open, button = null) {
   const mine = ++turn;
   say(`${name} …`, "busy");
   let image;
@@ -31,6 +32,7 @@ async function show(name, open) {
   if (mine !== turn) return;
   forget();
   draw(image);
+  for (const each of samples) each.setAttribute("aria-pressed", each === button);
   try {
     say(`Loading the network, ${about.network.megabytes} MB, once …`, "busy");
     const label = await network;
@@ -143,17 +145,10 @@ stage.addEventListener("keydown", (event) => {
 
 // Samples, files, and files dropped anywhere on the page
 
-const samples = [...document.querySelectorAll("#samples button")];
-
-function press(chosen) {
-  for (const button of samples) button.setAttribute("aria-pressed", button === chosen);
-}
-
 for (const button of samples)
   button.addEventListener("click", () => {
-    press(button);
-    const image = button.querySelector("img");
-    show(button.textContent.trim(), async () => createImageBitmap(await (await fetch(image.src)).blob()));
+    const url = button.querySelector("img").src;
+    show(button.textContent.trim(), async () => createImageBitmap(await (await fetch(url)).blob()), button);
   });
 
 function take(file) {
@@ -161,7 +156,6 @@ function take(file) {
     say("That was not a file: drop a picture, or choose one.", "error");
     return;
   }
-  press(null);
   show(file.name, () => createImageBitmap(file));
 }
 
