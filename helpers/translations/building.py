@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from helpers.translations.files import (
     translation_path,
     words,
 )
+
+WORD_JOINER = "\u2060"  # without it, JupyterLab breaks a name of two characters in the first column of a table
+_SHORT_NAME = re.compile(r"(?<=^\| )[\u4e00-\u9fff]{2,4}(?= \|)", re.MULTILINE)
 
 
 def folder(language: str, project: Path = PROJECT) -> Path:
@@ -60,7 +64,7 @@ def translated(source: Path, language: str):
 
 def _text(english: str, translation: Translation | None, notes: dict[str, str]) -> str:
     if is_current(translation, english):
-        return translation.text
+        return _SHORT_NAME.sub(lambda match: WORD_JOINER.join(match[0]), translation.text)
     stale = translation is not None and translation.english != TODO
     return f"{notes['stale' if stale else 'missing']}\n\n{english}"
 
