@@ -73,7 +73,8 @@ def class_bars(
     class_ticks(ax.xaxis, shown, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_xlim(-0.6, len(shown) - 0.4)
     ax.set_ylabel(ylabel)
-    ax.legend(fontsize=legible(9, ax.figure.get_figwidth()))
+    size = legible(9, ax.figure.get_figwidth())
+    ax.legend(fontsize=size, ncols=4, frameon=False, loc="lower right", bbox_to_anchor=(1, 1))  # clear of the bars
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
     return ax
@@ -118,10 +119,10 @@ def width_spans(spans: np.ndarray, classes: Classes, cells: Sequence[int] = (4, 
         ax.plot(median, row, "o", color=colour, markeredgecolor="black", markersize=8)
     for cell in cells:
         ax.axvline(cell, color="0.3", linewidth=1, linestyle=":")
-        ax.text(cell, len(present) - 0.3, f" cell of 1/{cell}", fontsize=9, color="0.3", va="center")
+        ax.text(cell, len(present) - 0.1, f" cell of 1/{cell}", fontsize=9, color="0.3", va="center")
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter("{x:g}")
-    ax.set_ylim(-0.6, len(present) + 0.1)
+    ax.set_ylim(-0.6, len(present) + 0.4)
     class_ticks(ax.yaxis, [classes.names[i] for i in present])
     ax.set_xlabel("width of the region in which a pixel lies (pixels)")
     ax.grid(axis="x", alpha=0.3)
