@@ -142,7 +142,7 @@ def frame_grid(
     aspects = [max(aspects[row * columns : (row + 1) * columns]) for row in range(rows)]
     text = rows * (0.28 if titles else 0.06) + (0.3 if caption else 0)
     if legend:
-        text += 0.05 + 0.19 * -(-len(legend) // _legend_columns(legend, columns * panel_width))
+        text += 0.05 + 0.2 * -(-len(legend) // _legend_columns(legend, columns * panel_width))
     height = panel_width * sum(aspects) + legible(text, columns * panel_width)
     figure, axes = plt.subplots(
         rows,
