@@ -13,8 +13,8 @@ from helpers.plotting.base import class_ticks, extent, new_axes
 TRAIN, VAL = ", train", ", val"  # end the name of a score on such frames
 
 
-def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str | None = None) -> Axes:
-    """Draw the learning rate of each iteration."""
+def learning_rate(lr: Sequence[float], ax: Axes | None = None, label: str = "learning rate") -> Axes:
+    """Draw the learning rate of each iteration; `label` names the line in legends and in the alternative text."""
     ax = new_axes(ax, (6, 2.6))
     ax.plot(np.arange(1, len(lr) + 1), lr, label=label)
     ax.set(xlabel="iteration", ylabel="learning rate", ylim=(0, None))
