@@ -47,12 +47,13 @@ class Workers:
 def network_input(frames: np.ndarray, workers: Workers, padded_hw: tuple[int, int] | None = None) -> np.ndarray:
     """Normalise RGB frames uint8 (N, H, W, 3) like `helpers.datasets.normalise`; return float32 (N, 3, H, W).
 
-    With `padded_hw` the result has that size, with zeros at the right and bottom.
+    With `padded_hw` the result has that size; the last column and row are repeated, as `helpers.models.sizes` does.
     """
     n, height, width, _ = frames.shape
-    padded = padded_hw is not None and tuple(padded_hw) != (height, width)
-    x = np.zeros((n, 3, *padded_hw), np.float32) if padded else np.empty((n, 3, height, width), np.float32)
+    x = np.empty((n, 3, *(padded_hw or (height, width))), np.float32)
     workers.share(_normalise_lines, n * height, np.ascontiguousarray(frames), _table(), x)
+    x[:, :, :height, width:] = x[:, :, :height, width - 1 : width]
+    x[:, :, height:] = x[:, :, height - 1 : height]
     return x
 
 

@@ -113,7 +113,7 @@ class Predictor:
             raise CourseError('The engine "auto" is chosen on the first frame: call the predictor with a frame first.')
         padded = self.export.input_hw(x.shape[2:])
         missing = [(0, new - old) for new, old in zip(padded, x.shape[2:], strict=True)]
-        return self._open()(np.ascontiguousarray(np.pad(x, [(0, 0), (0, 0), *missing])))
+        return self._open()(np.ascontiguousarray(np.pad(x, [(0, 0), (0, 0), *missing], mode="edge")))
 
     def clone(self) -> Predictor:
         """Return another predictor, for another thread, with the same settings; weights are shared if possible."""

@@ -5,8 +5,8 @@ differ by a pixel, and the network fails, or resizes one of them and shifts its 
 adds two forward hooks to a network. The first pads the images at the right and bottom to multiples of the network's
 stride; the second crops every output back. Sizes that are multiples already pass unchanged.
 
-Padding has the value 0, mid-grey after `helpers.datasets.normalise`. Convolutions pad with zeros as well, so the edge
-of the image looks to the network as in training.
+Padding repeats the last row and the last column. A grey border is an object to the network, which then draws a line of
+wrong labels next to it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Pad:
         target_h, target_w = padded_hw((height, width), self.stride)
         if (target_h, target_w) == (height, width):
             return None
-        padded = _Padded((F.pad(image, [0, target_w - width, 0, target_h - height]), *others))
+        padded = _Padded((_repeat_edges(image, target_w - width, target_h - height), *others))
         padded.size_hw = height, width
         return padded
 
@@ -97,7 +97,11 @@ class _Pad:
         # Pad by the most that may be needed, and cut: engines read padding with constant amounts only.
         most = self.stride - 1
         target = (paddle.shape(image) + most) // self.stride * self.stride
-        return F.pad(image, [0, most, 0, most])[:, :, : target[2], : target[3]]
+        return _repeat_edges(image, most, most)[:, :, : target[2], : target[3]]
+
+
+def _repeat_edges(image: paddle.Tensor, right: int, bottom: int) -> paddle.Tensor:
+    return F.pad(image, [0, right, 0, bottom], mode="replicate")
 
 
 class _Crop:

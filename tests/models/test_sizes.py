@@ -36,7 +36,7 @@ def plain(name, num_classes=4):
 def padded(x, stride):
     """Pad by hand, in NumPy."""
     height, width = (-size % stride for size in x.shape[2:])
-    return paddle.to_tensor(np.pad(x.numpy(), [(0, 0), (0, 0), (0, height), (0, width)]))
+    return paddle.to_tensor(np.pad(x.numpy(), [(0, 0), (0, 0), (0, height), (0, width)], mode="edge"))
 
 
 @pytest.mark.parametrize("name", NARROW)
