@@ -48,7 +48,8 @@ function render({ model, el }) {
 export default { render };
 """
 _STYLE = """
-.course-busy-note { height: 1.3em; line-height: 1.3em; padding-left: 2px; font-style: italic; visibility: hidden; }
+.course-demo { position: relative; }
+.course-busy-note { position: absolute; top: 4px; right: 12px; font-style: italic; visibility: hidden; }
 .course-busy .course-busy-note { visibility: visible; transition: visibility 0s 0.1s; }
 .course-busy img { opacity: 0.6; transition: opacity 0.1s 0.1s; }
 .course-demo .noUi-handle:focus, .course-demo button:focus-visible, .course-demo img:focus-visible {

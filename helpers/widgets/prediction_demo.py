@@ -177,7 +177,7 @@ class PredictionDemo(Demo):
     def _result(self, name: str) -> str:
         """Time of a network for this image, and its mIoU if the label is known."""
         labels, seconds = self._predicted[self._name, name]
-        first = ", with preparation," if (self._name, name) in self._first else ""
+        first = " with preparation" if (self._name, name) in self._first else ""
         text = f"{escape(name)} {seconds:.2f} s{first}"
         if self._truth is None:
             return text

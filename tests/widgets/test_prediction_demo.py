@@ -81,7 +81,7 @@ def test_wipe_divides_the_picture(demo):
 
 def test_network_predicts_a_picture_once(demo):
     road = demo._networks["all road"]
-    assert road.shapes == [(32, 64, 3)] and "all road 0.00 s, with preparation" in demo.status.value
+    assert road.shapes == [(32, 64, 3)] and "all road 0.00 s with preparation" in demo.status.value
     demo.wipe.value, demo.opacity.value = 0.9, 0.3
     demo.left.value = "all sky"
     demo.left.value = "all road"
