@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from paddle import nn
@@ -86,6 +87,7 @@ class Quantiser:
         _prepare(Path(source), self._model)
         self.layers = _layers(self._model)
         self._ranges = _calibrate(self._model, inputs, show)
+        self._quantised: dict[bool, Any] = {}  # by `per_filter`
 
     def write(self, target: str | Path, keep: Collection[str] = (), per_filter: bool = True) -> Path:
         """Write the network to `target` in int8, except the nodes `keep`, which stay in float32, and return `target`.
@@ -95,45 +97,101 @@ class Quantiser:
         for an unknown node.
         """
         import onnx
-        from onnxruntime.quantization import QDQQuantizer, QuantType
-        from onnxruntime.quantization.registry import QDQRegistry
 
         unknown = sorted(set(keep) - {layer.node for layer in self.layers})
         if unknown:
             raise CourseError(f"Expected nodes of the network in `keep`, got {unknown[0]!r}: see `layers`.")
-        quantizer = QDQQuantizer(
-            onnx.load(self._model),
-            per_filter,
-            True,  # 7 bits for weights
-            QuantType.QInt8,
-            QuantType.QUInt8,
-            self._ranges,
-            [],
-            list(keep),
-            list(QDQRegistry),
-            {},
-        )
-        quantizer.quantize_model()
+        if per_filter not in self._quantised:
+            self._quantised[per_filter] = _quantised(onnx.load(self._model), self._ranges, per_filter)
+        model = onnx.ModelProto()
+        model.CopyFrom(self._quantised[per_filter])
+        _restore(model.graph, onnx.load(self._model).graph, keep)
         with atomic_path(target) as temporary:
-            quantizer.model.save_model_to_file(str(temporary), False)
+            onnx.save(model, temporary)
         return Path(target)
 
 
-def parts(net: nn.Layer, layers: Sequence[Layer], names: Sequence[str]) -> dict[str, list[str]]:
+def _quantised(model, ranges, per_filter: bool):
+    from onnxruntime.quantization import QDQQuantizer, QuantType
+    from onnxruntime.quantization.registry import QDQRegistry
+
+    seven_bits, every_node, without = True, [], []
+    quantizer = QDQQuantizer(
+        model,
+        per_filter,
+        seven_bits,
+        QuantType.QInt8,  # weights
+        QuantType.QUInt8,  # maps
+        ranges,
+        every_node,
+        without,
+        list(QDQRegistry),
+        {"QDQKeepRemovableActivations": True},  # ReLU, which 8 bits from 0 on imply, is needed where they are restored
+    )
+    quantizer.quantize_model()
+    return quantizer.model.model
+
+
+def _restore(graph, exact, keep: Collection[str]) -> None:
+    """Connect the nodes `keep` of a quantised graph, and what only follows them, to their float32 inputs in `exact`.
+
+    The quantiser could leave nodes out itself, but takes a second or two for each choice of them.
+    """
+    makers = {name: node for node in graph.node for name in node.output}
+    inputs = {node.name: node.input for node in exact.node}
+    weights = {constant.name: constant for constant in exact.initializer}
+    known = {constant.name for constant in graph.initializer}
+    restored, sources = set(keep), {name: node.name for node in exact.node for name in node.output}
+    for node in exact.node:  # sorted, as ONNX demands
+        before = {sources[name] for name in node.input if name in sources}
+        if before and before <= restored and node.op_type not in _LAYERS:
+            restored.add(node.name)
+    for node in graph.node:
+        if node.name not in restored:
+            continue
+        for index, name in enumerate(node.input):
+            dequantize = makers.get(name)
+            if dequantize is None or dequantize.op_type != "DequantizeLinear" or name == inputs[node.name][index]:
+                continue  # a bias keeps its name, and has 32 bits, nearly as good as a float
+            quantize = makers.get(dequantize.input[0])
+            node.input[index] = quantize.input[0] if quantize else inputs[node.name][index]
+            if node.input[index] in weights.keys() - known:
+                graph.initializer.append(weights[node.input[index]])
+                known.add(node.input[index])
+    _restore_outputs(graph, makers, restored)
+
+
+def _restore_outputs(graph, makers: dict, restored: Collection[str]) -> None:
+    for output in graph.output:
+        dequantize = makers[output.name]
+        quantize = makers.get(dequantize.input[0])
+        if dequantize.op_type != "DequantizeLinear" or quantize is None:
+            continue
+        maker = makers[quantize.input[0]]
+        if maker.name in restored:
+            maker.output[list(maker.output).index(quantize.input[0])] = output.name
+            graph.node.remove(quantize)
+            graph.node.remove(dequantize)
+
+
+def layer_names(net: nn.Layer, layers: Sequence[Layer]) -> dict[str, str]:
+    """Return the name in `net` of the sublayer that each layer belongs to: {node: name}."""
+    # Tracing copies the network, and Paddle appends "_deepcopy_<n>" to the names of the copied weights.
+    owners = {parameter.name.split("_deepcopy")[0]: name for name, parameter in net.named_parameters()}
+    return {layer.node: owners.get(layer.weight, layer.weight).removesuffix(".weight") for layer in layers}
+
+
+def parts(net: nn.Layer, layers: Sequence[Layer], names: Iterable[str]) -> dict[str, list[str]]:
     """Return the nodes in each part of `net`: {prefix: nodes} for the prefixes `names` of its sublayers.
 
     A layer belongs to the longest prefix that fits. Raises CourseError if one fits none.
     """
-    prefixes = sorted(names, key=len, reverse=True)
     found: dict[str, list[str]] = {name: [] for name in names}
-    # Tracing copies the network, and Paddle appends "_deepcopy_<n>" to the names of the copied weights.
-    owners = {parameter.name.split("_deepcopy")[0]: name for name, parameter in net.named_parameters()}
-    for layer in layers:
-        owner = owners.get(layer.weight, "")
-        part = next((prefix for prefix in prefixes if owner.startswith(prefix)), None)
+    for node, owner in layer_names(net, layers).items():
+        part = max((prefix for prefix in found if owner.startswith(prefix)), key=len, default=None)
         if part is None:
-            raise CourseError(f"The layer {layer.node} ({owner or layer.weight}) is in none of {', '.join(names)}.")
-        found[part].append(layer.node)
+            raise CourseError(f"The layer {node} ({owner}) is in none of {', '.join(found)}: pass its prefix as well.")
+        found[part].append(node)
     return found
 
 

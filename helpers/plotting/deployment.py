@@ -105,7 +105,15 @@ def networks_and_engines(table, ax: Axes | None = None) -> Axes:
     ax = new_axes(ax, (9.5, 0.6 * len(networks) + 1.9))
     for number, engine in enumerate(engines):
         ms = table.xs(engine, level="engine")["ms"].reindex(networks)
-        ax.plot(ms, networks, "osD^vPX*"[number % 8], color=f"C{number}", markersize=9, alpha=0.85, label=engine)
+        style = {
+            "marker": "osD^vPX*"[number % 8],
+            "color": f"C{number}",
+            "linestyle": "",
+            "markersize": 9,
+            "alpha": 0.85,
+        }
+        ax.plot(ms, range(len(networks)), label=engine, **style)
+    ax.set_yticks(range(len(networks)), networks)
     ax.set(xscale="log", xlabel="milliseconds per frame", ylim=(len(networks) - 0.5, -0.5))
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
@@ -167,11 +175,11 @@ def roofline(
     ax.axvline(ridge, color="0.4", linestyle=":", linewidth=1.2)
     ax.annotate(
         f"ridge of {min(peaks_gflops, key=peaks_gflops.get)}: {ridge:.0f} operations per byte",
-        (ridge, 0),
+        (ridge, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(-5, 5),
+        xytext=(5, -5),
         textcoords="offset points",
-        ha="right",
+        va="top",
         fontsize=9,
     )
     ax.set_ylim(top=2 * max(peaks_gflops.values()))  # room for the name of the highest roof

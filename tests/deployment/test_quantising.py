@@ -10,7 +10,7 @@ from helpers.common.errors import CourseError
 from helpers.deployment import ALL_ENGINES, Predictor, agreement, export, quantise
 from helpers.deployment.choice import choose
 from helpers.deployment.exports import Export
-from helpers.deployment.quantising import Layer, Quantiser, changed_labels, network_inputs, parts
+from helpers.deployment.quantising import Layer, Quantiser, changed_labels, layer_names, network_inputs, parts
 
 if not all(map(find_spec, ("onnx", "onnxruntime", "ml_dtypes", "paddle2onnx"))):
     pytest.skip("quantising needs the engines' packages", allow_module_level=True)
@@ -72,7 +72,7 @@ def test_range_of_the_input_decides_the_step(exported, quantiser, frames, tmp_pa
 def test_nothing_changes_where_nothing_is_quantised(exported, quantiser, frames, tmp_path):
     nodes = [layer.node for layer in quantiser.layers]
     kept = run(quantiser.write(tmp_path / "kept.onnx", keep=nodes), frames)
-    np.testing.assert_allclose(kept, run(exported.onnx_file(HW), frames), atol=0.02)
+    np.testing.assert_allclose(kept, run(exported.onnx_file(HW), frames), atol=1e-5)
 
 
 def test_changed_labels_are_those_of_the_engine(exported, quantiser, frames):
@@ -92,6 +92,7 @@ def test_layers_belong_to_the_parts_of_the_network(net, quantiser):
 
 def test_a_layer_has_its_own_weight(net, quantiser):
     assert quantiser.layers[0] == Layer(quantiser.layers[0].node, net.body[0].weight.name)
+    assert list(layer_names(net, quantiser.layers).values()) == ["body.0", "head", "head", "head"]
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime-int8", "openvino-int8"])
