@@ -16,7 +16,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, read_json, write_json
 
 RESULTS = PROJECT / "outputs" / "bench.json"
-PARTS = ("data", "deployment", "evaluation", "pruning", "training")
+PARTS = ("data", "deployment", "evaluation", "pruning", "training", "widgets")
 
 
 def bench(parts: list[str], results: Path = RESULTS, *, tiny: bool = False) -> dict[str, float]:

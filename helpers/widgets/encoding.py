@@ -22,5 +22,5 @@ def encode_image(image: np.ndarray, format: str = "png") -> bytes:
 def encode_figure(figure: Figure, dpi: int = 100) -> bytes:
     """Render a figure as PNG."""
     written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=dpi)
+    figure.savefig(written, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})  # higher levels take longer
     return written.getvalue()

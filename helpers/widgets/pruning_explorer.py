@@ -7,6 +7,7 @@ from html import escape
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from helpers.common.errors import CourseError
 from helpers.plotting.pruning import channels_left
@@ -52,6 +53,7 @@ class PruningExplorer(Demo):
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
         self.status = widgets.HTML()
         self.plan: Plan | None = None
+        self._box: Bbox | None = None  # of the axes, known after the first drawing
         self._listen(self._show, self.criterion, self.allocation, self.cut, self.align)
         self._show()
         super().__init__(
@@ -86,13 +88,16 @@ class PruningExplorer(Demo):
         return "<br>".join(lines)
 
     def _draw(self, plan: Plan) -> bytes:
-        figure = Figure(figsize=(10, 4.2), layout="constrained")
+        figure = Figure(figsize=(10, 4.2), layout=None if self._box else "constrained")
+        ax = figure.add_axes(self._box) if self._box else figure.add_subplot()
         channels_left(
             [group.name for group in plan.groups],
             [group.channels for group in plan.groups],
             [len(group.kept) for group in plan.groups],
-            figure.add_subplot(),
+            ax,
             align=16,
         )
         figure.supxlabel("hatched: not a multiple of 16", fontsize=8, color="0.35")
-        return encode_figure(figure, dpi=90)
+        picture = encode_figure(figure, dpi=90)
+        self._box = ax.get_position()  # names and sizes stay, and computing the layout takes as long as the drawing
+        return picture

@@ -50,8 +50,8 @@ class RunBrowser(Demo):
 
     def _draw(self) -> None:
         runs = [run for run in self.runs if run.name in self.chosen.value]
-        figure = Figure(figsize=(7.5, 4.4), dpi=100, layout="constrained")
-        ax = figure.add_subplot()
+        figure = Figure(figsize=(7.5, 4.4), dpi=100)
+        ax = figure.add_axes((0.1, 0.16, 0.88, 0.81))  # a layout that is computed takes as long as the drawing
         key, kind = self.colour.value, QUANTITIES[self.quantity.value]
         values = list(dict.fromkeys(_text(run.settings.get(key)) for run in self.runs))
         labelled = set()

@@ -22,6 +22,7 @@ PREFIXES = {
     "eval": "evaluation",
     "prune": "pruning",
     "train": "training",
+    "widgets": "widgets",
 }
 MAY_BE_LEFT_OUT = {
     "deploy.vs_direct",  # without OpenVINO and ONNX Runtime

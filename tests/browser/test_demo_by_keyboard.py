@@ -84,7 +84,7 @@ def test_a_demo_is_used_by_keyboard(page):
     page.locator(".course-demo:not(.course-busy)").wait_for(state="attached")
     assert page.locator("img.course-picture").get_attribute("src") != before
     button = page.get_by_role("button", name=re.compile("predictions")).inner_text()
-    assert int(button.split()[0]) <= 3 * 2
+    assert int(button.split()[0]) <= 2 + 3 * 2  # two when the demo was made
 
     page.keyboard.press("Home")
     page.get_by_text("aachen_000000_000019").wait_for()

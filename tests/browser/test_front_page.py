@@ -242,3 +242,21 @@ def test_a_phone_can_read_every_kind_of_page_and_loads_nothing_from_elsewhere(ch
     assert {".onnx", ".wasm"} <= {PurePosixPath(url).suffix for url in visit.loaded}  # those of the worker are seen too
     assert visit.elsewhere == [] and visit.problems == []
     visit.context.close()
+
+
+@pytest.mark.parametrize(
+    "npm, message",
+    [("", "Expected npm, which fetches onnxruntime-web .*apt-get install nodejs npm"),
+     ("echo 'npm ERR! network timeout' >&2; exit 1", r"could not fetch .* \(npm ERR! network timeout\): check the")],
+    ids=["missing", "offline"],
+)  # fmt: skip
+def test_without_npm_or_network_a_sentence_says_so(npm, message, tmp_path, monkeypatch):
+    for name in ("package.json", "package-lock.json"):
+        (tmp_path / name).write_bytes((demo.HERE / name).read_bytes())
+    monkeypatch.setattr(demo, "HERE", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if npm:
+        (tmp_path / "npm").write_text(f"#!/bin/sh\n{npm}\n")
+        (tmp_path / "npm").chmod(0o755)
+    with pytest.raises(CourseError, match=message):
+        demo.fetch()
