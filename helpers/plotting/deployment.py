@@ -87,7 +87,8 @@ def changed_by_part(everything: float, without: Mapping[str, float], ax: Axes | 
     """
     ax = new_axes(ax, (9.0, 0.45 * len(without) + 1.3))
     bars = ax.barh(list(without), [100 * share for share in without.values()], color="C0", height=0.6)
-    ax.bar_label(bars, [f"{share:.2%}" for share in without.values()], padding=4, fontsize=9)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the line may cross the text
+    ax.bar_label(bars, [f"{share:.2%}" for share in without.values()], padding=4, fontsize=9, bbox=behind)
     ax.axvline(100 * everything, color="0.2", linestyle="--", label=f"everything in int8: {everything:.2%}")
     ax.set(xlabel="% of the labels that change", xlim=(0, 115 * max(everything, *without.values()) or 1))
     ax.set_ylabel("this part stays in float32", fontsize=9)

@@ -52,7 +52,7 @@ def macs_by_resolution(
         for y, (start, size) in enumerate(zip(left, width, strict=True)):
             if size > 0.05:
                 ink = "white" if np.dot(color[:3], (0.3, 0.6, 0.1)) < 0.55 else "black"
-                ax.text(start + size / 2, y, f"{size:.0%}", ha="center", va="center", color=ink, fontsize=8)
+                ax.text(start + size / 2, y, f"{size:.0%}", ha="center", va="center", color=ink, fontsize=9)
         left += width
     ax.set(xlabel=xlabel, xlim=(0, 1))
     ax.invert_yaxis()
@@ -74,7 +74,7 @@ def validation_curves(curves: Mapping[str, tuple[Sequence[int], Sequence[float]]
         ax.plot(iterations, miou, style, marker="o", markersize=4, color=color, label=name)
     ax.set(xlabel="iteration", ylabel="mIoU", ylim=(0, None), xlim=(0, None))
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=9)
     return ax
 
 
@@ -105,7 +105,7 @@ def miou_by_samples(
     ax.set(xlabel="images seen", ylabel="mIoU, validation", xscale="log", ylim=(0, 1))
     ax.margins(x=0.1)
     ax.grid(alpha=0.3)
-    ax.legend(loc="upper left", fontsize=8)
+    ax.legend(loc="upper left", fontsize=9)
     return ax
 
 
@@ -136,5 +136,5 @@ def grouped_bars(
     class_ticks(ax.xaxis, classes, 9 if rotation else 10, **turned)
     ax.grid(axis="y", alpha=0.3)
     ax.set_axisbelow(True)
-    ax.legend(fontsize=8, ncols=min(6, len(values)), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    ax.legend(fontsize=9, ncols=min(6, len(values)), loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return ax
