@@ -208,11 +208,11 @@ def ranked_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
 
 def paths(values: Mapping[str, np.ndarray], ylabel: str, ax: Axes | None = None) -> Axes:
     """Draw a value against the training step, float (steps,), one line per name."""
-    ax = new_axes(ax, (7, 3.2))
+    ax = new_axes(ax, (8.5, 3.4))
     for number, (name, path) in enumerate(values.items()):  # later lines are thinner: earlier ones remain visible
         ax.plot(path, label=name, linewidth=4.5 - number)
     ax.set(xlabel="training step", ylabel=ylabel, ylim=(0, None))
-    ax.legend(frameon=False, fontsize=9, loc="lower left")
+    ax.legend(frameon=False, fontsize=9, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
     ax.grid(alpha=0.3)
     return ax
 
