@@ -97,7 +97,7 @@ class PruningExplorer(Demo):
             ax,
             align=16,
         )
-        figure.supxlabel("hatched: not a multiple of 16", fontsize=8, color="0.35")
+        figure.supxlabel("hatched: not a multiple of 16", fontsize=9, color="0.35")
         picture = encode_figure(figure, dpi=90)
         self._box = ax.get_position()  # names and sizes stay, and computing the layout takes as long as the drawing
         return picture

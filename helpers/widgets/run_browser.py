@@ -71,8 +71,8 @@ class RunBrowser(Demo):
         )
         ax.grid(alpha=0.3)
         if labelled:
-            ax.legend(fontsize=8)
-        figure.supxlabel(self.caption, fontsize=8, color="0.35")
+            ax.legend(fontsize=9)
+        figure.supxlabel(self.caption, fontsize=9, color="0.35")
         self.picture.value = encode_figure(figure)
         self.table.value = _table(runs)
 
