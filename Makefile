@@ -10,6 +10,7 @@ DATA_ROOT ?=
 OUTPUT_DIR ?=
 CHECK ?=
 KEEP_GOING ?=
+JOBS ?= 2
 RESUME ?=
 DRY_RUN ?=
 ARGS ?=
@@ -32,7 +33,7 @@ READY :=
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup conda run reference play lab test ci soak bench site lite lint format clean-notebooks lock clean
+.PHONY: help setup conda run reference play lab test test-lab ci soak bench site lite lint format clean-notebooks lock clean
 
 help: ## list the targets
 	@echo "make TARGET [NAME=value ...]"
@@ -67,8 +68,11 @@ lab: $(READY) ## open the notebooks in JupyterLab: LANGUAGE=zh for Chinese texts
 	@folder=$$($(PY) -m helpers.translations build "$(LANGUAGE)") && \
 		$(LAB) --LabApp.default_url=/lab/tree/$$folder/00_play.ipynb $(ARGS)
 
-test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke
-	@$(PY) -m pytest
+test: $(READY) lint ## lint, unit tests, and all notebooks headless at smoke, in JOBS=2 processes
+	@$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-lab: $(READY) ## run all cells of every notebook in JupyterLab, in a browser, and use the demos: ten minutes
+	@COURSE_RUN_ALL=1 $(PY) -m pytest tests/browser/test_run_all_in_lab.py
 
 ci: ## install missing system packages with apt, then make test
 	@.ci/run

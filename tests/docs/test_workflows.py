@@ -21,7 +21,13 @@ def steps(path: Path) -> list[dict]:
 
 
 def test_there_is_a_workflow_for_each_kind_of_machine():
-    assert [path.name for path in WORKFLOWS] == ["cityscapes.yml", "nightly-gpu.yml", "pages.yml", "test.yml"]
+    assert [path.name for path in WORKFLOWS] == [
+        "cityscapes.yml",
+        "nightly-gpu.yml",
+        "nightly-lab.yml",
+        "pages.yml",
+        "test.yml",
+    ]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
