@@ -58,7 +58,8 @@ def test_artifacts_lie_in_the_outputs_of_the_profile_that_ran(path):
     commands = " ".join(step.get("run", "") for step in steps(path))
     profile = (re.findall(r"PROFILE=(\w+)", commands) or ["smoke"])[0]
     kept = [each for step in steps(path) if "with" in step for each in step["with"].get("path", "").split()]
-    assert kept and all(each.startswith(f"outputs/{profile}/") for each in kept)
+    assert kept or path.name == "nightly-lab.yml"  # which keeps nothing
+    assert all(each.startswith(f"outputs/{profile}/") for each in kept)
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
