@@ -89,3 +89,16 @@ def test_operators_of_a_forward_pass():
     times = machine.operator_times(tiny(seed=1), frames(32, 48)[0])
     assert {"conv2d", "batch_norm", "argmax"} <= set(times)
     assert list(times.values()) == sorted(times.values(), reverse=True) and min(times.values()) > 0
+
+
+def test_the_ridge_is_peak_over_bandwidth():
+    assert machine.Peaks({"float32": (80.0, 100.0)}, 10.0).ridge() == 10.0
+
+
+def test_bfloat16_needs_an_instruction_of_the_processor(monkeypatch, tmp_path):
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "Path", lambda _: info)
+    assert not machine.has_bfloat16()
+    for flags, known in (("fma avx2", False), ("avx512f avx512_bf16", True), ("amx_bf16 amx_tile", True)):
+        info.write_text(f"flags\t\t: {flags}\n")
+        assert machine.has_bfloat16() is known
