@@ -74,7 +74,10 @@ def _wait_until_saved(page, path: Path) -> None:
         page.wait_for_timeout(3000)
         page.keyboard.press("Control+s")
         page.wait_for_timeout(500)
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        try:
+            cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        except nbformat.reader.NotJSONError:  # half written
+            continue
         failed = [out for cell in cells for out in cell.outputs if out.output_type == "error"]
         assert not failed, f"{path.stem}: {failed[0].ename}: {failed[0].evalue}"
         if all(cell.execution_count for cell in cells):
@@ -140,11 +143,14 @@ def explore(page) -> None:
     data = open_dataset(DATA / f"smoke-v{VERSION}")
     stepper = demo_of(page, "polygons")
     press(stepper, "polygons", "ArrowRight", 25)
-    drawn = [each["label"] for each in read_annotations(data.frames("val")[0]).polygons["objects"]]
-    labels = {each["label"] for frame in data.frames("train") + data.frames("val")
-              for each in read_annotations(frame).polygons["objects"]}  # fmt: skip
+    labels = {
+        each["label"]
+        for split in ("train", "val")
+        for frame in data.frames(split)
+        for each in read_annotations(frame).polygons["objects"]
+    }
     stepper.locator(".widget-html b").wait_for()
-    assert stepper.locator(".widget-html b").inner_text() in labels and drawn
+    assert stepper.locator(".widget-html b").inner_text() in labels
     keep(stepper, "polygons")
     browser = demo_of(page, "view")
     keep(browser, "dataset")
