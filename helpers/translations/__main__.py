@@ -17,6 +17,7 @@ from helpers.translations.checking import is_chinese, outdated, slips
 from helpers.translations.files import (
     ENGLISH,
     LANGUAGES,
+    NONE,
     TODO,
     Translation,
     check_language,
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None, project: Path = PROJECT) -> int:
             continue
         command.add_argument("notebook", nargs="?" if name == "status" else None, default="", help="such as 01")
         if name == "stamp":
-            command.add_argument("cells", nargs="*", help="ids; default: all that are translated")
+            command.add_argument("cells", nargs="*", help="ids; default: new translations, not stale ones")
         command.add_argument("--language", default=LANGUAGES[0])
     options = parser.parse_args(argv)
     return exit_code(lambda: _run(options, project))
@@ -67,7 +68,8 @@ def _run(options: argparse.Namespace, project: Path) -> int:
         if options.command == "draft":
             translations = _drafted(english, translations)
         elif options.command in ("check", "stamp"):
-            stamped = _stamped(english, translations, getattr(options, "cells", []))
+            new = [cell for cell in english if _is_new(translations.get(cell, NONE))]
+            stamped = _stamped(english, translations, getattr(options, "cells", []) or new)
             found = slips(english, stamped)
             wrong = {each.partition(":")[0] for each in found}
             if options.command == "stamp":
@@ -80,8 +82,12 @@ def _run(options: argparse.Namespace, project: Path) -> int:
     return 1 if failed else 0
 
 
+def _is_new(translation: Translation) -> bool:
+    return translation.english == TODO and is_chinese(translation.text)
+
+
 def _drafted(english: dict[str, str], translations: dict[str, Translation]) -> dict[str, Translation]:
-    kept = {cell: each for cell, each in translations.items() if each.english != TODO or is_chinese(each.text)}
+    kept = {cell: each for cell, each in translations.items() if each.english != TODO or _is_new(each)}
     return {cell: kept.get(cell, Translation(text, TODO)) for cell, text in english.items()}
 
 
@@ -89,11 +95,8 @@ def _stamped(english: dict[str, str], translations: dict[str, Translation], cell
     for cell in cells:
         if cell not in english or cell not in translations:
             raise CourseError(f"Expected cells of the notebook that are translated, got {cell}: run `draft` first.")
-    chosen = set(cells or english)
     return {
-        cell: Translation(each.text, fingerprint(english[cell]))
-        if cell in chosen and is_chinese(each.text) and cell in english
-        else each
+        cell: Translation(each.text, fingerprint(english[cell])) if cell in cells else each
         for cell, each in translations.items()
     }
 

@@ -20,8 +20,9 @@ def texts(request):
 def test_every_cell_is_translated_from_its_present_text(texts):
     path, english, translations = texts
     cells = outdated(english, translations)
-    review = f"translate or review them in {path}, then run: python -m helpers.translations stamp {path.name[:2]}"
-    assert not cells, f"{', '.join(f'{cell} ({why})' for cell, why in cells.items())}: {review}"
+    command = f"python -m helpers.translations stamp {path.name[:2]} {' '.join(cells)}"
+    names = ", ".join(f"{cell} ({why})" for cell, why in cells.items())
+    assert not cells, f"{names}: translate or review them in {path}, then run {command}"
 
 
 def test_translations_share_what_needs_no_translation(texts):

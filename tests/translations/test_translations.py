@@ -119,9 +119,11 @@ def test_draft_adds_missing_cells_in_english_and_stamp_accepts_translations(proj
     assert drafted["third"] == Translation("Three", "todo")
     assert main(["stamp", "01"], project) == 0
     stamped = read_translations(path)
-    assert stamped["second"].english == fingerprint("## Two")
+    assert stamped["second"].english == fingerprint("## 2")  # stale: not stamped unless it is named
     assert stamped["third"].english == "todo"  # still in English
-    assert "2 of 3 cells" in capsys.readouterr().out
+    assert "1 of 3 cells" in capsys.readouterr().out
+    assert main(["stamp", "01", "second"], project) == 0
+    assert read_translations(path)["second"].english == fingerprint("## Two")
     path.write_text(path.read_text().replace("todo -->\nThree", "todo -->\n三 3"))
     assert main(["stamp", "01"], project) == 1
     assert "third: numbers only in the translation: 3" in capsys.readouterr().out
