@@ -37,12 +37,22 @@ def main(project: Path, *arguments: str) -> int:
         (["--profile", "smoke", "--seed", "-1"], "SEED must be at least 0, got -1."),
         (["--profile", "cityscapes", "--data-root", "/no/such/folder"], "/no/such/folder"),
         (["--profile", "smoke", "--check", "--seed", "3"], "The reference run uses SEED=0"),
+        (["--profile", "smoke", "--language", "fr"], "Expected LANGUAGE to be en or zh, got 'fr'"),
     ],
 )
 def test_invalid_arguments_end_with_one_sentence_and_exit_code_2(arguments, message, project, capsys):
     assert command.main(arguments, project) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_language_chooses_the_notebooks_and_the_report(project):
+    assert main(project, "--language", "zh", "--dry-run") == 0
+    assert not (project / "notebooks-zh").exists()
+    assert main(project, "--language", "zh") == 0
+    page = (project / "out" / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="zh">' in page and "隐藏代码" in page
+    assert (project / "notebooks-zh" / "01_first.ipynb").is_file()
 
 
 def reference(project: Path, entries: dict) -> None:
