@@ -13,6 +13,7 @@ import ipywidgets as widgets
 from helpers.exercises.checking import Result
 
 CHOOSE = "choose …"
+_NEARLY_ZERO = 0.01  # the sign of a smaller number does not matter
 
 
 def predict(*choices: str, unit: str = "", between: tuple[float, float] | None = None) -> Prediction:
@@ -121,7 +122,7 @@ class Number(Prediction):
         """Compare the prediction with `measured`; `hints` may have one for "too low" and one for "too high".
 
         A prediction is close if it differs by at most `tolerance` times the range between the limits or, without
-        limits, times the measured value.
+        limits, times the measured value. A prediction of the other sign is not close, unless both are nearly 0.
         """
         try:
             measured = float(measured)
@@ -139,7 +140,8 @@ class Number(Prediction):
         if _text(predicted) == _text(measured):
             return Result(True, f"{start}. Exactly.")
         size = abs(measured) if self.between is None else self.between[1] - self.between[0]
-        close = abs(difference) <= tolerance * size
+        other_sign = predicted * measured < 0 and max(abs(predicted), abs(measured)) > _NEARLY_ZERO
+        close = abs(difference) <= tolerance * size and not other_sign
         direction = "too low" if difference < 0 else "too high"
         hint = "" if close else (hints or {}).get(direction, "")
         return Result(

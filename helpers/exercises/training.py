@@ -24,6 +24,10 @@ def check_receptive_field(function: Callable) -> Result:
         mistakes=[
             Mistake(_field_without_strides, "After a stride of 2, a step of the map is 2 pixels: track the step."),
             Mistake(_field_with_own_stride, "A kernel reads the map before its own stride: multiply after adding."),
+            Mistake(
+                _field_of_single_strides,
+                "Strides multiply: the step of a map is the product of all strides before it.",
+            ),
             Mistake(_field_of_whole_kernels, "The kernels overlap: the first value of each is already counted."),
         ],
     )
@@ -36,6 +40,10 @@ def _field_without_strides(kernels, strides):
 def _field_with_own_stride(kernels, strides):
     steps = np.cumprod(strides)
     return 1 + sum((kernel - 1) * int(step) for kernel, step in zip(kernels, steps, strict=True))
+
+
+def _field_of_single_strides(kernels, strides):
+    return 1 + sum((kernel - 1) * stride for kernel, stride in zip(kernels, strides, strict=True))
 
 
 def _field_of_whole_kernels(kernels, strides):

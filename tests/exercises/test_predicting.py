@@ -83,6 +83,20 @@ def test_tolerance_and_hints_of_numbers():
     assert close.solved and "Frames" not in close.message
 
 
+@pytest.mark.parametrize(
+    "predicted, measured, solved",
+    [
+        ("0.08", -0.102, False),
+        ("-0.05", 0.016, False),
+        ("-0.15", -0.102, True),
+        ("0.005", -0.009, True),
+        ("0", -0.1, True),
+    ],
+)
+def test_a_gain_is_not_close_to_a_loss(predicted, measured, solved):
+    assert answered(predicted, between=(-1, 1)).compare(measured).solved == solved
+
+
 @pytest.mark.parametrize("text", ["many", "5", "-1", "nan", "inf"])
 def test_invalid_numbers_are_named_at_once(text):
     prediction = answered(text, between=(0, 1))

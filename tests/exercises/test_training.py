@@ -30,9 +30,12 @@ def test_receptive_field():
     def whole_kernels(kernels, strides):
         return sum(kernel * step for kernel, step in zip(kernels, np.cumprod([1, *strides[:-1]]), strict=True))
 
+    def single_strides(kernels, strides):
+        return 1 + sum((kernel - 1) * stride for kernel, stride in zip(kernels, strides, strict=True))
+
     assert check_receptive_field(right).solved
     hints = {no_strides: "track the step", own_stride_first: "before its own stride", whole_kernels: "overlap"}
-    for wrong, hint in hints.items():
+    for wrong, hint in (hints | {single_strides: "Strides multiply"}).items():
         assert hint in check_receptive_field(wrong).message
 
 
