@@ -39,7 +39,7 @@ class PruningExplorer(Demo):
         self._analysis, self._latency, self._curves = analysis, tuple(latency), curves
         self._unpruned = analysis.plan(0.0)
         self.criterion = widgets.ToggleButtons(options=list(CRITERIA), description="criterion")
-        self.criterion.style.button_width = "5em"
+        self.criterion.style.button_width = "6em"
         self.allocation = widgets.ToggleButtons(
             options=[UNIFORM, SENSITIVITY] if curves else [UNIFORM], description="allocation"
         )

@@ -58,9 +58,13 @@ def run_all(lab, chrome, outputs):
         page.set_default_timeout(LONGEST_MS)
         page.goto(f"{address}/workspaces/all{number}/tree/{path.name}?token={token}")
         page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        # An idle indicator is shown before there is a kernel; Run All would ask for one.
+        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+        page.wait_for_timeout(2000)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
         _wait_until_saved(page, path)
+        page.set_default_timeout(120_000)
         return page
 
     yield run
@@ -74,6 +78,8 @@ def _wait_until_saved(page, path: Path) -> None:
         page.wait_for_timeout(3000)
         page.keyboard.press("Control+s")
         page.wait_for_timeout(500)
+        dialog = page.locator(".jp-Dialog")
+        assert not dialog.count(), dialog.first.inner_text()
         try:
             cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
         except nbformat.reader.NotJSONError:  # half written
