@@ -80,9 +80,9 @@ class Plan:
         return 1 - self.macs_after / self.macs_before
 
     def table(self) -> pd.DataFrame:
-        """Return one row per group: the ranked layer, its channels before and after, and how many tensors follow it."""
-        rows = [(group.name, group.channels, len(group.kept), len(group.members)) for group in self.groups]
-        return pd.DataFrame(rows, columns=["layer", "channels", "kept", "tensors that follow"])
+        """Return one row per group: the ranked layer, its channels before and after, and the other tensors."""
+        rows = [(group.name, group.channels, len(group.kept), len(group.members) - 1) for group in self.groups]
+        return pd.DataFrame(rows, columns=["layer", "channels", "kept", "other tensors that lose the same channels"])
 
     def save(self, path: str | Path) -> None:
         """Write the plan as JSON."""

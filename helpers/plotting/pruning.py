@@ -42,8 +42,9 @@ def chained_weights(first: np.ndarray, second: np.ndarray, kept: Sequence[int]) 
 def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[int]], ax: Axes | None = None) -> Axes:
     """Draw the norm of each filter relative to its layer's mean, one column per layer, coloured by kept or removed.
 
-    `norms` maps a layer to float (filters,), `kept` a layer to its kept channels. The scale is logarithmic, since
-    weight decay can shrink a filter a thousandfold; norms below FAINTEST are drawn at FAINTEST.
+    `norms` maps a layer to float (filters,), in network order, `kept` a layer to its kept channels. Consecutive layers
+    of one part share a label. The scale is logarithmic, since weight decay can shrink a filter a thousandfold; norms
+    below FAINTEST are drawn at FAINTEST.
     """
     ax = new_axes(ax, (9.5, 4.2))
     rng = np.random.default_rng(0)  # horizontal jitter separates equal norms
@@ -54,7 +55,7 @@ def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
         for chosen, color, marker, label in ((is_kept, KEPT, "o", "kept"), (~is_kept, REMOVED, "x", "removed")):
             style = {"s": 6, "color": color, "marker": marker, "linewidth": 0.6}
             ax.scatter(x[chosen], relative[chosen], label=label if column == 0 else None, **style)
-    ax.set_xticks(range(len(norms)), list(norms), fontsize=9)
+    _label_parts(ax, [part(name) for name in norms])
     ax.set(ylabel="L1 norm / layer's mean", yscale="log")
     ax.grid(axis="y", alpha=0.3)
     ax.legend(markerscale=3, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
@@ -72,8 +73,16 @@ def macs_per_layer(
     x = np.arange(len(before))
     ax.bar(x, np.asarray(before) / 1e6, color="0.8", label="before")
     ax.bar(x, np.asarray(after) / 1e6, color=KEPT, width=0.5, label="after")
+    _label_parts(ax, sections)
+    ax.set(ylabel="million MACs", xlim=(-0.7, len(before) - 0.3))
+    ax.legend(frameon=False)
+    return ax
+
+
+def _label_parts(ax: Axes, parts: Sequence[str]) -> None:
+    """Label columns 0, 1, ... with the part that each belongs to; a line separates consecutive parts."""
     ticks, names, start = [], [], 0
-    for name, members in groupby(sections):
+    for name, members in groupby(parts):
         size = len(list(members))
         if start:
             ax.axvline(start - 0.5, color="0.7", linewidth=0.8)
@@ -82,9 +91,20 @@ def macs_per_layer(
         start += size
     ax.set_xticks(ticks, names, rotation=25, ha="right", rotation_mode="anchor", fontsize=9)
     ax.tick_params(axis="x", length=0)
-    ax.set(ylabel="million MACs", xlim=(-0.7, len(before) - 0.3))
-    ax.legend(frameon=False)
-    return ax
+
+
+_PARTS = {
+    "learning_to_downsample": "downsample",
+    "ppm": "pyramid",
+    "feature_fusion": "fusion",
+    **{f"bottleneck{number}": f"bottleneck {number}" for number in (1, 2, 3)},
+}
+
+
+def part(layer: str) -> str:
+    """Return the part of Fast-SCNN that a layer belongs to: "downsample", "bottleneck 1", "pyramid", ..."""
+    name = layer.removeprefix("global_feature_extractor.").split(".")[0]
+    return _PARTS.get(name, name)
 
 
 def short_name(layer: str) -> str:
@@ -256,7 +276,7 @@ def counts_apart(counts: Mapping[str, Sequence[tuple[str, int]]], ax: Axes | Non
     ax.set_yticks(range(len(counts)), list(counts), fontsize=9)
     ax.invert_yaxis()
     ax.axvline(0, color="0.3", linewidth=0.8)
-    ax.set(xlabel="10^9", xlim=(None, 9.2))
+    ax.set(xlabel="multiply-accumulates, in 10^9", xlim=(None, 9.2))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(reasons))]
     ax.legend(handles, reasons, frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.2))
     return ax

@@ -22,6 +22,7 @@ from helpers.training import fit
 
 UNPRUNED = "unpruned"
 ONEDNN = "paddle-onednn"
+ENOUGH_ROUNDS = 5  # quartiles of fewer rounds are little more than their extremes
 
 
 def pruned_copy(net: nn.Layer, plan: Plan) -> nn.Layer:
@@ -211,11 +212,13 @@ def time_verdict(first: str, second: str, measured: Mapping[str, Latency]) -> st
 
 
 def compare_times(first: str, second: str, measured: Mapping[str, Latency]) -> str:
-    """Say in one sentence whether `first` was faster than `second`, see `time_verdict`."""
-    low, middle, high = np.quantile(round_ratios(measured[first], measured[second]), [0.25, 0.5, 0.75])
+    """Say in one sentence whether `first` was faster than `second`, see `time_verdict`, and if rounds were too few."""
+    ratios = round_ratios(measured[first], measured[second])
+    low, middle, high = np.quantile(ratios, [0.25, 0.5, 0.75])
     verdict = time_verdict(first, second, measured)
     quartiles = f"quartiles of the rounds {low:.2f} and {high:.2f}"
-    return f"{first} is {verdict} than {second}: {middle:.2f} of its time ({quartiles})"
+    few = "; too few rounds for a conclusion" if len(ratios) < ENOUGH_ROUNDS else ""
+    return f"{first} is {verdict} than {second}: {middle:.2f} of its time ({quartiles}){few}"
 
 
 def measured_ms(times: pd.DataFrame, engine: str, plans: Mapping[str, Plan | None]) -> list[tuple[Plan | None, float]]:

@@ -38,6 +38,18 @@ def test_filter_norms_are_relative_to_the_layer_mean():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["kept", "removed"]
 
 
+def test_filter_norms_share_a_label_within_a_part():
+    names = [
+        "learning_to_downsample.a",
+        "learning_to_downsample.b",
+        "global_feature_extractor.bottleneck2.0",
+        "other.a",
+    ]
+    ax = filter_norms({name: np.ones(2) for name in names}, {name: [0] for name in names})
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["downsample", "bottleneck 2", "other"]
+    assert ax.get_xticks().tolist() == [0.5, 2, 3]
+
+
 def test_macs_per_layer_draws_on_the_axes_it_is_given():
     given = plt.subplots()[1]
     ax = macs_per_layer(["stem", "stem", "head"], [4_000_000, 2_000_000, 1_000_000], [2_000_000, 1_000_000, 0], given)

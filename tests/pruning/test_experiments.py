@@ -108,6 +108,12 @@ def test_times_are_compared_round_by_round(first, verdict):
     assert verdict.startswith(pruning.time_verdict("a", "b", measured))
 
 
+def test_few_rounds_are_said_to_be_too_few():
+    for rounds, few in ((4, True), (5, False)):
+        measured = {name: Latency((ms,) * rounds) for name, ms in (("a", 1.0), ("b", 2.0))}
+        assert ("too few rounds" in pruning.compare_times("a", "b", measured)) == few
+
+
 @pytest.mark.parametrize(
     "fastest, engines", [("paddle", ["paddle-onednn", "paddle"]), ("paddle-onednn", ["paddle-onednn"])]
 )
