@@ -181,13 +181,19 @@ def reliability(tables: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
 
 def robustness(results: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
     """Draw mIoU against the strength of each corruption, one panel per kind and one line per network."""
-    figure, axes = plt.subplots(1, len(results), figsize=(2.4 * len(results), 3.0), sharey=True, layout="constrained")
-    for ax, (kind, networks) in zip(np.atleast_1d(axes), results.items(), strict=True):
+    rows, columns = -(-len(results) // 2), min(2, len(results))
+    size = (4.2 * columns, 2.5 * rows + 0.3)
+    grid = {"sharex": True, "sharey": True, "squeeze": False, "layout": "constrained"}
+    figure, axes = plt.subplots(rows, columns, figsize=size, **grid)
+    for unused in axes.flat[len(results) :]:
+        unused.remove()
+    for ax, (kind, networks) in zip(axes.flat, results.items(), strict=False):
         for name, values in networks.items():
             ax.plot(range(len(values)), values, "o-", markersize=4, label=name)
-        ax.set(title=kind, xlabel="strength", ylim=(0, 1))
+        ax.set(title=kind, xlabel="strength", ylabel="mIoU", ylim=(0, 1))
+        ax.label_outer()
         ax.grid(alpha=0.3)
-    first = np.atleast_1d(axes)[0]
-    first.set_ylabel("mIoU")
-    figure.legend(*first.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9, frameon=False)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9, frameon=False
+    )
     return figure
