@@ -94,11 +94,18 @@ def height_stack(statistics: Statistics, classes: Classes, ax: Axes | None = Non
 
 
 def height_map(statistics: Statistics, classes: Classes, ax: Axes | None = None) -> Axes:
-    """Draw the distribution of each class over the height of the image, one column per class, dark where dense."""
+    """Draw the distribution of each class over the height of the image, one column per class, dark where dense.
+
+    A square below each column shows the colour of the class.
+    """
     ax = new_axes(ax, (extent(len(classes), 0.3, 1.3, least=4.0), 4.6))
     per_class = statistics.heights / np.maximum(1, statistics.heights.max(axis=0, keepdims=True))
     ax.imshow(per_class, aspect="auto", cmap="Greys", extent=(-0.5, len(classes) - 0.5, 1, 0), interpolation="nearest")
+    below = {"transform": ax.get_xaxis_transform(), "clip_on": False}
+    side = 72 * 0.15 * min(1.0, 40 / len(classes))  # points
+    ax.scatter(range(len(classes)), [-0.03] * len(classes), side**2, classes.palette / 255, "s", **below)
     class_ticks(ax.xaxis, classes.names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.tick_params(axis="x", length=0, pad=14)
     ax.set_ylabel("height in the image (0 = top)")
     return ax
 
@@ -207,30 +214,33 @@ def instance_colours(instance_ids: np.ndarray, seed: int = 0) -> np.ndarray:
     return table[instance_ids]
 
 
+def densest(values: np.ndarray, size_hw: tuple[int, int]) -> tuple[slice, slice]:
+    """Return rows and columns of the window of `size_hw` with the largest sum of `values`, float32 (H, W)."""
+    height, width = size_hw
+    sums = cv2.boxFilter(values, -1, (width, height), anchor=(0, 0), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    inside = sums[: values.shape[0] - height + 1, : values.shape[1] - width + 1]
+    row, column = np.unravel_index(inside.argmax(), inside.shape)
+    return slice(row, row + height), slice(column, column + width)
+
+
 def before_and_after(
     rows: Sequence[tuple[str, np.ndarray, np.ndarray]], columns: int = 3, caption: str | None = None
 ) -> Figure:
     """Draw pairs of image and label, one above the other: a gallery of augmentations.
 
-    Each of `rows` is (title, image, coloured label), both uint8 (H, W, 3); sizes may differ between pairs.
+    Each of `rows` is (title, image, coloured label), both uint8 (H, W, 3); sizes may differ between pairs. All panels
+    have the height of the first image.
     """
     count = -(-len(rows) // columns)
-    tallest = [max(r[1].shape[0] / r[1].shape[1] for r in rows[i * columns : (i + 1) * columns]) for i in range(count)]
-    heights = [ratio for each in tallest for ratio in (each, each)]
-    figure, axes = plt.subplots(
-        2 * count,
-        columns,
-        figsize=(columns * 3.6, 3.6 * sum(heights) + 0.35 * count),
-        squeeze=False,
-        layout="constrained",
-        height_ratios=heights,
-    )
+    height = 3.6 * rows[0][1].shape[0] / rows[0][1].shape[1]
+    size = (columns * 3.6, count * (2 * height + 0.7))
+    figure, axes = plt.subplots(2 * count, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat:
         ax.set_axis_off()
     for i, (title, image, label) in enumerate(rows):
         above, below = axes[2 * (i // columns), i % columns], axes[2 * (i // columns) + 1, i % columns]
         above.imshow(image)
-        above.set_title(title, fontsize=legible(8, figure.get_figwidth()))
+        above.set_title(title, fontsize=legible(11, figure.get_figwidth()))
         below.imshow(label, interpolation="nearest")
     if caption:
         base.caption(figure, caption)

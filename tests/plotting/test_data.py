@@ -132,6 +132,13 @@ def test_each_instance_has_its_own_colour():
     assert len({tuple(pixel) for pixel in picture[0]}) == 3 and tuple(picture[0, 2]) == tuple(picture[0, 3])
 
 
+def test_the_densest_window():
+    values = np.zeros((6, 9), np.float32)
+    values[4:, 7:] = 1
+    assert data.densest(values, (2, 3)) == (slice(4, 6), slice(6, 9))
+    assert data.densest(values, (6, 9)) == (slice(0, 6), slice(0, 9))
+
+
 def test_gallery_has_one_pair_per_row():
     wide, tall = np.zeros((4, 8, 3), np.uint8), np.zeros((8, 4, 3), np.uint8)
     figure = data.before_and_after([("a", wide, wide), ("b", tall, tall), ("c", wide, wide)], columns=2, caption="tiny")
