@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,23 @@ def check_to_network(function: Callable) -> Result:
             "uint8 minus 127 wraps around below 0: convert to float32 before you subtract.",
         ),
         Mistake(lambda frame: right(frame[..., ::-1]), "The channels are in the order of OpenCV, BGR: keep RGB."),
+        Mistake(right, "NumPy computes in float64 here: convert with astype, because an engine expects float32."),
     ]
     cases = [
-        Case("a frame of 2 x 5 pixels", (frame,), equals(normalise(frame)[np.newaxis], tolerance=1e-5)),
-        Case("one white pixel", (np.full((1, 1, 3), 255, np.uint8),), equals(np.ones((1, 3, 1, 1)), tolerance=1e-5)),
+        Case("a frame of 2 x 5 pixels", (frame,), _float32(normalise(frame)[np.newaxis])),
+        Case("one white pixel", (np.full((1, 1, 3), 255, np.uint8),), _float32(np.ones((1, 3, 1, 1)))),
     ]
     return check(function, cases, "255 becomes 1 and 0 becomes -1; channels come before height and width.", mistakes)
+
+
+def _float32(expected: np.ndarray) -> Callable[[Any], str | None]:
+    values = equals(expected, tolerance=1e-5)
+
+    def verdict(returned: Any) -> str | None:
+        kind = np.asarray(returned).dtype
+        return values(returned) or (None if kind == np.float32 else f"the result is {kind}, expected float32")
+
+    return verdict
 
 
 def check_eight_bits(function: Callable) -> Result:

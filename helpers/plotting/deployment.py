@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from helpers.common.errors import CourseError
@@ -60,10 +61,12 @@ def operators(times_ms: Mapping[str, float], ax: Axes | None = None, keep: int =
 def iou_changes(iou: Mapping[str, Sequence[float]], classes: Sequence[str], ax: Axes | None = None) -> Axes:
     """Draw the IoU of each class in each precision relative to the first one of `iou`, in percentage points.
 
-    `iou` maps the name of a precision to an IoU per class, 0 to 1. Classes without a value are left out.
+    `iou` maps the name of a precision to an IoU per class, 0 to 1. Classes without a value are left out, and so are
+    precisions that change no class, which would have no bar.
     """
     (base, reference), *others = ((name, np.asarray(values)) for name, values in iou.items())
     known = np.flatnonzero(np.isfinite(reference))
+    others = [(name, values) for name, values in others if np.any(values[known] != reference[known])]
     ax = new_axes(ax, (9.5, max(2.6, 0.26 * len(known) + 1.2)))
     height = 0.8 / max(1, len(others))
     for number, (name, values) in enumerate(others):
@@ -76,7 +79,8 @@ def iou_changes(iou: Mapping[str, Sequence[float]], classes: Sequence[str], ax: 
     ax.invert_yaxis()
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
-    ax.legend(fontsize=9)
+    if others:
+        ax.legend(fontsize=9)
     return ax
 
 
@@ -116,12 +120,17 @@ def networks_and_engines(table, ax: Axes | None = None) -> Axes:
         ax.plot(ms, range(len(networks)), label=engine, **style)
     ax.set_yticks(range(len(networks)), networks)
     ax.set(xscale="log", xlabel="milliseconds per frame", ylim=(len(networks) - 0.5, -0.5))
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _plain_ticks(ax.xaxis)
     ax.grid(which="both", axis="x", alpha=0.25)
     ax.figure.legend(loc="outside upper center", ncols=min(3, len(engines)), fontsize=9, frameon=False)
     return ax
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis in full: 1, 2, 5, 10."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def flicker(shares: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Axes:
@@ -149,7 +158,8 @@ def roofline(
     (operations per byte, 10^9 operations per second).
     """
     ax = new_axes(ax, (9.0, 5.0))
-    low = min(x for x, _ in points.values()) / 8
+    ridge = min(peaks_gflops.values()) / gigabytes_per_s
+    low = min(min(x for x, _ in points.values()) / 8, ridge / 4)  # the slope is visible left of the ridge
     high = max(max(peaks_gflops.values()) / gigabytes_per_s, max(x for x, _ in points.values())) * 4
     bytes_axis = np.geomspace(low, high, 200)
     for i, (name, peak) in enumerate(peaks_gflops.items()):
@@ -157,22 +167,23 @@ def roofline(
         under = peak == min(peaks_gflops.values()) and len(peaks_gflops) > 1  # the names of close limits would overlap
         offset = {"xytext": (-4, -13 if under else 4), "textcoords": "offset points", "ha": "right"}
         ax.annotate(f"{name}: {peak:.0f} GFLOP/s", (high, peak), **offset)
-    knee = gigabytes_per_s * low * 2
-    ax.annotate(f"memory: {gigabytes_per_s:.0f} GB/s", (low * 2, knee), xytext=(8, -12), textcoords="offset points")
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof or the ridge may cross the text
+    start = 1.1 * low, 1.1 * low * gigabytes_per_s
+    offset = {"xytext": (8, -12), "textcoords": "offset points"}
+    ax.annotate(f"memory: {gigabytes_per_s:.0f} GB/s", start, bbox=behind, **offset)
     for name, (x, y) in points.items():
         ax.plot(x, y, "o", color="0.2")
-        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # a roof may cross the text
         hidden = any(other > x and 0.85 < rate / y < 1.18 for other, rate in points.values())
         offset = {
             "xytext": (-7 if hidden else 7, -3),
             "textcoords": "offset points",
             "ha": "right" if hidden else "left",
         }
-        ax.annotate(f"{name}, {y:.0f}", (x, y), fontsize=9, bbox=behind, **offset)
-    ax.set(
-        xscale="log", yscale="log", xlabel="operations per byte of memory traffic", ylabel="10⁹ operations per second"
-    )
-    ridge = min(peaks_gflops.values()) / gigabytes_per_s
+        ax.annotate(f"{name}, {y:.0f} GFLOP/s", (x, y), fontsize=9, bbox=behind, **offset)
+    ax.set(xscale="log", yscale="log", xlabel="operations per byte of memory traffic")
+    ax.set_ylabel("10⁹ operations per second (GFLOP/s)")
+    for axis in (ax.xaxis, ax.yaxis):
+        _plain_ticks(axis)
     ax.axvline(ridge, color="0.4", linestyle=":", linewidth=1.2)
     ax.annotate(
         f"ridge of {min(peaks_gflops, key=peaks_gflops.get)}: {ridge:.0f} operations per byte",

@@ -19,10 +19,11 @@ def rounded(x, low, high):
         (lambda x: np.moveaxis(x / 127.5 - 1, -1, 0), "add a first dimension"),
         (lambda x: ((x - 127) / 128).transpose(2, 0, 1)[None], "wraps around below 0"),
         (lambda x: x / 127.5 - 1, "channels come before height and width"),
+        (lambda x: ((x / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None], "the result is float64, expected float32"),
     ],
 )
 def test_wrong_inputs(wrong, hint):
-    assert check_to_network(lambda x: (x / 127.5 - 1).transpose(2, 0, 1)[None]).solved
+    assert check_to_network(lambda x: (np.float32(x) / 127.5 - 1).transpose(2, 0, 1)[None]).solved
     result = check_to_network(wrong)
     assert not result.solved and hint in result.message, result
 

@@ -52,6 +52,12 @@ def test_changes_of_iou_are_relative_to_the_first():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["road (0.50)", "car (0.80)"]
 
 
+def test_a_precision_without_changes_is_not_in_the_legend():
+    ax = iou_changes({"float32": [0.5, np.nan], "bfloat16": [0.5, np.nan], "int8": [0.4, np.nan]}, ["road", "rider"])
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["int8"]
+    assert iou_changes({"float32": [0.5], "bfloat16": [0.5]}, ["road"]).get_legend() is None
+
+
 def test_parts_are_compared_with_everything():
     ax = changed_by_part(0.02, {"pool": 0.02, "classifier": 0.005})
     np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [2, 0.5])

@@ -52,7 +52,10 @@ def check_balance(dataset: Dataset, frames: Sequence[Frame], facts: Sequence[Fac
                 text = "has only ignored pixels, from which nothing is learned: label it or remove the frame"
                 findings.append(Finding("all-ignored", text, split, frame.label))
     return (
-        findings + _check_coverage(dataset, pixels) + _check_regions(dataset, facts) + _check_spelling(dataset, facts)
+        findings
+        + _check_coverage(dataset, pixels)
+        + _check_regions(dataset, facts)
+        + _check_spelling(dataset, frames, facts)
     )
 
 
@@ -87,18 +90,26 @@ def _check_regions(dataset: Dataset, facts: Sequence[Facts]) -> list[Finding]:
     return findings
 
 
-def _check_spelling(dataset: Dataset, facts: Sequence[Facts]) -> list[Finding]:
-    """Return the rare classes whose name is that of a common class but for one slip, as tools for polygons allow."""
+def _check_spelling(dataset: Dataset, frames: Sequence[Frame], facts: Sequence[Facts]) -> list[Finding]:
+    """Return the rare classes whose name is that of a common class but for one slip, as tools for polygons allow.
+
+    A finding names the label of the first frame that shows the class.
+    """
+    if not facts:
+        return []
     names = dataset.classes.names
-    frames = np.sum([each.counts[list(dataset.classes.values)] > 0 for each in facts], axis=0) if facts else ()
+    shown = np.array([each.counts[list(dataset.classes.values)] > 0 for each in facts])  # (frames, classes)
+    counts = shown.sum(axis=0)
     findings = []
     for rare, common in permutations(range(len(names)), 2):
-        if facts and 0 < frames[rare] < RARE * frames[common] and differ_by_a_slip(names[rare], names[common]):
+        if 0 < counts[rare] < RARE * counts[common] and differ_by_a_slip(names[rare], names[common]):
+            number = f"{counts[rare]} frame{'s' * (counts[rare] != 1)}"
             text = (
-                f"{names[rare]} ({frames[rare]} frames) looks like a misspelling of {names[common]} ({frames[common]} "
+                f"{names[rare]} ({number}) looks like a misspelling of {names[common]} ({counts[common]} "
                 f"frames): if so, import again with `--rename {names[rare]}={names[common]}`, or merge them"
             )
-            findings.append(Finding("similar-names", text))
+            first = frames[shown[:, rare].argmax()]
+            findings.append(Finding("similar-names", text, first.split, first.label))
     return findings
 
 

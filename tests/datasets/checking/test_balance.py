@@ -139,3 +139,4 @@ def test_a_rare_class_with_a_misspelt_name(leaves):
     found = only(leaves)
     assert (found.kind, found.severity) == ("similar-names", "warning")
     assert found.text.startswith("laef (2 frames) looks like a misspelling of leaf (22 frames): if so, import")
+    assert found.path == leaves.frame("train").label
