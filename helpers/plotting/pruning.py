@@ -56,6 +56,7 @@ def filter_norms(norms: Mapping[str, np.ndarray], kept: Mapping[str, Sequence[in
             style = {"s": 6, "color": color, "marker": marker, "linewidth": 0.6}
             ax.scatter(x[chosen], relative[chosen], label=label if column == 0 else None, **style)
     _label_parts(ax, [part(name) for name in norms])
+    ax.set_xlim(-0.7, len(norms) - 0.3)
     ax.set(ylabel="L1 norm / layer's mean", yscale="log")
     ax.grid(axis="y", alpha=0.3)
     ax.legend(markerscale=3, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
@@ -276,7 +277,7 @@ def counts_apart(counts: Mapping[str, Sequence[tuple[str, int]]], ax: Axes | Non
     ax.set_yticks(range(len(counts)), list(counts), fontsize=9)
     ax.invert_yaxis()
     ax.axvline(0, color="0.3", linewidth=0.8)
-    ax.set(xlabel="multiply-accumulates, in 10^9", xlim=(None, 9.2))
+    ax.set(xlabel="operations counted, in 10^9", xlim=(None, 9.2))
     handles = [plt.Rectangle((0, 0), 1, 1, color=colours(i)) for i in range(len(reasons))]
-    ax.legend(handles, reasons, frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.2))
+    ax.legend(handles, reasons, frameon=False, fontsize=9, ncols=2, loc="upper left", bbox_to_anchor=(-0.3, -0.27))
     return ax
