@@ -191,7 +191,6 @@ def robustness(results: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
         for name, values in networks.items():
             ax.plot(range(len(values)), values, "o-", markersize=4, label=name)
         ax.set(title=kind, xlabel="strength", ylabel="mIoU", ylim=(0, 1))
-        ax.label_outer()
         ax.grid(alpha=0.3)
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9, frameon=False
