@@ -61,7 +61,7 @@ def run_cell(lab, chrome, request):
         page.set_default_timeout(WAIT_MS)
         # The default workspace would reopen the notebooks of earlier tests.
         page.goto(f"{address}/workspaces/{Path(name).stem}/tree/{name}?token={token}")
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+        wait_for_kernel(page)
         _execute(page)
         errors = page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error']")
         assert not errors.count(), errors.first.inner_text()
@@ -73,6 +73,12 @@ def run_cell(lab, chrome, request):
             shown = page.locator(".jp-Cell-outputArea").all_inner_texts()
             print("Output of the cell:", *(shown or ["nothing"]), sep="\n")
         page.close()
+
+
+def wait_for_kernel(page) -> None:
+    """Wait for a kernel: a notebook run before asks for one in a dialog, although its indicator is idle by then."""
+    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
 
 def _execute(page) -> None:

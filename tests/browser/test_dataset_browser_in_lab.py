@@ -80,6 +80,6 @@ def test_controls_update_the_picture_and_the_pointer_shows_the_class(page):
 def test_another_group(page):
     picture = page.locator("img.course-picture")
     first = picture.evaluate(SOURCE)
-    page.locator(".widget-dropdown select").select_option("bochum")
+    page.get_by_label("group").select_option("bochum")
     changed(page, picture, first)
     page.get_by_text("bochum_000000_000019").wait_for()
