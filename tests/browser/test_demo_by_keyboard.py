@@ -78,8 +78,7 @@ def test_a_demo_is_used_by_keyboard(page):
     handle.focus()
     for _ in range(6):
         page.keyboard.press("ArrowRight")
-    page.locator(".course-demo.course-busy").wait_for(state="attached")
-    assert page.locator(".course-busy-note").inner_text() == "computing …"
+    page.locator(".course-busy .course-busy-note", has_text="computing …").wait_for()
     page.get_by_text("aachen_000006_000019").wait_for()
     page.locator(".course-demo:not(.course-busy)").wait_for(state="attached")
     assert page.locator("img.course-picture").get_attribute("src") != before
