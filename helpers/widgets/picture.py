@@ -5,8 +5,10 @@ from __future__ import annotations
 import anywidget
 import numpy as np
 import traitlets
+from matplotlib.figure import Figure
 
-from helpers.widgets.encoding import encode_image
+from helpers.plotting import describe
+from helpers.widgets.encoding import encode_figure, encode_image
 
 # Runs in the browser. Positions are fractions of the image, valid at any size on the screen. Moves are sent at most
 # twenty times per second; the latest one is always sent.
@@ -15,7 +17,8 @@ function render({ model, el }) {
   const picture = document.createElement("img");
   picture.className = "course-picture";
   picture.draggable = false;
-  picture.tabIndex = 0;
+  picture.tabIndex = model.get("pointing") ? 0 : -1;
+  if (!model.get("pointing")) picture.style.cursor = "default";
   picture.setAttribute("data-lm-suppress-shortcuts", "true");  // JupyterLab would move to another cell
   const show = () => {
     const before = picture.src;
@@ -103,6 +106,7 @@ class Picture(anywidget.AnyWidget):
     value = traitlets.Bytes().tag(sync=True)
     format = traitlets.Enum(["png", "jpeg"], default_value="png").tag(sync=True)
     alt = traitlets.Unicode("picture").tag(sync=True)
+    pointing = traitlets.Bool(True, help="Whether a point of the picture can be chosen.").tag(sync=True)
     pointer = traitlets.List(traitlets.Float()).tag(sync=True)
     clicked = traitlets.List(traitlets.Float()).tag(sync=True)
 
@@ -111,6 +115,13 @@ class Picture(anywidget.AnyWidget):
         data = encode_image(image, format)
         with self.hold_sync():  # one message: the browser never reads new bytes in the old format
             self.format = format
+            self.value = data
+
+    def show_figure(self, figure: Figure, dpi: int = 100) -> None:
+        """Render and show a figure, with its alternative text."""
+        data = encode_figure(figure, dpi)
+        with self.hold_sync():
+            self.format, self.alt = "png", describe(figure)
             self.value = data
 
     @property

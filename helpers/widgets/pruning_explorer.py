@@ -15,7 +15,7 @@ from helpers.pruning import CRITERIA, Analysis, Plan
 from helpers.pruning.analysis import Curves
 from helpers.pruning.latency import LatencyModel
 from helpers.widgets.demo import Demo
-from helpers.widgets.encoding import encode_figure
+from helpers.widgets.picture import Picture
 
 UNIFORM, SENSITIVITY = "same share", "same loss"
 
@@ -50,7 +50,7 @@ class PruningExplorer(Demo):
             options=[("any", 1), ("8", 8), ("16", 16), ("32", 32)], description="multiples of"
         )
         self.align.style.button_width = "4em"
-        self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%"))
+        self.picture = Picture(pointing=False)
         self.status = widgets.HTML()
         self.plan: Plan | None = None
         self._box: Bbox | None = None  # of the axes, known after the first drawing
@@ -73,7 +73,7 @@ class PruningExplorer(Demo):
             self._show_error(str(error))
             return
         self.status.value = self._numbers(self.plan)
-        self.picture.value = self._draw(self.plan)
+        self._draw(self.plan)
 
     def _numbers(self, plan: Plan) -> str:
         lines = [
@@ -87,7 +87,7 @@ class PruningExplorer(Demo):
             )
         return "<br>".join(lines)
 
-    def _draw(self, plan: Plan) -> bytes:
+    def _draw(self, plan: Plan) -> None:
         figure = Figure(figsize=(10, 4.2), layout=None if self._box else "constrained")
         ax = figure.add_axes(self._box) if self._box else figure.add_subplot()
         channels_left(
@@ -98,6 +98,5 @@ class PruningExplorer(Demo):
             align=16,
         )
         figure.supxlabel("hatched: not a multiple of 16", fontsize=9, color="0.35")
-        picture = encode_figure(figure, dpi=90)
+        self.picture.show_figure(figure, dpi=90)
         self._box = ax.get_position()  # names and sizes stay, and computing the layout takes as long as the drawing
-        return picture

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from helpers.common.errors import CourseError
 from helpers.widgets.demo import Demo
-from helpers.widgets.encoding import encode_figure
+from helpers.widgets.picture import Picture
 
 QUANTITIES = {"mIoU, validation": "miou", "training loss": "loss", "learning rate": "lr"}
 SETTINGS = ("network", "lr", "crop_hw", "losses", "optimiser", "batch_size")
@@ -39,7 +39,7 @@ class RunBrowser(Demo):
         self.chosen = ipywidgets.SelectMultiple(
             options=names, value=names, rows=min(12, len(names)), description="runs", layout={"width": "420px"}
         )
-        self.picture = ipywidgets.Image(format="png", width=640)
+        self.picture = Picture(pointing=False, layout={"width": "640px"})
         self.table, self.status = ipywidgets.HTML(), ipywidgets.HTML()
         self._listen(self._draw, self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen)
         controls = ipywidgets.VBox([self.quantity, self.colour, self.smooth, self.logarithmic, self.chosen])
@@ -73,7 +73,7 @@ class RunBrowser(Demo):
         if labelled:
             ax.legend(fontsize=9)
         figure.supxlabel(self.caption, fontsize=9, color="0.35")
-        self.picture.value = encode_figure(figure)
+        self.picture.show_figure(figure)
         self.table.value = _table(runs)
 
     def _curve(self, run: Any, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 from helpers.datasets import Classes
 from helpers.plotting import overlay
 from helpers.widgets.class_switches import palette_choice
-from helpers.widgets.encoding import encode_image
+from helpers.widgets.picture import Picture
 
 
 class TrainingView(ipywidgets.VBox):
@@ -29,7 +29,8 @@ class TrainingView(ipywidgets.VBox):
     ):
         self.image, self.predict, self.classes, self.title = image, predict, classes, title
         self.seen: list[tuple[int, np.ndarray]] = []
-        self.picture = ipywidgets.Image(format="png", value=encode_image(image), width=min(image.shape[1], 640))
+        self.picture = Picture(pointing=False, alt="the frame", layout={"width": f"{min(image.shape[1], 640)}px"})
+        self.picture.show(image, "png")
         self.note = ipywidgets.Label(f"{title}: not yet predicted")
         self.palette = palette_choice()
         self.palette.observe(lambda _: self._draw(), "value")
@@ -45,4 +46,5 @@ class TrainingView(ipywidgets.VBox):
     def _draw(self) -> None:
         if self.seen:
             classes = self.classes.with_palette(self.palette.value)
-            self.picture.value = encode_image(overlay(self.image, self.seen[-1][1], classes, 0.7))
+            self.picture.alt = f"the frame with the prediction {self.note.value.removeprefix(f'{self.title}: ')}"
+            self.picture.show(overlay(self.image, self.seen[-1][1], classes, 0.7), "png")

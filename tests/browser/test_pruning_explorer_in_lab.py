@@ -15,17 +15,18 @@ SOURCE = "img => img.src"
 
 
 def changed(page, picture, before):
-    page.wait_for_function("before => document.querySelector('img.widget-image').src !== before", arg=before)
+    page.wait_for_function("before => document.querySelector('img.course-picture').src !== before", arg=before)
     return picture.evaluate(SOURCE)
 
 
 def test_controls_change_numbers_and_picture(run_cell):
     page = run_cell(CELL)
-    picture = page.locator("img.widget-image")
+    picture = page.locator("img.course-picture")
     picture.wait_for()
     page.get_by_text("of 7.25 GMACs kept, 50.").wait_for()
     page.get_by_text("an engine: predicted").wait_for()
     assert picture.evaluate("img => img.naturalWidth") > 800
+    assert "chart of channels" in picture.get_attribute("alt")
     first = picture.evaluate(SOURCE)
 
     slider = page.locator(".widget-slider", has=page.get_by_text("cut", exact=True)).locator(".noUi-handle")

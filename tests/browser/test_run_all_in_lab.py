@@ -170,7 +170,7 @@ def train(page) -> None:
     keep(runs, "runs")
     final = f"{models.cards()['hrnet_w18_small_v2'].scores.miou:.2f}"
     assert any(re.search(rf"\b{final}", row) for row in runs.locator("tr").all_inner_texts())
-    picture = runs.locator("img.widget-image")
+    picture = runs.locator("img.course-picture")
     before = picture.get_attribute("src")
     runs.locator(".widget-dropdown select").first.select_option("training loss")
     page.wait_for_function("([image, before]) => image.src !== before", arg=[picture.element_handle(), before])

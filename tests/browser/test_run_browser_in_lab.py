@@ -21,13 +21,13 @@ SOURCE = "img => img.src"
 
 def test_controls_change_the_picture(run_cell):
     page = run_cell(CELL)
-    picture = page.locator(".jp-OutputArea img.widget-image").first
+    picture = page.locator(".jp-OutputArea img.course-picture").first
     picture.wait_for()
     before = picture.evaluate(SOURCE)
 
     def changed(before):
         page.wait_for_function(
-            "before => document.querySelector('.jp-OutputArea img.widget-image').src !== before", arg=before
+            "before => document.querySelector('.jp-OutputArea img.course-picture').src !== before", arg=before
         )
         return picture.evaluate(SOURCE)
 
