@@ -141,7 +141,7 @@ def flicker(shares: Mapping[str, Sequence[float]], ax: Axes | None = None) -> Ax
         ax.plot(range(2, len(values) + 2), [100 * value for value in values], label=name, **style)
     ax.set(xlabel="frame of the drive", ylabel="% of the pixels", ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=9, loc="center right")
     ax.grid(alpha=0.3)
     return ax
 
