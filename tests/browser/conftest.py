@@ -30,9 +30,9 @@ def lab(tmp_path_factory):
         yield notebooks, f"{url}lab", token
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chrome():
-    """A headless browser."""
+    """A headless browser, for one file: Playwright's event loop runs until it stops and would meet other tests' loops."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not chromium():
         pytest.skip("Chromium is not installed: install the package chromium")
