@@ -55,9 +55,9 @@ run: $(READY) ## run the notebooks headless: PROFILE=smoke|mini|cityscapes ONLY=
 		--device "$(DEVICE)" --data-root "$(DATA_ROOT)" --output-dir "$(OUTPUT_DIR)" --language "$(LANGUAGE)" $(if $(CHECK),--check) \
 		$(if $(KEEP_GOING),--keep-going) $(if $(RESUME),--resume) $(if $(DRY_RUN),--dry-run) $(ARGS)
 
-reference: $(READY) ## run, and add the metrics to the reference for CHECK=1, by hardware and seed: SEED=1 DEVICE=gpu:0
+reference: $(READY) ## run, and add the metrics to the reference for CHECK=1, by hardware and seed: SEED=1 DEVICE=gpu:0 OUTPUT_DIR=... RESUME=1
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only "$(ONLY)" --seed "$(SEED)" --device "$(DEVICE)" \
-		--write-reference
+		--output-dir "$(OUTPUT_DIR)" $(if $(RESUME),--resume) --write-reference
 
 # JupyterLab with the settings of scripts/jupyterlab; those in the user's home stay as they are.
 LAB = JUPYTER_CONFIG_PATH="$(CURDIR)/scripts/jupyterlab$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" $(PY) -m jupyterlab

@@ -22,7 +22,7 @@ from helpers.datasets import png
 from helpers.datasets.pictures import read_picture
 from helpers.models import shipped
 from helpers.models.pruned import Plan
-from helpers.runner import reference
+from helpers.runner import reference, verdicts
 
 FEW = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -186,7 +186,7 @@ def test_reference(value, tmp_path):
     path = tmp_path / "reference.json"
     path.write_text(json.dumps(value))
     try:
-        reference.table({"01.miou": 0.4}, reference.read(path, ["01"]))
+        verdicts.table(verdicts.judge({"01.miou": 0.4}, reference.read(path, ["01"])))
     except CourseError as error:
         assert str(path) in str(error)
 
@@ -197,7 +197,7 @@ def test_metrics(value, tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text(json.dumps(value))
     try:
-        reference.table(reference.read_metrics(path, ["01"]), {})
+        verdicts.table(verdicts.judge(reference.read_metrics(path, ["01"]), {}))
     except CourseError as error:
         assert str(path) in str(error)
 

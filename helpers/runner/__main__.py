@@ -16,7 +16,7 @@ from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.common.locks import locked
 from helpers.runner import hardware, reference
-from helpers.runner.conclusion import conclude
+from helpers.runner.conclusion import conclude, differences
 from helpers.runner.plan import Plan, make_plan, parse_value
 from helpers.runner.run import run
 from helpers.translations import build, folder
@@ -151,13 +151,13 @@ def _check_reference(options: argparse.Namespace, plan: Plan, path: Path) -> Non
     """Report now, not after the run, that its metrics cannot be compared."""
     if not (options.check or options.write_reference):
         return
-    changes = [name for name in plan.changes if options.check or name != "SEED"]
+    expected = reference.read(path, [source.name[:2] for source in plan.sources])
+    changes = [name for name in differences(plan, expected) if options.check or name != "SEED"]
     if changes:
         raise CourseError(
             "The reference run uses SEED=0 and the data set and parameters of the profile: "
-            f"omit {' and '.join(changes)} with CHECK."
+            f"omit {' and '.join(changes)}{' with CHECK' if options.check else ''}."
         )
-    reference.read(path, [source.name[:2] for source in plan.sources])
 
 
 if __name__ == "__main__":

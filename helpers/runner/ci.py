@@ -6,9 +6,9 @@ import re
 from xml.etree import ElementTree
 
 from helpers.runner.plan import Plan
-from helpers.runner.reference import Verdict
 from helpers.runner.run import Outcome
 from helpers.runner.status import clock
+from helpers.runner.verdicts import Verdict
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.common.files import write_text
-from helpers.runner import ci, history, reference, report
+from helpers.runner import ci, history, reference, report, verdicts
 from helpers.runner.plan import Plan
-from helpers.runner.reference import Verdict
+from helpers.runner.reference import Expected
 from helpers.runner.run import Outcome
+from helpers.runner.verdicts import Verdict
 
 
 @dataclass(frozen=True)
@@ -51,26 +52,26 @@ def conclude(
     """
     errors = [outcome.error for outcome in outcomes if outcome.error]
     ran = [outcome.name[:2] for outcome in outcomes if not outcome.error]
-    verdicts: list[Verdict] = []
+    judged: list[Verdict] = []
     try:
         metrics = reference.read_metrics(plan.folder / "metrics.json", ran)
         if write_reference and not errors:
             reference.write(path, metrics, machine, plan.seed)
             print(f"reference: {path}")
-        comparable = not plan.changes
-        expected = reference.read(path, ran) if comparable else {}
-        verdicts = reference.judge(metrics, expected, machine)
-        print(reference.table(metrics, expected, machine))
-        if not comparable and path.is_file():
-            print(f"not compared with the reference, which has other {', '.join(plan.changes)}")
+        expected = reference.read(path, ran)
+        changes = differences(plan, expected)
+        judged = verdicts.judge(metrics, {} if changes else expected, machine, plan.seed)
+        print(verdicts.table(judged))
+        if changes and expected:
+            print(f"not compared with the reference, which has other {', '.join(changes)}")
     except CourseError as error:
         errors.append(str(error))
     else:
         if not errors and len(outcomes) == len(plan.available) and not all(outcome.kept for outcome in outcomes):
             history.append(plan, metrics, machine)
     if junit:
-        write_text(Path(junit).expanduser(), ci.junit(plan, outcomes, verdicts))
-    text = ci.summary(plan, outcomes, verdicts, errors, machine)
+        write_text(Path(junit).expanduser(), ci.junit(plan, outcomes, judged))
+    text = ci.summary(plan, outcomes, judged, errors, machine)
     if summary:
         write_text(Path(summary).expanduser(), text)
     elif github:
@@ -83,7 +84,7 @@ def conclude(
             executed,
             profile=plan.profile.name,
             language=plan.language,
-            verdicts=verdicts,
+            verdicts=judged,
             errors=errors,
             runs=history.read(plan),
         )
@@ -91,4 +92,9 @@ def conclude(
     except CourseError as error:
         if not errors:  # a failure of this run matters more than the damaged notebook of an earlier one
             errors.append(str(error))
-    return Conclusion(errors, [f"{verdict.name}: {verdict.text}" for verdict in verdicts if verdict.drifted])
+    return Conclusion(errors, verdicts.drifts(judged))
+
+
+def differences(plan: Plan, expected: Expected) -> list[str]:
+    """Return the settings that keep the metrics of a run from being compared with the reference, such as "SEED"."""
+    return [name for name in plan.changes if name != "SEED" or not verdicts.has_seed(expected, plan.seed)]

@@ -1,10 +1,7 @@
-"""Compare the metrics of a run with the reference in git (`outputs/<profile>/reference.json`).
+"""The reference of the metrics of a profile in git: `outputs/<profile>/reference.json`.
 
-The reference has one line per metric: `value`, `tolerance` and, as `by_hardware`, numbers by hardware and seed. Counts,
-parameters and multiply-accumulates agree exactly and have no `by_hardware`. Trained values differ between machines,
-since training amplifies differences in the last bits: they are compared with the runs on the same hardware if there are
-any, else with the runs on each other one. A value is accepted if it is no further from their mean than their half-range
-or the tolerance, whichever is larger. Speed-ups are compared on the same hardware only, times never.
+It has one line per metric: `value`, `tolerance` and, as `by_hardware`, numbers by hardware and seed. Counts, parameters
+and multiply-accumulates agree exactly and have no `by_hardware`. `helpers.runner.verdicts` compares runs with it.
 """
 
 from __future__ import annotations
@@ -12,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +16,12 @@ from helpers.common.errors import CourseError
 from helpers.common.files import read_json, write_text
 
 Expected = dict[str, dict[str, Any]]
+Runs = dict[str, dict[str, float]]  # numbers by hardware and seed
 
 _RESTORE = "restore it with `git checkout`, or write it again with `make reference`"
 _TIME = re.compile(r"(^|[._])(ms|seconds|fps|speedup|latency)([._]|$)")
 _RATIO = re.compile(r"(^|[._])speedup([._]|$)")
 _COUNTED = re.compile(r"(^|[._])(params|gmacs|frames)([._]|$)")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Comparison of one metric: `value` is None if the run lacks it, `expected` if the reference does."""
-
-    name: str
-    value: float | None
-    expected: float | None
-    text: str
-    drifted: bool = False
 
 
 def read_metrics(path: Path, notebooks: list[str]) -> dict[str, float]:
@@ -93,22 +79,47 @@ def write(path: Path, metrics: dict[str, float], hardware: str, seed: int = 0) -
     """Add `metrics` to the reference as the run of `hardware` with `seed`; keep tolerances and other notebooks.
 
     Numbers of other hardware and seeds are kept, unless the same hardware and seed now yields a number outside the
-    tolerance: then the code has changed, and they are dropped.
+    tolerance: then the code has changed, and they are dropped. Speed-ups also change with the load of a machine, so
+    those of others are always kept. Raises CourseError, and writes nothing, if a count differs from earlier runs with
+    other seeds or hardware.
     """
-    kept = _read_all(path)
-    ran = {name.split(".")[0] for name in metrics}
+    kept, own = _read_all(path), str(seed)
+    _check_counts(metrics, kept, hardware, own)
+    ran = {notebook(name) for name in metrics}
     entries = {}
     for name, entry in kept.items():
-        elsewhere = {other: runs for other, runs in entry.get("by_hardware", {}).items() if other != hardware}
-        if name.split(".")[0] not in ran:
+        others = _without(entry.get("by_hardware", {}), hardware, own)
+        if notebook(name) not in ran:
             entries[name] = entry
-        elif name not in metrics and elsewhere:  # measured on other hardware only
-            entries[name] = {**entry, "value": _first(elsewhere), "by_hardware": elsewhere}
+        elif name not in metrics and others:  # recorded by other runs only
+            entries[name] = {**entry, "value": _first(others), "by_hardware": others}
     for name, value in metrics.items():
         if not is_time(name) or is_ratio(name):
-            entries[name] = _merged(name, value, kept.get(name, {}), hardware, str(seed))
+            entries[name] = _merged(name, value, kept.get(name, {}), hardware, own)
     lines = [f"  {json.dumps(name)}: {json.dumps(entries[name], allow_nan=False)}" for name in sorted(entries)]
     write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _check_counts(metrics: dict[str, float], kept: Expected, hardware: str, seed: str) -> None:
+    """Raise CourseError if a run that is new to the reference has another count than the runs in it."""
+    earlier = measured(kept)
+    for name, value in metrics.items():
+        runs, entry = earlier.get(notebook(name), {}), kept.get(name, {})
+        is_new = bool(runs) and seed not in runs.get(hardware, ())
+        if is_new and entry and _is_exact(name, value) and abs(value - entry["value"]) > entry["tolerance"]:
+            raise CourseError(
+                f"Expected {name} to be {entry['value']:.10g} as in the other runs of the reference, got {value:.10g} "
+                f"on {hardware} with SEED={seed}: if the code has changed, run `make reference` with an earlier seed "
+                "first; else this number depends on the seed, so record it as a decimal number."
+            )
+
+
+def _without(runs: Runs, hardware: str, seed: str) -> Runs:
+    rest = {
+        other: {each: value for each, value in seeds.items() if (other, each) != (hardware, seed)}
+        for other, seeds in runs.items()
+    }
+    return {other: seeds for other, seeds in rest.items() if seeds}
 
 
 def _merged(name: str, value: float, entry: dict[str, Any], hardware: str, seed: str) -> dict[str, Any]:
@@ -117,13 +128,13 @@ def _merged(name: str, value: float, entry: dict[str, Any], hardware: str, seed:
         return {"value": value, "tolerance": allowed}
     runs = {other: dict(seeds) for other, seeds in entry.get("by_hardware", {}).items()}
     earlier = runs.get(hardware, {}).get(seed)
-    if earlier is not None and abs(earlier - value) > allowed:
+    if earlier is not None and abs(earlier - value) > allowed and not is_ratio(name):
         runs = {}
     runs.setdefault(hardware, {})[seed] = value
     return {"value": _first(runs), "tolerance": allowed, "by_hardware": runs}
 
 
-def _first(runs: dict[str, dict[str, float]]) -> float:
+def _first(runs: Runs) -> float:
     return next(iter(next(iter(runs.values())).values()))
 
 
@@ -154,71 +165,19 @@ def is_ratio(name: str) -> bool:
     return bool(_RATIO.search(name))
 
 
-def judge(metrics: dict[str, float], expected: Expected, hardware: str = "") -> list[Verdict]:
-    """Compare `metrics` of a run on `hardware` with the reference, and list what either lacks."""
-    measured = {other for entry in expected.values() for other in entry.get("by_hardware", {})}
-    found = []
+def measured(expected: Expected) -> dict[str, dict[str, set[str]]]:
+    """Return the seeds of the runs in the reference by notebook and hardware."""
+    found: dict[str, dict[str, set[str]]] = {}
     for name, entry in expected.items():
-        runs = entry.get("by_hardware", {})
-        if hardware not in runs and (is_ratio(name) or (name not in metrics and runs and hardware in measured)):
-            continue  # nothing to compare with, or an engine that this hardware does not have
-        found.append(_judge_one(name, metrics.get(name), entry, hardware))
-    judged = {verdict.name for verdict in found}
-    for name, value in metrics.items():
-        if name not in judged:
-            found.append(Verdict(name, value, None, "not in the reference" if expected and not is_time(name) else ""))
-    return sorted(found, key=lambda verdict: verdict.name)
-
-
-def _judge_one(name: str, value: float | None, entry: dict[str, Any], hardware: str) -> Verdict:
-    if value is None:
-        return Verdict(name, None, entry["value"], f"missing, expected {entry['value']:g}", drifted=True)
-    spreads = []  # (distance beyond the allowed one, mean, allowed, hardware)
-    runs = entry.get("by_hardware", {})
-    candidates = {hardware: runs[hardware]} if hardware in runs else runs or {"": {"": entry["value"]}}
-    for other, seeds in candidates.items():
-        mean = sum(seeds.values()) / len(seeds) if len(seeds) > 1 else next(iter(seeds.values()))
-        allowed = max(entry["tolerance"], (max(seeds.values()) - min(seeds.values())) / 2)
-        spreads.append((abs(value - mean) - allowed, mean, allowed, other))
-    beyond, mean, allowed, other = min(spreads)
-    if beyond > 0:
-        where = f" on {other}" if other and other != hardware else ""
-        return Verdict(name, value, mean, f"{value:g}, expected {mean:g} within {allowed:g}{where}", drifted=True)
-    return Verdict(name, value, mean, f"within the spread of hardware {other}" if other else f"within {allowed:g}")
-
-
-def drifts(metrics: dict[str, float], expected: Expected, hardware: str = "") -> list[str]:
-    """Return one line for each reference metric that is missing or outside its spread."""
-    return [f"{verdict.name}: {verdict.text}" for verdict in judge(metrics, expected, hardware) if verdict.drifted]
-
-
-def table(metrics: dict[str, float], expected: Expected, hardware: str = "") -> str:
-    """Return the metrics as a text table, next to the reference values where they exist."""
-    if not metrics:
-        return "no metrics recorded"
-    width = max(len(name) for name in metrics)
-    rows = [f"{'metric':<{width}} {'this run':>12}" + (f" {'reference':>12}" if expected else "")]
-    verdicts = judge(metrics, expected, hardware)
-    for verdict in verdicts:
-        if verdict.value is not None:
-            other = "" if verdict.expected is None else f" {_short(verdict.expected)}"
-            rows.append(f"{verdict.name:<{width}} {_short(verdict.value)}{other}{'  *' if verdict.drifted else ''}")
-    if any(row.endswith("*") for row in rows):
-        rows.append("* differs from the reference by more than its tolerance")
-    spreads = sorted(
-        {
-            verdict.text.removeprefix("within the ")
-            for verdict in verdicts
-            if "hardware" in verdict.text and not verdict.drifted
-        }
-    )
-    rows += [f"the others are within the {spread}" for spread in spreads]
-    return "\n".join(rows)
-
-
-def _short(value: float) -> str:
-    return f"{value:>12}" if isinstance(value, int) else f"{value:>12.6g}"
+        for hardware, seeds in entry.get("by_hardware", {}).items():
+            found.setdefault(notebook(name), {}).setdefault(hardware, set()).update(seeds)
+    return found
 
 
 def _of(numbers: dict, notebooks: list[str]) -> dict:
-    return {name: number for name, number in numbers.items() if name.split(".")[0] in notebooks}
+    return {name: number for name, number in numbers.items() if notebook(name) in notebooks}
+
+
+def notebook(name: str) -> str:
+    """Return the number of the notebook, such as "02", that records a metric."""
+    return name.split(".")[0]

@@ -17,8 +17,8 @@ from typing import Any
 from helpers.common.files import write_text
 from helpers.runner import hardware, rendering
 from helpers.runner.images import compact
-from helpers.runner.reference import Verdict
 from helpers.runner.trend import section
+from helpers.runner.verdicts import Verdict
 from helpers.translations import words
 
 VERSIONS = (

@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from helpers.runner.ci import headline
-from helpers.runner.reference import Verdict
+from helpers.runner.verdicts import Verdict
 
 WIDTH, HEIGHT = 120, 24  # of a sparkline, in pixels
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from helpers.runner import report
-from helpers.runner.reference import Verdict
+from helpers.runner.verdicts import Verdict
 
 PHONE = {"width": 390, "height": 844}
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -14,8 +14,8 @@ from helpers.common.files import read_json, write_json
 from helpers.runner import ci, history
 from helpers.runner.conclusion import conclude
 from helpers.runner.plan import Plan
-from helpers.runner.reference import Verdict
 from helpers.runner.run import Outcome
+from helpers.runner.verdicts import Verdict
 
 MACHINE = "x86-avx2"
 

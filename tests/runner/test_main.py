@@ -84,6 +84,18 @@ def test_check_lists_every_difference_and_fails(project, capsys):
     ]
 
 
+def test_check_compares_other_seeds_with_the_spread_of_several(project, capsys):
+    one, several = {"x86-avx2": {"0": 0.39}}, {"x86-avx2": {"0": 0.39, "1": 0.42}}
+    reference(project, {"01.miou": {"value": 0.39, "tolerance": 0.001, "by_hardware": one}})
+    assert main(project, "--seed", "7") == 0
+    assert "not compared with the reference, which has other SEED\n" in capsys.readouterr().out
+    assert main(project, "--check", "--seed", "7") == 2
+    assert capsys.readouterr().err.endswith("profile: omit SEED with CHECK.\n")
+    reference(project, {"01.miou": {"value": 0.39, "tolerance": 0.001, "by_hardware": several}})
+    assert main(project, "--check", "--seed", "7") == 0
+    assert "not compared" not in capsys.readouterr().out
+
+
 def test_without_check_a_difference_is_only_marked(project, capsys):
     reference(project, {"01.miou": {"value": 0.2, "tolerance": 0.02}})
     assert main(project) == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from helpers.runner.reference import Verdict
 from helpers.runner.trend import section, sparkline
+from helpers.runner.verdicts import Verdict
 
 GOOD = Verdict("01.a", 0.5, 0.5, "within 0.02")
 BAD = Verdict("01.b<", 0.5, 0.1, "0.5, expected 0.1 within 0.02", drifted=True)
