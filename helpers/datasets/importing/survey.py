@@ -6,6 +6,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from helpers.common.os_errors import readable
 from helpers.common.parallel import in_processes
 from helpers.datasets.importing.items import Item, Key, Skipped, Unusable
 from helpers.datasets.importing.mapping import Found
-from helpers.datasets.importing.masks import TRANSPOSE, orientation_of
+from helpers.datasets.importing.masks import orientation_of
 from helpers.datasets.pictures import read_picture
 
 _PLAIN = {"PNG": ("L", "RGB", "P"), "JPEG": ("L", "RGB")}
@@ -36,12 +37,10 @@ class Seen:
 
 def survey(items: Sequence[Item], workers: int | None = None) -> tuple[list[Seen], list[Skipped]]:
     """Read all images and labels, in worker processes. Return the usable items in their order, and the others."""
-    seen, skipped = [], []
-    numbered = list(enumerate(items))
-    for part in in_processes(look_at, numbered, workers=workers, desc="reading"):
-        for place, result in part:
-            (seen if isinstance(result, Seen) else skipped).append((place, result))
-    return [each for _, each in sorted(seen, key=_place)], [each for _, each in sorted(skipped, key=_place)]
+    parts = in_processes(look_at, list(enumerate(items)), workers=workers, desc="reading")
+    results = [result for _, result in sorted((each for part in parts for each in part), key=itemgetter(0))]
+    seen = [each for each in results if isinstance(each, Seen)]
+    return seen, [each for each in results if isinstance(each, Skipped)]
 
 
 def count(seen: Sequence[Seen]) -> dict[Key, Found]:
@@ -89,8 +88,5 @@ def _kind(item: Item) -> tuple[int, bool]:
         with Image.open(source) as picture:  # `read_picture` has accepted its format
             orientation = orientation_of(picture)
             plain = picture.mode in _PLAIN.get(picture.format, ()) and "transparency" not in picture.info
-            return orientation, plain and orientation not in TRANSPOSE and isinstance(item.image, Path)
+            return orientation, plain and orientation == 1 and isinstance(item.image, Path)
 
-
-def _place(pair):
-    return pair[0]
