@@ -61,17 +61,13 @@ def check(function: Callable, cases: Sequence[Case], hint: str = "", mistakes: S
 
     The hint is the one of the first mistake that returns the same wrong result; else the one of the case; else `hint`.
     """
-    name, known = function.__name__, tuple(mistakes)
-    for case in cases:
+    name, known = getattr(function, "__name__", "Your function"), tuple(mistakes)
+    for number, case in enumerate(cases):
         outcome = _call(function, case)
-        if outcome is None:
+        if outcome is None and number == 0:
             message = f"{name} returns nothing yet: write its body, then run this cell again."
             return Result(False, message, mistakes=known)
-        if isinstance(outcome, Exception):
-            wrong = f"it raises {type(outcome).__name__}: {outcome}"
-        else:
-            wrong = case.verdict(outcome)
-        if wrong:
+        if wrong := _wrong(outcome, case):
             made = (mistake.hint for mistake in known if _agree(outcome, _call(mistake.answer, case)))
             advice = next(made, case.hint or hint)
             return Result(False, f"{name}, for {case.what}: {wrong}. {advice}".rstrip(), mistakes=known)
@@ -86,10 +82,24 @@ def _call(function: Callable, case: Case) -> Any:
         return error
 
 
+def _wrong(outcome: Any, case: Case) -> str | None:
+    if outcome is None:
+        return "it returns nothing"
+    if isinstance(outcome, Exception):
+        return f"it raises {type(outcome).__name__}: {outcome}"
+    try:
+        return case.verdict(outcome)
+    except Exception:  # a learner's code may return anything
+        return f"it returns a value of type {type(outcome).__name__}, which cannot be compared"
+
+
 def _agree(outcome: Any, other: Any) -> bool:
     if isinstance(outcome, Exception) or isinstance(other, Exception):
         return type(outcome) is type(other)
-    return repr(outcome) == repr(other) or (_is_numeric(other) and equals(other)(outcome) is None)
+    try:
+        return repr(outcome) == repr(other) or (_is_numeric(other) and equals(other)(outcome) is None)
+    except Exception:
+        return False
 
 
 def _is_numeric(value: Any) -> bool:

@@ -43,8 +43,10 @@ def _float32(expected: np.ndarray) -> Callable[[Any], str | None]:
     values = equals(expected, tolerance=1e-5)
 
     def verdict(returned: Any) -> str | None:
+        if wrong := values(returned):
+            return wrong
         kind = np.asarray(returned).dtype
-        return values(returned) or (None if kind == np.float32 else f"the result is {kind}, expected float32")
+        return None if kind == np.float32 else f"the result is {kind}, expected float32"
 
     return verdict
 

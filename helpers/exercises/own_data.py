@@ -26,10 +26,13 @@ def check_mistakes(found: Iterable[str]) -> Result:
 
 
 def _judge_mistakes(found: Iterable[str], planted: dict[str, str]) -> Result:
-    names = set(found) - {...}
+    try:
+        names = {str(name) for name in ([found] if isinstance(found, str) else found) if name is not ...}
+    except TypeError:
+        return Result(False, f'Expected names such as ["plant_00/05"], got {found!r}: write a list.')
     if not names:
         return Result(False, "The list is empty yet: fill it, then run this cell again.")
-    wrong, missing = sorted(map(str, names - planted.keys())), sorted(planted.keys() - names)
+    wrong, missing = sorted(names - planted.keys()), sorted(planted.keys() - names)
     if wrong:
         hint = "name the original instead" if "copy" in wrong[0] else "nothing was planted there"
         return Result(

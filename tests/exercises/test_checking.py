@@ -1,5 +1,7 @@
 """The check of a function: it protects its inputs, compares numbers and picks the hint of a typical mistake."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,36 @@ def test_other_hints_come_after_those_of_mistakes():
     assert check(lambda x: 6, CASES).message.endswith("expected 8.")
     assert check(double, CASES, mistakes=MISTAKES).solved
     assert "nothing yet" in check(lambda x: None, CASES, mistakes=MISTAKES).message
+
+
+class Unreadable:
+    """A value that neither NumPy nor `repr` can read."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+    __array__ = __repr__
+
+
+@pytest.mark.parametrize("returned", [Unreadable(), object(), {}, [[1], [2, 3]], 1j, np.array(["a"])])
+def test_any_returned_value_is_only_a_wrong_one(returned):
+    assert not check(lambda x: returned, CASES, "hint", MISTAKES).solved
+
+
+def test_a_verdict_that_fails_is_a_sentence():
+    result = check(lambda x: 5, [Case("three", (3,), lambda returned: f"{set(returned)}")])
+    assert result.message == "<lambda>, for three: it returns a value of type int, which cannot be compared."
+
+
+def test_a_case_that_returns_nothing_is_named():
+    result = check(lambda x: 6 if x == 3 else None, CASES, "hint")
+    assert result.message == "<lambda>, for four: it returns nothing. hint"
+
+
+@pytest.mark.parametrize("function", [functools.partial(double), 5, None, "double"])
+def test_functions_without_a_name_and_other_values(function):
+    result = check(function, CASES, "hint", MISTAKES)
+    assert result.solved == callable(function) and result.message.startswith("Your function")
 
 
 def test_check_protects_its_inputs():

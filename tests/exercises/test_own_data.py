@@ -24,6 +24,10 @@ def test_all_mistakes_pass():
         (ALL[1:], "6 of 7 found. Look for this one: a label is misspelt"),
         ([*ALL[:3], "plant_00/00"], "nothing was planted there. 3 of 7"),
         ([*ALL[:-1], "plant_02/copy_of_00"], "name the original"),
+        (ALL[0], "1 of 7 found."),
+        ([ALL[:1]], "is not a planted mistake"),
+        (None, "got None: write a list"),
+        (5, "got 5: write a list"),
     ],
 )
 def test_wrong_lists_of_mistakes(found, words):
@@ -45,6 +49,8 @@ def by_plant(frames):
         (lambda frames: frames[: len(frames) // 5 + 2], "in train and in val. Choose plants"),
         (lambda frames: frames[:6], "less than a fifth. Choose plants"),
         (lambda frames: ["plant_99/00"], "is not one of the frames"),
+        (lambda frames: 5, "type int, which cannot be compared"),
+        (lambda frames: [frames], "type list, which cannot be compared"),
         (lambda frames: frames[: len(frames) // 4], "plants with 2, 10 and 3 frames"),
         (lambda frames: [f for f in frames if f.split("/")[0] in sorted({f.split("/")[0] for f in frames})[:2]], ""),
     ],
