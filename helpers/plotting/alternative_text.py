@@ -21,12 +21,13 @@ MOST = 8  # series, bars or panels that are listed one by one
 
 
 def describe(figure: Figure) -> str:
-    """Return the panels, axes, series and caption of a figure as sentences."""
+    """Return the title, panels, axes, series and caption of a figure as sentences."""
     parts = [part for ax in figure.axes if ax.get_visible() and (part := _panel(ax))]
     titled = [part for part in parts if part != "image"]
     panels = _shorten(titled, "; ") or ("image" if parts else "An empty figure")
     legends = [_legend(legend) for legend in figure.legends]
-    return ". ".join(part for part in (panels, *legends, figure.get_supxlabel()) if part).replace("\n", " ") + "."
+    parts = (figure.get_suptitle(), panels, *legends, figure.get_supxlabel())
+    return ". ".join(part for part in parts if part).replace("\n", " ") + "."
 
 
 def show_in_notebooks() -> None:
@@ -43,20 +44,20 @@ def _mimebundle(figure: Figure, include=None, exclude=None) -> tuple[dict, dict]
 
 def _panel(ax: Axes) -> str:
     """Return what one panel shows, or nothing for an empty one or a colour bar."""
-    title = ax.get_title() or ax.get_title(loc="left")
+    title = next(filter(None, map(ax.get_title, ("center", "left", "right"))), "")
     if ax.get_label() == "<colorbar>":
         return ""
     if ax.images:
         kind = f"matrix of {_axis(ax.yaxis)} by {_axis(ax.xaxis)}" if ax.axison else "image"
         return f"{kind}: {title}" if title else kind
     shown = _bars(ax) + _lines(ax.lines) + _clouds(ax)
-    if not shown and not ax.patches and not ax.texts:
+    if not shown and not ax.has_data() and not ax.texts and not ax.tables:
         return ""
     heading = f"{title}: " if title else ""
     words = [text.get_text() for text in ax.texts if text.get_text().strip()]
     if not ax.axison:
         return f"{heading}drawing of {_shorten(words or ['shapes'])}"
-    series = _shorten(shown or words or ["shapes"])
+    series = _shorten(shown or words or _lines(ax.lines, unnamed=True) or ["shapes"])
     return f"{heading}chart of {_axis(ax.yaxis)} by {_axis(ax.xaxis)}: {series}"
 
 
@@ -78,19 +79,21 @@ def _bars(ax: Axes) -> list[str]:
     return found
 
 
-def _lines(lines: Sequence[Line2D]) -> list[str]:
-    """Describe each named line by its ends, and a point or an interval by its values; others are guides."""
+def _lines(lines: Sequence[Line2D], unnamed: bool = False) -> list[str]:
+    """Describe each named line by its ends, and a point or an interval by its values; `unnamed` ones may be guides."""
     found = []
     for line in lines:
-        x, y = (np.asarray(values, dtype=float) for values in (line.get_xdata(), line.get_ydata()))
-        name = str(line.get_label())
-        if name.startswith("_") or not len(y):
+        x, y = line.get_xdata(orig=False), line.get_ydata(orig=False)  # dates and categories as numbers
+        label = str(line.get_label())
+        if label.startswith("_") != unnamed or not len(y):
             continue
-        start, end = (f"{_number(y[i])} at {_number(x[i])}" for i in (0, -1))
+        name = _named(label, "line")
+        is_number = not line.axes.xaxis.have_units()
+        start, end = (f"{_number(y[i])} at {_number(x[i])}" if is_number else _number(y[i]) for i in (0, -1))
         if len(y) == 1:
             found.append(f"{name} {start}")
-        elif len(y) == 2 and y[0] == y[1] and line.get_transform() == line.axes.transData:  # not of axhline
-            found.append(f"{name} from {_number(x[0])} to {_number(x[1])}")
+        elif len(y) == 2 and y[0] == y[1] and is_number and line.get_transform() == line.axes.transData:
+            found.append(f"{name} from {_number(x[0])} to {_number(x[1])}")  # not of axhline
         else:
             found.append(f"{name} from {start} to {end}")
     return found
@@ -114,7 +117,7 @@ def _legend(legend) -> str:
 
 def _named(label: str, otherwise: str) -> str:
     """Return the label without the `_` that hides it from the legend; Matplotlib's own are `_container0` and so on."""
-    return otherwise if label.startswith(("_container", "_child")) else label.removeprefix("_")
+    return otherwise if label.startswith(("_container", "_child", "_nolegend")) else label.removeprefix("_")
 
 
 def _span(values: np.ndarray) -> str:

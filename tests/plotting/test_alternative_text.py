@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -74,6 +76,28 @@ def test_a_logarithmic_axis_is_described_by_its_range(ax):
     ax.set(yscale="log", ylabel="share", ylim=(0.001, 1))
     ax.plot([0, 1], [0.01, 0.1], label="HRNet")
     assert describe(ax.figure).startswith("chart of share from 0.001 to 1 by")
+
+
+def test_lines_over_categories_and_dates_have_values_only(ax):
+    ax.plot(["mini", "smoke"], [1, 2], label="minutes")
+    assert describe(ax.figure).endswith("by mini, smoke: minutes from 1 to 2.")
+    ax.clear()
+    ax.plot([datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)], [1, 2], label="minutes")
+    assert describe(ax.figure).endswith(": minutes from 1 to 2.")
+
+
+def test_what_has_no_name_is_not_an_empty_figure(ax):
+    ax.plot([0, 10], [1, 2])
+    assert describe(ax.figure).endswith(": line from 1 at 0 to 2 at 10.")
+    ax.clear()
+    ax.pcolormesh(np.eye(2))
+    assert describe(ax.figure) == "chart of value from 0 to 2 by value from 0 to 2: shapes."
+
+
+def test_title_of_the_figure_comes_first(ax):
+    ax.plot([0, 1], [0, 1], label="HRNet")
+    ax.figure.suptitle("MiniLeaves")
+    assert describe(ax.figure).startswith("MiniLeaves. chart of")
 
 
 def test_an_empty_figure_says_so():
