@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+DRIVER_TIMEOUT_S = 30
 
 
 def key(device: str = "auto") -> str:
@@ -56,5 +57,8 @@ def _gpus() -> list[str]:
     if not shutil.which("nvidia-smi"):
         return []
     query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, timeout=30)
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=DRIVER_TIMEOUT_S)
+    except subprocess.TimeoutExpired:  # a driver that hangs
+        return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []

@@ -24,7 +24,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NotebookFailed(RuntimeError):
-    """A notebook did not complete; the message is "<notebook>, cell <n>: <cause>".
+    """A notebook did not complete; the message is "<notebook>, cell <n>: <cause>", without a cell before the first one.
 
     The cell number n is that of In [n] in JupyterLab.
     """
@@ -40,7 +40,8 @@ def declared_parameters(source: Path) -> list[str]:
 def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_timeout_s: int) -> None:
     """Execute `source` in its own folder and write the executed notebook to `target`.
 
-    Raises NotebookFailed if a cell raises, ends the kernel, exceeds `cell_timeout_s` seconds or is not reached.
+    Raises NotebookFailed if the kernel does not start, or if a cell raises, ends the kernel, exceeds `cell_timeout_s`
+    seconds or is not reached.
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -77,6 +78,11 @@ def execute(source: Path, target: Path, parameters: dict[str, Any], *, cell_time
         except DeadKernelError:
             cause = "the kernel died, perhaps out of memory"
             raise NotebookFailed(f"{name}, cell {status.count}: {cause}") from None
+        except RuntimeError as error:  # of jupyter_client, which has no class of its own for it
+            if status.count:
+                raise
+            cause = f"the kernel did not start: {_first_line(str(error))}"
+            raise NotebookFailed(f"{name}: {cause}; end other programs, or run `make setup`") from None
         except KeyboardInterrupt:
             # nbclient abandons the cell's task; if that task still fails, asyncio logs an exception never retrieved
             logging.getLogger("asyncio").addFilter(_is_not_about_abandoned_tasks)

@@ -13,6 +13,7 @@ import pytest
 from helpers.common.files import read_json
 from helpers.profiles import load_profile
 from helpers.runner import __main__ as command
+from helpers.runner import headless
 from helpers.runner import plan as planning
 
 EARLIER = "the earlier result"
@@ -43,6 +44,23 @@ def test_endless_cell_ends_at_the_timeout_of_the_profile(write_notebook, tmp_pat
     write_notebook("02_second", "while True:\n    try:\n        while True: pass\n    except KeyboardInterrupt: pass")
     assert main(tmp_path) == 1
     assert sentence(capsys).startswith("02_second, cell 3: timed out after 1 s: raise cell_timeout_s of this profile")
+    assert (out / "02_second.ipynb").read_text() == EARLIER
+
+
+@pytest.mark.parametrize(
+    ("start", "cause"),
+    [
+        ("import os; os._exit(1)", "Kernel died before replying"),
+        ("import time; time.sleep(60)", "Kernel didn't respond"),
+    ],
+)
+def test_kernel_that_does_not_start(start, cause, write_notebook, tmp_path, out, capsys, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text(start)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(headless, "START_TIMEOUT_S", 5)
+    write_notebook("02_second", "x = 1")
+    assert main(tmp_path) == 1
+    assert sentence(capsys).startswith(f"02_second: the kernel did not start: {cause}")
     assert (out / "02_second.ipynb").read_text() == EARLIER
 
 

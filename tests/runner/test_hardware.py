@@ -36,6 +36,17 @@ def test_widest_instructions_name_the_cpu(flags, key, cpu):
     assert "cores of A fast one, " in hardware.describe()
 
 
+def test_gpus_are_those_of_the_driver(cpu, monkeypatch, tmp_path):
+    cpu("avx2")
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for script, key in (("echo NVIDIA L4", "NVIDIA L4"), ("exit 9", "x86-avx2"), ("exec sleep 60", "x86-avx2")):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(hardware, "DRIVER_TIMEOUT_S", 0.5)
+        assert hardware.key("gpu:0") == key
+
+
 def test_gpu_is_known_by_its_name(cpu, monkeypatch):
     cpu("avx2")
     monkeypatch.setattr(hardware, "_gpus", lambda: ["NVIDIA H100 PCIe", "NVIDIA L4"])
