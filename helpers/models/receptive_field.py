@@ -60,19 +60,21 @@ def gradient(net: nn.Layer, image: np.ndarray, layer: str = "") -> np.ndarray:
     """Return how strongly the middle value of a layer's output depends on each pixel, float32 (H, W).
 
     `image` is float32 (3, H, W); `layer` is the name of a sublayer, by default the network with its logits. The value
-    is the sum over the channels; its gradient is summed over the colours without sign. Raises CourseError for an
-    unknown layer.
+    is the sum over the channels; its gradient is summed over the colours without sign. Raises CourseError if there is
+    no such layer, or if it computes no map (1, C, h, w).
     """
-    if layer and layer not in dict(net.named_sublayers()):
+    layers = {"": net, **dict(net.named_sublayers())}
+    if layer not in layers:
         raise CourseError(f"The network has no layer {layer!r}: print `net` for their names.")
     kept = []
-    measured = dict(net.named_sublayers())[layer] if layer else net
-    hook = measured.register_forward_post_hook(lambda _, inputs, output: kept.append(output))
+    hook = layers[layer].register_forward_post_hook(lambda _, inputs, output: kept.append(output))
     try:
         with device_of(net), evaluation_mode(net):
             pixels = paddle.to_tensor(image[None], stop_gradient=False)
             net(pixels)
-            output = kept[-1] if layer else kept[-1][0]
+            output = (kept[-1] if layer else kept[-1][0]) if kept else None  # some layers never run
+            if not isinstance(output, paddle.Tensor) or output.ndim != 4:
+                raise CourseError(f"Expected a layer that computes a map, got {layer!r}: choose a convolution.")
             height, width = output.shape[2:]
             found = paddle.grad(output[0, :, height // 2, width // 2].sum(), pixels)[0]
     finally:

@@ -44,8 +44,18 @@ def test_measured_field_before_the_first_exchange(cost):
         assert found.shape == (96, 128) and receptive_field.extent(found) == (field, field)
         kernels = [each.kernel_hw[0] for each in chain]
         assert receptive_field.side(kernels, receptive_field.strides(cost, chain)) == field
-    with pytest.raises(CourseError, match="no layer"):
-        receptive_field.gradient(net, image, "nothing")
+    for layer, sentence in (
+        ("nothing", "no layer 'nothing'"),
+        ("backbone", "computes a map, got 'backbone'"),  # a list of maps
+    ):
+        with pytest.raises(CourseError, match=sentence):
+            receptive_field.gradient(net, image, layer)
+
+
+def test_a_layer_that_never_runs_has_no_field():
+    net = models.build("uhrnet_w18_small", 3, seed=0)
+    with pytest.raises(CourseError, match="computes a map, got 'backbone.last_layer'"):
+        receptive_field.gradient(net, np.zeros((3, 64, 64), np.float32), "backbone.last_layer")
 
 
 def test_nothing_has_no_extent():
