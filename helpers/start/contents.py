@@ -18,10 +18,13 @@ def contents(folder: str | Path | None = None) -> Markdown:
     """Return a table of the notebooks in `folder`: title with link, and what each reads, writes and takes.
 
     The default is the current folder if it holds notebooks of the course, so that the table has their language, else
-    notebooks/. Raises CourseError if an opening cell has no such table.
+    notebooks/. Raises CourseError if there is no notebook, or an opening cell has no such table.
     """
     here = any(Path.cwd().glob(NAMES))
-    paths = sorted(Path(folder or (Path.cwd() if here else PROJECT / "notebooks")).glob(NAMES))
+    folder = Path(folder or (Path.cwd() if here else PROJECT / "notebooks"))
+    paths = sorted(folder.glob(NAMES))
+    if not paths:
+        raise CourseError(f"Expected notebooks like 00_play.ipynb in {folder}, found none: open one of them.")
     rows = [_opening(path) for path in paths]
     head = ["", *rows[0][1]]
     lines = [
@@ -34,7 +37,10 @@ def contents(folder: str | Path | None = None) -> Markdown:
 
 def _opening(path: Path) -> tuple[str, dict[str, str]]:
     """Return the title of a notebook, and the rows of the table in its first cell."""
-    source = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+    try:
+        source = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+    except (ValueError, LookupError, TypeError):
+        source = ""  # damaged
     title = re.match(r"# (.+)", source)
     rows = re.findall(r"^\| *([^|]+?) *\| *(.+?) *\|$", source.partition("|---|")[2], re.MULTILINE)
     if not title or len(rows) < 3:

@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None, project: Path = PROJECT) -> int:
         command.add_argument("notebook", nargs="?" if name == "status" else None, default="", help="such as 01")
         if name == "stamp":
             command.add_argument("cells", nargs="*", help="ids; default: new translations, not stale ones")
-        command.add_argument("--language", default=LANGUAGES[0])
+        command.add_argument("--language", default=LANGUAGES[0], choices=LANGUAGES)
     options = parser.parse_args(argv)
     return exit_code(lambda: _run(options, project))
 

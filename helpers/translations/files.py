@@ -78,11 +78,15 @@ def translation_path(notebook: Path, language: str) -> Path:
 def read_translations(path: Path) -> dict[str, Translation]:
     """Return the translations in a file by cell id, in order; none if there is no such file.
 
-    Raises CourseError if a cell occurs twice.
+    Raises CourseError if the line of a cell is damaged, or a cell occurs twice.
     """
     if not path.is_file():
         return {}
-    _, *parts = _MARK.split(path.read_text(encoding="utf-8"))
+    content = path.read_text(encoding="utf-8")
+    for line in re.findall(r"^<!-- cell\b.*", content, re.MULTILINE):
+        if not _MARK.fullmatch(line):  # its text would join that of the cell above
+            raise CourseError(f"Expected a line like <!-- cell cell-03 todo --> in {path}, got {line}: correct it.")
+    _, *parts = _MARK.split(content)
     found: dict[str, Translation] = {}
     for cell, english, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
         if cell in found:

@@ -39,5 +39,13 @@ def test_language_is_that_of_the_current_folder(tmp_path, monkeypatch):
 
 def test_an_opening_cell_without_its_table_is_named(tmp_path):
     write(tmp_path / "01_a.ipynb", "# A title\n\nand no table")
-    with pytest.raises(CourseError, match="first cell of 01_a.ipynb"):
+    for damaged in (None, '{"cells": [', '{"cells": []}', "{}", "[]"):
+        if damaged is not None:
+            (tmp_path / "01_a.ipynb").write_text(damaged)
+        with pytest.raises(CourseError, match="first cell of 01_a.ipynb"):
+            contents(tmp_path)
+
+
+def test_a_folder_without_notebooks_is_named(tmp_path):
+    with pytest.raises(CourseError, match=f"in {tmp_path}, found none"):
         contents(tmp_path)

@@ -132,6 +132,20 @@ def test_draft_adds_missing_cells_in_english_and_stamp_accepts_translations(proj
     assert main(["status", "07"], project) == 2
 
 
+@pytest.mark.parametrize("line", ["<!-- cell second 5d4 -->", "<!-- cell second -->", "<!-- cell second todo"])
+def test_damaged_lines_of_cells_are_reported(line, project, capsys):
+    path = project / "notebooks" / "zh" / "01_a.md"
+    path.write_text(path.read_text().replace(f"<!-- cell second {fingerprint('## 2')} -->", line))
+    assert main(["build", "zh"], project) == 2
+    assert f"in {path}, got {line}: correct it." in capsys.readouterr().err
+
+
+def test_english_has_no_translation_files(project):
+    with pytest.raises(SystemExit):
+        main(["draft", "01", "--language", "en"], project)
+    assert not (project / "notebooks" / "en").exists()
+
+
 @pytest.mark.parametrize(
     ("english", "translation", "slip"),
     [
