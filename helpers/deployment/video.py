@@ -236,7 +236,7 @@ def _run(reader, temporary, target, predictor, draw, limit, flicker, show) -> Vi
             pipeline.timed("encode", writer.close)
             writer.check()
 
-    total = min(each for each in (reader.announced or np.inf, limit or np.inf))
+    total = min(reader.announced or np.inf, limit or np.inf)
     number, first, highest, started = 0, None, 0.0, time.perf_counter()
     try:
         pipeline.start(decode)

@@ -26,7 +26,7 @@ class VideoReader:
     """The frames of a video file, or of a folder of images in natural order (frame2 before frame10).
 
     `rate`: frames a second. `announced`: the number of frames in the file's header, 0 if it has none, or of images.
-    Raises CourseError if `source` does not exist, is not a video or holds no image.
+    Raises CourseError if `source` does not exist, is not a video, holds no image, or is a file whose path is not UTF-8.
     """
 
     def __init__(self, source: str | Path):
@@ -45,7 +45,7 @@ class VideoReader:
             raise CourseError(f"There is no video {readable(source)}: give a file or a folder of frames.")
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # damage is reported below, in one sentence
         try:
-            self._capture = cv2.VideoCapture(str(self.source), cv2.CAP_FFMPEG)
+            self._capture = cv2.VideoCapture(_for_ffmpeg(self.source), cv2.CAP_FFMPEG)
         except cv2.error:
             self._capture = None
         if self._capture is None or not self._capture.isOpened():
@@ -96,6 +96,18 @@ class VideoReader:
             self._capture.release()
 
 
+def _for_ffmpeg(path: Path) -> str:
+    """Return an absolute path, since FFmpeg takes `12:30.mp4` for an address; raise CourseError unless it is UTF-8."""
+    name = str(path.absolute())
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:  # OpenCV crashes
+        raise CourseError(
+            f"Expected the path of a video in UTF-8, got {readable(path.name)}: rename it or its folder."
+        ) from None
+    return name
+
+
 def natural(path: Path) -> list[tuple[bool, int, str]]:
     """Return a sorting key by which frame2 comes before frame10."""
     parts = re.split(r"(\d+)", path.name)
@@ -106,7 +118,7 @@ class VideoWriter:
     """Writes frames to a video file (.mp4 or .avi), or to PNG files in a folder, if `path` has no suffix.
 
     A video has one size, the first frame's, in even numbers: an odd row or column is repeated, and frames of another
-    size are scaled. PNG files keep their sizes. Raises CourseError if the codec is missing.
+    size are scaled. PNG files keep their sizes. Raises CourseError if the codec is missing or `path` is not UTF-8.
     """
 
     def __init__(self, path: Path, rate: float):
@@ -139,7 +151,7 @@ class VideoWriter:
         height, width = frame.shape[:2]
         self._size = -(-width // 2) * 2, -(-height // 2) * 2
         code = cv2.VideoWriter_fourcc(*CODEC)
-        self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, code, self.rate, self._size)
+        self._writer = cv2.VideoWriter(_for_ffmpeg(self.path), cv2.CAP_FFMPEG, code, self.rate, self._size)
         if not self._writer.isOpened():
             raise CourseError(
                 f"This OpenCV cannot encode {width}x{height} pixels with codec {CODEC} in {self.path.suffix} files: "
@@ -156,7 +168,7 @@ class VideoWriter:
         """Raise CourseError unless the finished file holds all frames that were written."""
         if not self.path.suffix:
             return
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(_for_ffmpeg(self.path), cv2.CAP_FFMPEG)
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
         if found != self.frames:

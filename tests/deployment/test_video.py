@@ -60,6 +60,24 @@ def clip(tmp_path_factory) -> Path:
     return write_video(tmp_path_factory.mktemp("clip") / "in.mp4", grey_frames())
 
 
+@pytest.mark.parametrize("name", ["a b ü 中.mp4", "12:30.mp4", "file:x.avi", "x%03d.mp4", "-x.mp4", "a#b?.mp4"])
+def test_names_that_ffmpeg_could_misread(name, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(clip, name).frames == FRAMES
+    assert len(read_video(Path(name))) == FRAMES
+
+
+def test_names_that_are_not_utf_8_are_for_folders_only(clip, tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    assert run(clip, tmp_path / name).frames == FRAMES
+    assert len(read_video(tmp_path / name)) == FRAMES
+    shutil.copy(clip, tmp_path / f"{name}.mp4")
+    for source, target in ((clip, f"{name}.avi"), (tmp_path / f"{name}.mp4", "out.mp4")):
+        with pytest.raises(CourseError, match=r"caf\\xe9\.\w+: rename it or its folder\.$"):
+            run(source, tmp_path / target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [name, f"{name}.mp4"]
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ""])
 def test_every_frame_is_labelled_in_order(clip, tmp_path, suffix):
     report = run(clip, tmp_path / f"out{suffix}", opacity=0.5)
