@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -60,6 +61,28 @@ def test_artifacts_lie_in_the_outputs_of_the_profile_that_ran(path):
     kept = [each for step in steps(path) if "with" in step for each in step["with"].get("path", "").split()]
     assert kept or path.name == "nightly-lab.yml"  # which keeps nothing
     assert all(each.startswith(f"outputs/{profile}/") for each in kept)
+
+
+@pytest.mark.parametrize(("user", "before"), [("0", ""), ("1001", "sudo ")])
+def test_ci_installs_missing_system_packages_as_root(user, before, tmp_path):
+    """Run .ci/run in an empty project, on a machine without cmake, where apt-get and make only print their call."""
+    programs = {"id": f"echo {user}", "sudo": 'echo -n "sudo "; "$@"', "apt-get": 'echo apt-get "$1"', "make": ""}
+    tools, project = tmp_path / "bin", tmp_path / "project"
+    for folder in (tools, project / ".ci", project / "scripts", project / ".venv" / "bin"):
+        folder.mkdir(parents=True)
+    for name in ("bash", "dirname", "env", "grep", "ldconfig"):
+        (tools / name).symlink_to(shutil.which(name, path=f"{os.environ['PATH']}:/sbin:/usr/sbin"))
+    for path, script in (
+        *((tools / name, script) for name, script in programs.items()),
+        (project / "scripts" / "find_python.sh", ""),
+        (project / ".venv" / "bin" / "python", ""),
+    ):
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    shutil.copy(PROJECT / ".ci" / "run", project / ".ci" / "run")
+    done = subprocess.run([project / ".ci" / "run"], env={"PATH": str(tools)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == [f"{before}apt-get update", f"{before}apt-get install"]
 
 
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
