@@ -6,6 +6,7 @@ python -m scripts.site --profile smoke
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def _run(options: argparse.Namespace) -> None:
     outputs = Path(options.output_dir).expanduser().resolve() if options.output_dir else output_folder(profile, None)
     site = build(outputs, profile)
     shown = site.relative_to(PROJECT) if site.is_relative_to(PROJECT) else site
-    print(f"{shown} is ready: run `python3 -m http.server --directory {shown}` and open http://localhost:8000")
+    folder = shlex.quote(str(shown))
+    print(f"{shown} is ready: run `python3 -m http.server --directory {folder}` and open http://localhost:8000")
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ class Page:
     title: str
     content: str
     run: str = ""
-    path: str = ""
-    headings: list[tuple[str, str]] = field(default_factory=list)
+    path: str = field(init=False)
+    headings: list[tuple[str, str]] = field(init=False)
 
     def __post_init__(self):
         self.path = str(self.source.with_suffix(".html"))

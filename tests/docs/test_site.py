@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -129,6 +130,14 @@ def test_links_of_a_page(monkeypatch):
     assert links_of(text, monkeypatch) == expected
     github = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b", "GITHUB_SHA": "1f"}
     assert links_of(text, monkeypatch, **github) == f"{expected} https://github.com/a/b/blob/1f/helpers"
+
+
+def test_command_that_serves_the_site_can_be_pasted(tmp_path, monkeypatch, capsys):
+    outputs = tmp_path / "my outputs"
+    monkeypatch.setattr("scripts.site.__main__.build", lambda outputs, profile: outputs / "site")
+    assert main(["--profile", "smoke", "--output-dir", str(outputs)]) == 0
+    (command,) = re.findall("`(.+)`", capsys.readouterr().out)
+    assert shlex.split(command)[-1] == str(outputs / "site")
 
 
 @pytest.mark.parametrize("profile, command", [("mini", "make run"), ("smoke", "make run PROFILE=smoke")])
