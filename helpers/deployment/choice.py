@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,8 +45,8 @@ def choose(
     """Return the fastest engine whose labels agree with eager in at least the fraction `min_agreement` of the pixels.
 
     Measures `labels_by(engine)`, a function from a frame to labels, on `frame`, uint8 (H, W, 3). An earlier choice is
-    read from `cache_file()`, a new one is written to it. Engines that read ONNX are left out if the export has no
-    file of this size for them. Raises CourseError if `min_agreement` is not between 0 and 1.
+    read from `cache_file()`, a new one is written to it, or a warning says why not. Engines that read ONNX are left out
+    if the export has no file of this size for them. Raises CourseError if `min_agreement` is not between 0 and 1.
     """
     if not 0 <= min_agreement <= 1:
         raise CourseError(f"Expected min_agreement from 0 to 1, got {min_agreement}.")
@@ -63,7 +64,10 @@ def choose(
         latencies[name] = measure({name: call}, frame, warmup=WARMUP, repeats=REPEATS, show=False)[name].median_ms
     good = [name for name in names if agreements[name] >= min_agreement]  # at least eager, which equals itself
     choice = Choice(min(good, key=latencies.get), latencies, agreements)
-    write_json(cache_file(), {**_known(), key: asdict(choice)})
+    try:
+        write_json(cache_file(), {**_known(), key: asdict(choice)})
+    except CourseError as error:  # a full or read-only disk; the choice holds without it
+        warnings.warn(f"The choice of an engine was not saved, so the next start measures again: {error}", stacklevel=2)
     return choice
 
 

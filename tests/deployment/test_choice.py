@@ -72,6 +72,13 @@ def test_an_invalid_cache_is_replaced(folder, cache):
     assert predictor.choice.agreement[predictor.engine] >= choice.MIN_AGREEMENT
 
 
+def test_a_cache_that_cannot_be_written_is_a_warning(folder, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", "/proc/nothing")
+    with pytest.warns(UserWarning, match="was not saved, so the next start measures again: .*/proc/nothing"):
+        labels = Predictor(folder, "auto", threads=1)(frames(16, 16)[0])
+    assert labels.shape == (16, 16)
+
+
 def test_clones_run_in_several_threads_at_once(folder):
     batch = frames(64, 96, batch=4)
     for engine in ("paddle", "paddle-onednn", "paddle-openvino"):
