@@ -24,15 +24,9 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     add("--format", dest="kind", choices=FORMATS, default="auto", help="format of the source (default: found out)")
     add("--images", type=Path, metavar="FOLDER", help="folder of the images, if it is not found")
     add("--labels", type=Path, metavar="FOLDER", help="folder of the labels, if it is not found")
-    add("--separator", metavar="TEXT", help="between image and label in list files (default: space, comma, semicolon)")
     add("--classes", type=Path, metavar="FILE", help="names, and colours or values in masks: .txt, .csv, .json, .toml")
-    add(
-        "--ignore",
-        action="append",
-        default=[],
-        metavar="CLASS",
-        help="name, value, or colour r,g,b not to train on; repeatable",
-    )
+    ignored = "name, value, or colour r,g,b not to train on; repeatable"
+    add("--ignore", action="append", default=[], metavar="CLASS", help=ignored)
     add("--background", metavar="NAME", help="class of pixels in no polygon, or of the value 0 in masks")
     add("--rename", action="append", default=[], metavar="OLD=NEW", help="rename or merge classes; repeatable")
     add("--unknown", choices=("refuse", "ignore"), default="refuse", help="values that --classes lacks")
@@ -41,9 +35,7 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     add("--group-by", choices=GROUP_BY, default="auto", help="what is never divided between splits")
     add("--seed", type=int, default=0, metavar="N", help="of the division (default: %(default)s)")
     add("--name", help="name of the data set (default: that of the folder)")
-    way = command.add_mutually_exclusive_group()
-    way.add_argument("--link", action="store_true", help="hard-link images instead of copying them")
-    way.add_argument("--copy", dest="link", action="store_false", help="copy images (default)")
+    add("--link", action="store_true", help="hard-link images instead of copying them")
     add("--dry-run", action="store_true", help="only print what would be imported")
     add("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
     command.set_defaults(run=_run)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 from helpers.common.errors import CourseError
 from helpers.datasets.importing import coco, labelme, lists, pairs
-from helpers.datasets.importing.items import Source, Unusable, load_json, walk
+from helpers.datasets.importing.items import Source, Unusable
+from helpers.datasets.importing.reading import load_json, walk
 
 FORMATS = ("auto", "labelme", "coco", "voc", "masks", "lists")
 _PROBED = 20  # JSON files that are looked into
 
 
-def open_source(
-    source: Path, images: Path | None, labels: Path | None, kind: str = "auto", separator: str | None = None
-) -> Source:
+def open_source(source: Path, images: Path | None, labels: Path | None, kind: str = "auto") -> Source:
     """List the frames of a source. Raise CourseError if it does not exist or no format fits."""
     if kind not in FORMATS:
         raise CourseError(f"Unknown format {kind!r}: choose {', '.join(FORMATS)}.")
@@ -33,7 +32,7 @@ def open_source(
     if kind == "coco":
         return coco.read(source, images)
     if kind == "lists":
-        return lists.read(source, images, separator)
+        return lists.read(source, images)
     if kind == "voc" and (pairs.voc_home(source) or labels):
         return pairs.read_voc(source, images, labels)
     if kind == "voc":

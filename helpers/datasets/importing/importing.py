@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,38 +21,20 @@ from helpers.datasets.importing.mapping import Chosen, Rules, choose_classes
 from helpers.datasets.importing.splitting import Division, divide, folder_name
 from helpers.datasets.importing.survey import Seen, count, survey
 from helpers.datasets.importing.tables import find_table, read_table
-from helpers.datasets.importing.writing import REPORT, Job, already_done, write
+from helpers.datasets.importing.writing import REPORT, Job, Plan, already_done, write
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Result of `import_data`.
-
-    Attributes
-    ----------
-    root : Path
-        Folder of the data set.
-    dataset : Dataset
-        The data set; after a dry run its files do not exist.
-    counts : dict
-        Number of frames of each split.
-    pixels : dict
-        Number of pixels of each class, and of "ignored".
-    skipped : list of Skipped
-        Files that were not imported, each with its reason.
-    notes : list of str
-        Sentences on what was chosen.
-    new : bool
-        False if the same import was finished before, so nothing was done.
-    """
+    """Result of `import_data`."""
 
     root: Path
-    dataset: Dataset
-    counts: dict[str, int]
-    pixels: dict[str, int]
-    skipped: list[Skipped]
-    notes: list[str]
-    new: bool = True
+    dataset: Dataset  # after a dry run its files do not exist
+    counts: dict[str, int]  # frames of each split
+    pixels: dict[str, int]  # of each class, and of "ignored"
+    skipped: list[Skipped]  # files that were not imported, each with its reason
+    notes: list[str]  # sentences on what was chosen
+    new: bool = True  # False if the same import was finished before, so nothing was done
 
     @property
     def table(self) -> pd.DataFrame:
@@ -68,7 +51,6 @@ def import_data(
     images: str | Path | None = None,
     labels: str | Path | None = None,
     kind: str = "auto",
-    separator: str | None = None,
     classes: str | Path | Classes | Sequence[str] | None = None,
     ignore: Iterable[str | int] | str | int = (),
     background: str | None = None,
@@ -95,8 +77,6 @@ def import_data(
         Folders of the images and labels, if they are not found in the source.
     kind : str
         Format of the source: "auto", or one of `finding.FORMATS`.
-    separator : str, optional
-        Between image and label in list files; by default white space, a comma or a semicolon.
     classes : path, Classes or sequence of str, optional
         The classes: names, and colours or values in masks. By default a table in the source, or what its labels hold.
     ignore : str or int, or several, optional
@@ -120,118 +100,104 @@ def import_data(
 
     Raises CourseError with the file at fault; nothing is written then, or the next run resumes.
     """
+    command = _command(**locals())
     source, root = Path(source).expanduser(), Path(to).expanduser()
     if unknown not in ("refuse", "ignore"):
         raise CourseError(f"Expected refuse or ignore for unknown values, got {unknown!r}.")
-    ignore = tuple(map(str, [ignore] if isinstance(ignore, (str, int)) else ignore))
-    arguments = {
-        "source": str(source.resolve()),
-        "images": _text(images),
-        "labels": _text(labels),
-        "kind": kind,
-        "separator": separator,
-        "classes": _text(classes),
-        "ignore": list(ignore),
-        "background": background,
-        "rename": dict(rename or {}),
-        "unknown": unknown,
-        "seed": seed,
-        "val": val,
-        "test": test,
-        "group_by": group_by,
-        "name": name,
-        "link": link,
-    }
+    ignore = [str(each) for each in ([ignore] if isinstance(ignore, (str, int)) else ignore)]
     if root.resolve().is_relative_to(source.resolve()):
         raise CourseError(f"{root} lies in the source {source}, where it would be found again: pass another --to.")
-    if not dry_run and already_done(root, arguments):
+    if not dry_run and already_done(root, command):
         return _earlier(root)
-    opened = open_source(source, _path(images), _path(labels), kind, separator)
+    opened = open_source(source, _path(images), _path(labels), kind)
     table = classes if classes is not None else opened.classes
     if table is None and opened.kind in ("VOC", "masks", "lists"):
         table = find_table(source)
-    rules = Rules(
-        tuple(read_table(table)) if table is not None else None,
-        ignore,
-        background,
-        dict(rename or {}),
-        unknown,
-        str(table) if isinstance(table, (str, Path)) else "the table of classes",
-    )
-    if not opened.items:
-        raise CourseError(_nothing(source, opened.kind, opened.skipped))
     seen, unusable = survey(opened.items, workers)
     skipped = [*opened.skipped, *unusable]
     labelled = [each for each in seen if each.item.label is not None]
     if not labelled:
         raise CourseError(_nothing(source, opened.kind, skipped))
+    rules = Rules(
+        tuple(read_table(table)) if table is not None else None,
+        tuple(ignore),
+        background,
+        rename or {},
+        unknown,
+        str(table) if isinstance(table, (str, Path)) else "the table of classes",
+    )
     found = count(labelled)
     chosen = choose_classes(found, rules, opened.names)
     if isinstance(classes, Classes) and chosen.classes.names == classes.names:
-        chosen = Chosen(classes, chosen.train_ids, chosen.notes)
+        chosen = replace(chosen, classes=classes)
     classes_of = [frozenset(chosen.train_ids[key] for key in each.pixels) - {IGNORE} for each in seen]
     items = [each.item for each in seen]
     division = divide(items, classes_of, val=val, test=test, seed=seed, group_by=group_by)
-    dataset, jobs = _plan(root, name, chosen, seen, division)
-    notes = [*opened.notes, *chosen.notes, *division.notes, *_remarks(seen)]
-    counts = Counter(division.splits)
-    done = Imported(root, dataset, {split: counts[split] for split in SPLITS if counts[split]},
-                    _pixels(found, chosen), skipped, notes)  # fmt: skip
-    if not dry_run:
-        report = {
-            "arguments": arguments,
-            "format": opened.kind,
-            "counts": done.counts,
-            "pixels": done.pixels,
-            "skipped": [each._asdict() for each in skipped],
-            "notes": notes,
-            "frames": {job.image: str(job.seen.item.file) for job in jobs},
-        }
-        write(dataset, jobs, chosen.train_ids, report, command_of(arguments, root), link=link, workers=workers)
-    return done
-
-
-def command_of(arguments: Mapping, root: Path) -> str:
-    """Return the command with these arguments."""
-    words = ["python", "-m", "helpers.datasets", "import", arguments["source"], "--to", str(root)]
-    usual = {"kind": "auto", "unknown": "refuse", "seed": 0, "val": 0.2, "test": 0.0, "group_by": "auto"}
-    for key, value in arguments.items():
-        option = f"--{key.replace('_', '-').replace('kind', 'format')}"
-        if key == "source" or value in (None, False) or value == usual.get(key):
-            continue
-        if value is True:
-            words.append(option)
-        elif isinstance(value, dict):
-            words += [word for pair in value.items() for word in (option, "=".join(pair))]
-        elif isinstance(value, list):
-            words += [word for each in value for word in (option, str(each))]
-        else:
-            words += [option, str(value)]
-    return shlex.join(words)
-
-
-def _plan(root: Path, name: str | None, chosen: Chosen, seen: Sequence[Seen], division: Division):
-    """Return the description of the result, and the frames with unique stems."""
     dataset = Dataset(
         root=root,
         name=name or root.resolve().name,
-        classes=chosen.classes if chosen.classes.stored_as_train_ids else _by_train_id(chosen.classes),
+        classes=replace(chosen.classes, values=(), ignored=(IGNORE,)),  # labels are written as train ids
         images="images/{split}/{group}/{stem}.*",
         labels="labels/{split}/{group}/{stem}.png",
         splits=tuple((split, split) for split in SPLITS if split in division.splits),
     )
-    stems = _unique_stems([each.item for each in seen])
+    remarks = [f"{each.item.label.file}: {note}." for each in seen for note in each.notes]
+    done = Imported(
+        root,
+        dataset,
+        {split: division.splits.count(split) for split, _ in dataset.splits},
+        _pixels(found, chosen),
+        skipped,
+        [*opened.notes, *chosen.notes, *division.notes, *remarks],
+    )
+    if not dry_run:
+        jobs = _jobs(seen, division)
+        report = {
+            "command": command,
+            "format": opened.kind,
+            "counts": done.counts,
+            "pixels": done.pixels,
+            "skipped": [each._asdict() for each in skipped],
+            "notes": done.notes,
+            "frames": {job.image: str(job.seen.item.file) for job in jobs},
+        }
+        write(Plan(dataset, jobs, chosen.train_ids, link), report, workers)
+    return done
+
+
+def _command(source: str | Path, to: str | Path, dry_run: bool, workers: int | None, **options) -> str:
+    """Return the command with these arguments of `import_data`, except for those that do not change its result."""
+    words = ["python", "-m", "helpers.datasets", "import", _whole(source)]
+    usual = inspect.signature(import_data).parameters
+    for key, value in options.items():
+        if value == usual[key].default:
+            continue
+        if isinstance(value, Classes):
+            value = value.names
+        elif isinstance(value, Mapping):
+            value = map("=".join, value.items())
+        elif not isinstance(value, Iterable) or isinstance(value, str):
+            value = [_whole(value) if key in ("images", "labels", "classes") else value]
+        option = f"--{key.replace('kind', 'format').replace('_', '-')}"
+        for each in value:
+            words += [option] if each is True else [option, str(each)]
+    return shlex.join(words)
+
+
+def _whole(path: str | Path) -> str:
+    return str(Path(path).expanduser().resolve())
+
+
+def _jobs(seen: Sequence[Seen], division: Division) -> list[Job]:
+    """Return the frames with unique stems."""
     jobs = []
+    stems = _unique_stems([each.item for each in seen])
     for each, split, group, stem in zip(seen, division.splits, division.groups, stems, strict=True):
         folder = f"{split}/{folder_name(group, stem)}"
         suffix = each.item.image.suffix if each.plain else ".png"
         label = "" if each.item.label is None else f"labels/{folder}/{stem}.png"
         jobs.append(Job(each, f"images/{folder}/{stem}{suffix}", label))
-    return dataset, jobs
-
-
-def _by_train_id(classes: Classes) -> Classes:
-    return Classes(classes.names, classes.colours, categories=classes.categories, groups=classes.groups)
+    return jobs
 
 
 def _unique_stems(items: Sequence[Item]) -> list[str]:
@@ -259,10 +225,6 @@ def _pixels(found: Mapping, chosen: Chosen) -> dict[str, int]:
     return pixels
 
 
-def _remarks(seen: Sequence[Seen]) -> list[str]:
-    return [f"{each.item.label.file}: {note}." for each in seen for note in each.notes]
-
-
 def _nothing(source: Path, kind: str, skipped: Sequence[Skipped]) -> str:
     if skipped and kind != "masks":
         file, reason = skipped[0]
@@ -284,11 +246,3 @@ def _earlier(root: Path) -> Imported:
 
 def _path(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value).expanduser()
-
-
-def _text(value) -> str | list[str] | None:
-    if value is None:
-        return None
-    if isinstance(value, Classes):
-        return list(value.names)
-    return str(Path(value).expanduser().resolve()) if isinstance(value, (str, Path)) else list(map(str, value))

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-
-from helpers.common.os_errors import as_course_error
-from helpers.datasets.pictures import SUFFIXES, UNREADABLE
 
 
 class Unusable(Exception):
@@ -57,17 +51,12 @@ class Drawn:
 
 
 class Label(Protocol):
-    """Where a label comes from. Workers receive it, so it can be pickled."""
+    """Where a label comes from; `file` is what a message names. Workers receive it, so it can be pickled."""
 
-    @property
-    def file(self) -> Path:
-        """The file that a message names."""
+    file: Path
 
     def draw(self, height: int, width: int, orientation: int) -> Drawn:
-        """Draw the label for an upright image of this size; `orientation` is that of its EXIF data.
-
-        Raise Unusable if the label does not fit.
-        """
+        """Draw the label for an upright image of this size and EXIF orientation. Raise Unusable if it does not fit."""
 
 
 @dataclass(frozen=True)
@@ -97,41 +86,6 @@ class Source:
     names: tuple[str, ...] = ()  # declared classes of polygons, in their order
     notes: list[str] = field(default_factory=list)
 
-
-def walk(root: Path) -> Iterator[Path]:
-    """Yield the files below a folder, sorted, without hidden ones; links to folders are followed once."""
-    seen = set()
-    for folder, folders, files in os.walk(root, onerror=_raise, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        yield from (Path(folder, name) for name in sorted(files) if not name.startswith("."))
-
-
-def _raise(error: OSError) -> None:
-    raise as_course_error(error)
-
-
-def is_image(path: Path) -> bool:
-    """Return whether the suffix is one of an image, in any case."""
-    return path.suffix.lower() in (*SUFFIXES, *UNREADABLE)
-
-
-def load_json(path: Path) -> Any:
-    """Read a JSON file. Raise Unusable, with the reason, if it cannot be read or is not valid."""
-    try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise Unusable(f"cannot be read: {error.strerror or error}") from error
-    except RecursionError:
-        raise Unusable("is not valid JSON: it is nested too deeply") from None
-    except ValueError as error:  # also UnicodeDecodeError, and whole numbers of thousands of digits
-        raise Unusable(f"is not valid JSON: {error}") from error
-
-
-def clean_name(name: str) -> str:
-    """Return the name of a class on one line, without surrounding space; ? for what UTF-8 cannot encode."""
-    return " ".join(name.split()).encode("utf-8", "replace").decode("utf-8")
+    def skip(self, file: Path | str, reason: object) -> None:
+        """Add a skipped file."""
+        self.skipped.append(Skipped(str(file), str(reason)))

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import base64
+import io
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from helpers.datasets.importing.items import (
-    IGNORED,
-    NOTHING,
-    Drawn,
-    Item,
-    Key,
-    Skipped,
-    Source,
-    Unusable,
-    clean_name,
-    is_image,
-    load_json,
-    walk,
-)
+import numpy as np
+from PIL import Image, ImageDraw
+
+from helpers.datasets.importing.items import IGNORED, Drawn, Item, Key, Source, Unusable
 from helpers.datasets.importing.naming import split_of
-from helpers.datasets.importing.shapes import Canvas, check_size
+from helpers.datasets.importing.reading import clean_name, is_image, load_json, walk
+from helpers.datasets.importing.shapes import Canvas, Points
 
 IGNORED_FLAGS = ("ignore", "ignored", "difficult")  # flags of a shape whose pixels are not trained on
+LINE_WIDTH = 10  # pixels of a line, as in LabelMe's converter
+_FEWEST = {"polygon": 3, "rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "mask": 1}  # points of a shape
 
 
 @dataclass(frozen=True)
@@ -38,43 +34,38 @@ class LabelMe:
 
     def draw(self, height: int, width: int, orientation: int = 1) -> Drawn:
         """Draw the shapes; LabelMe shows images upright, so its points refer to the upright image."""
-        check_size(self.size, height, width)
-        keys, canvas = {NOTHING: 0}, Canvas(height, width)
+        canvas = Canvas(height, width, self.size)
         for shape in self.shapes:
             flags = shape.get("flags")
             ignored = isinstance(flags, dict) and any(flags.get(name) is True for name in IGNORED_FLAGS)
-            key = IGNORED if ignored else Key(name=clean_name(shape["label"]))
-            position = keys.setdefault(key, len(keys))
-            canvas.add(shape.get("shape_type") or "polygon", shape.get("points"), position, shape.get("mask"))
-        return Drawn(tuple(keys), canvas.pixels, canvas.notes)
+            region = _region(canvas, shape)
+            if region is not None:
+                canvas.fill(IGNORED if ignored else Key(name=clean_name(shape["label"])), np.asarray(region))
+        return canvas.drawn()
 
 
 def read(root: Path, images: Path | None = None) -> Source:
     """List the JSON files below `root` with their images."""
     source = Source("LabelMe", [])
     files = list(walk(root))
+    pictures = _by_stem(files)
+    everywhere = {**_by_stem(walk(images) if images else ()), **pictures}
     used = set()
-    pictures = {path.with_suffix("") for path in files if is_image(path)}
-    by_stem: dict[Path, list[Path]] = {}
-    for path in files if images is None else [*files, *walk(images)]:
-        if is_image(path):
-            by_stem.setdefault(path.with_suffix(""), []).append(path)
     for path in files:
         if path.suffix.lower() != ".json":
             continue
-        try:
-            label, image = _open(path, root, images, by_stem)
-        except Unusable as error:
-            source.skipped.append(Skipped(str(path), str(error)))
-            used.add(path.with_suffix(""))
-            continue
         used.add(path.with_suffix(""))
+        try:
+            label, image = _open(path, root, images, everywhere)
+        except Unusable as error:
+            source.skip(path, error)
+            continue
         if isinstance(image, Path):
             used.add(image.with_suffix(""))
-        split, group = split_of(path.parent.relative_to(root).parts)
+        split, group = split_of(path.parent, root)
         source.items.append(Item(image, path.stem, label, split, group))
-    for stem in sorted(pictures - used):
-        source.skipped.append(Skipped(str(by_stem[stem][0]), f"has no annotation {stem.name}.json"))
+    for stem in sorted(pictures.keys() - used):
+        source.skip(pictures[stem], f"has no annotation {stem.name}.json")
     return source
 
 
@@ -83,7 +74,11 @@ def is_labelme(content: Any) -> bool:
     return isinstance(content, dict) and isinstance(content.get("shapes"), list)
 
 
-def _open(path: Path, root: Path, images: Path | None, by_stem: dict[Path, list[Path]]) -> tuple[LabelMe, Path | bytes]:
+def _by_stem(files: Iterable[Path]) -> dict[Path, Path]:
+    return {path.with_suffix(""): path for path in reversed(list(files)) if is_image(path)}
+
+
+def _open(path: Path, root: Path, images: Path | None, by_stem: dict[Path, Path]) -> tuple[LabelMe, Path | bytes]:
     content = load_json(path)
     if not is_labelme(content):
         raise Unusable('is not an annotation of LabelMe: it has no list "shapes"')
@@ -97,7 +92,7 @@ def _open(path: Path, root: Path, images: Path | None, by_stem: dict[Path, list[
     return LabelMe(path, size, tuple(shapes)), _image(path, content, root, images, by_stem)
 
 
-def _image(path: Path, content: dict, root: Path, images: Path | None, by_stem: dict[Path, list[Path]]) -> Path | bytes:
+def _image(path: Path, content: dict, root: Path, images: Path | None, by_stem: dict[Path, Path]) -> Path | bytes:
     named = content.get("imagePath")
     name = PurePosixPath(named.replace("\\", "/")) if isinstance(named, str) and "\0" not in named else None
     folders = [path.parent] if images is None else [images / path.parent.relative_to(root), images]
@@ -106,7 +101,7 @@ def _image(path: Path, content: dict, root: Path, images: Path | None, by_stem: 
             if _inside(candidate, images or root):
                 return candidate
         if found := by_stem.get(folder / path.stem):
-            return found[0]
+            return found
     data = content.get("imageData")
     if isinstance(data, str) and data:
         try:
@@ -123,3 +118,53 @@ def _inside(path: Path, folder: Path) -> bool:
         return absolute.is_relative_to(folder.absolute()) and absolute.is_file()
     except OSError:  # a name that is too long
         return False
+
+
+def _region(canvas: Canvas, shape: dict) -> Image.Image | None:
+    """Draw a shape as LabelMe's own converter does. Return None, with a note, if it covers nothing."""
+    kind = shape.get("shape_type") or "polygon"
+    if kind not in _FEWEST:
+        canvas.note(f"shapes of the type {kind}, which have no area, left out")
+        return None
+    points = canvas.points(f"{kind} shapes", shape.get("points"), _FEWEST[kind])
+    if points is None:
+        return None
+    region = Image.new("1", (canvas.width, canvas.height), 0)
+    if kind == "mask":
+        return region if _paste(canvas, region, points[0], shape.get("mask")) else None
+    outline = _box(kind, points) if kind in ("circle", "rectangle") else points
+    if not canvas.reaches(f"{kind} shapes", outline):
+        return None
+    draw = ImageDraw.Draw(region)
+    if kind in ("line", "linestrip"):
+        draw.line(points, fill=1, width=LINE_WIDTH)
+    else:
+        fill = {"circle": draw.ellipse, "rectangle": draw.rectangle, "polygon": draw.polygon}[kind]
+        fill(outline, outline=1, fill=1)
+    return region
+
+
+def _box(kind: str, points: Points) -> Points:
+    """Return two corners of a rectangle, or of the square around a circle, which has a centre and a point on it."""
+    if kind == "circle":
+        (x, y), edge = points[:2]
+        radius = math.dist((x, y), edge)
+        return [(x - radius, y - radius), (x + radius, y + radius)]
+    xs, ys = zip(*points, strict=True)
+    return [(min(xs), min(ys)), (max(xs), max(ys))]
+
+
+def _paste(canvas: Canvas, region: Image.Image, corner: tuple[float, float], mask: Any) -> bool:
+    """Paste a PNG in base64 with its upper left corner at a point, as LabelMe 5.3 and later write it."""
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(mask, validate=True)), formats=["PNG"]) as picture:
+            if picture.width > canvas.width + 1 or picture.height > canvas.height + 1:
+                raise ValueError("larger than the image")
+            inside = picture.convert("L").point(lambda value: value > 0, "1")
+    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError):
+        canvas.note("mask shapes that are not a PNG of at most the size of the image, left out")
+        return False
+    if not canvas.reaches("mask shapes", [corner, (corner[0] + inside.width, corner[1] + inside.height)]):
+        return False
+    region.paste(inside, (round(corner[0]), round(corner[1])))
+    return True

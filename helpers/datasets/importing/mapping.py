@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from helpers.common.errors import CourseError
 from helpers.datasets.classes import IGNORE, MOST, Classes
@@ -37,6 +38,19 @@ class Rules:
     unknown: str = "refuse"
     table_name: str = "the table of classes"
 
+    def ignores(self, key: Key, name: str = "") -> bool:
+        """Return whether a key, or a class with this name, is not trained on."""
+        value = None if key.value is None else str(key.value)
+        texts = {name or None, key.name, value, key.colour and ",".join(map(str, key.colour))}
+        return name.casefold() in IGNORED_NAMES or not texts.isdisjoint(text.replace(", ", ",") for text in self.ignore)
+
+    def refuse(self, what: str, found: Found, option: str) -> CourseError:
+        """Return the error for something that the table lacks."""
+        return CourseError(
+            f"{found.file} has {what} (in {found.frames} frame{'s' * (found.frames > 1)}, {found.pixels} pixels), "
+            f"which {self.table_name} lacks: add it there, or pass --ignore or {option}."
+        )
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -53,57 +67,50 @@ def choose_classes(found: Mapping[Key, Found], rules: Rules, names: Sequence[str
     Raise CourseError if something occurs that the table lacks, or there are fewer than 2 or more than 254 classes.
     """
     notes: list[str] = []
-    original, found, alias = found, *_grey_as_values(found)
-    table = _renamed(rules.table, rules.rename)
-    polygons = any(key.value is None and key.colour is None for key in found)
-    known = (_of_polygons if polygons else _of_masks)(found, rules, table, names, notes)
-    ignored = _ignored(known, found, rules, table)
-    if named := sorted({known[key].name for key in ignored if key in known and known[key].name}):
-        notes.append(f"Ignored, so they become {IGNORE}: {', '.join(named)}.")
-    rows = _order(known, ignored, rules, table, names)
-    _check_count(rows, found, rules)
-    if unused := [row.name for row in rows if row.name not in {known[key].name for key in known}]:
-        notes.append(f"Classes without a pixel: {', '.join(unused)}.")
-    position = {row.name: place for place, row in enumerate(rows)}
-    train_ids = {key: IGNORE if key in ignored else position[row.name] for key, row in known.items()}
-    train_ids = {key: train_ids.get(alias[key], IGNORE) for key in original}
-    _warn_about_names(position, notes)
-    return Chosen(Classes(tuple(position), distinct_colours(rows)), train_ids, tuple(notes))
-
-
-def _grey_as_values(found: Mapping[Key, Found]) -> tuple[Mapping[Key, Found], dict[Key, Key]]:
-    """Take colours for values if all are grey, as in label images saved as RGB. Return what each key became, too."""
-    alias = {
-        key: Key(value=key.colour[0]) if key.value is None and key.colour and len({*key.colour}) == 1 else key
-        for key in found
-    }
-    if any(key.value is None for key in alias.values()):
-        return found, {key: key for key in found}
+    alias = _grey_as_values(found)
     merged: dict[Key, Found] = {}
     for key, each in found.items():
         entry = merged.setdefault(alias[key], Found(0, 0, each.file))
         entry.pixels, entry.frames = entry.pixels + each.pixels, entry.frames + each.frames
-    return merged, alias
+    rename = lambda row: row._replace(name=rules.rename.get(row.name, row.name))  # noqa: E731
+    table = None if rules.table is None else [rename(row) for row in rules.table]
+    if any(key.value is None and key.colour is None for key in merged):
+        known = _of_polygons(merged, rules, table, names, notes)
+    else:
+        known = _proposed(merged, rules, notes) if table is None else _of_masks(merged, rules, table, notes)
+    _check_ignore(rules, {row.name for row in (*known.values(), *(table or ()))} | {key.name for key in merged})
+    ignored = {key for key, row in known.items() if rules.ignores(key, row.name)}
+    if named := sorted({known[key].name for key in ignored if known[key].name}):
+        notes.append(f"Ignored, so they become {IGNORE}: {', '.join(named)}.")
+    rows = _order(known, ignored, rules, table, names)
+    _check_count(rows, merged)
+    if unused := [row.name for row in rows if row.name not in {known[key].name for key in known}]:
+        notes.append(f"Classes without a pixel: {', '.join(unused)}.")
+    position = {row.name: place for place, row in enumerate(rows)}
+    train_ids = {key: position[row.name] for key, row in known.items() if key not in ignored}
+    _warn_about_names(position, notes)
+    by_key = {key: train_ids.get(alias[key], IGNORE) for key in found}
+    return Chosen(Classes(tuple(position), distinct_colours(rows)), by_key, tuple(notes))
 
 
-def _renamed(table: Sequence[Row] | None, rename: Mapping[str, str]) -> list[Row] | None:
-    return None if table is None else [row._replace(name=rename.get(row.name, row.name)) for row in table]
+def _grey_as_values(found: Iterable[Key]) -> dict[Key, Key]:
+    """Return what each key means: a value instead of a colour if all are grey, as in label images saved as RGB."""
+    alias = {
+        key: Key(value=key.colour[0]) if key.value is None and key.colour and len({*key.colour}) == 1 else key
+        for key in found
+    }
+    return {key: key for key in found} if any(key.value is None for key in alias.values()) else alias
 
 
 def _of_polygons(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, Row]:
     by_name = {row.name: row for row in table or ()}
     known = {}
-    for key in found:
-        if key in (NOTHING, IGNORED):
-            continue
+    for key in (key for key in found if key not in (NOTHING, IGNORED)):
         name = rules.rename.get(key.name, key.name)
-        if table is not None and name not in by_name:
-            if key.name in rules.ignore:
-                known[key] = Row(name)
-                continue
-            _refuse(f"the class {key.name!r}", found[key], rules, f"--rename {key.name!r}=...")
-            continue
-        known[key] = by_name.get(name, Row(name))
+        if table is None or name in by_name or key.name in rules.ignore:
+            known[key] = by_name.get(name, Row(name))
+        elif rules.unknown != "ignore":
+            raise rules.refuse(f"the class {key.name!r}", found[key], f"--rename {key.name!r}=...")
     if NOTHING in found:
         listed = [*by_name, *(row.name for row in known.values()), *names]
         usual = next((name for name in listed if name.casefold() in BACKGROUND_NAMES), BACKGROUND_NAMES[0])
@@ -118,60 +125,42 @@ def _of_polygons(found, rules: Rules, table, names, notes: list[str]) -> dict[Ke
     return known
 
 
-def _of_masks(found, rules: Rules, table, names, notes: list[str]) -> dict[Key, Row]:
-    if table is None:
-        return _proposed(found, rules, notes)
+def _of_masks(found, rules: Rules, table, notes: list[str]) -> dict[Key, Row]:
     by_colour = {row.colour: row for row in table if row.colour is not None}
     by_value = _by_value(table, found)
-    explained = [
-        sum(each.pixels for key, each in found.items() if part(key) in rows)
-        for part, rows in ((_colour, by_colour), (lambda key: key.value, by_value))
-    ]
-    coloured = all(key.value is None for key in found) or (by_colour and explained[0] >= explained[1])
-    part, rows = (_colour, by_colour) if coloured else (lambda key: key.value, by_value)
+    value = attrgetter("value")
+    explained = lambda part, rows: sum(each.pixels for key, each in found.items() if part(key) in rows)  # noqa: E731
+    coloured = all(key.value is None for key in found) or (
+        by_colour and explained(_colour, by_colour) >= explained(value, by_value)
+    )
+    part, rows = (_colour, by_colour) if coloured else (value, by_value)
     if not rows:
         raise CourseError(f"The masks are coloured, but {rules.table_name} has no colours: add red, green and blue.")
-    known, lacking = {}, {}
-    ignored = _wanted(rules.ignore)
-    for key in found:
-        row = rows.get(part(key))
-        if row is not None:
-            known[key] = row
-        elif not (_matches(key, None, ignored) or _usually_ignored(key)):
-            lacking[key] = found[key]
-    if lacking and rules.unknown != "ignore":
-        worst = max(lacking, key=lambda key: lacking[key].pixels)
-        more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        total = sum(each.pixels for each in lacking.values())
-        if coloured and len(lacking) > 16:
-            raise CourseError(
-                f"{lacking[worst].file} has {worst}{more}, which {rules.table_name} lacks, in {total} pixels together: "
-                "smoothed edges or JPEG mix the colours, and the nearest class would be a guess, so export the masks "
-                "again as PNG without smoothing, or pass --unknown ignore."
-            )
-        _refuse(f"{worst}{more}", lacking[worst], rules, "--unknown ignore")
-    if lacking:
-        total = sum(each.pixels for each in lacking.values())
-        notes.append(f"{total} pixels whose {len(lacking)} values or colours the table lacks become {IGNORE}.")
-    return known
-
-
-def _refuse(what: str, found: Found, rules: Rules, option: str) -> None:
+    known = {key: rows[part(key)] for key in found if part(key) in rows}
+    lacking = [key for key in found if key not in known and not rules.ignores(key) and not _usually_ignored(key)]
+    if not lacking:
+        return known
+    total = sum(found[key].pixels for key in lacking)
     if rules.unknown == "ignore":
-        return
-    raise CourseError(
-        f"{found.file} has {what} (in {found.frames} frame{'s' * (found.frames > 1)}, {found.pixels} pixels), which "
-        f"{rules.table_name} lacks: add it there, or pass --ignore or {option}."
-    )
+        notes.append(f"{total} pixels whose {len(lacking)} values or colours the table lacks become {IGNORE}.")
+        return known
+    worst = max(lacking, key=lambda key: found[key].pixels)
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    if coloured and len(lacking) > 16:
+        raise CourseError(
+            f"{found[worst].file} has {worst}{more}, which {rules.table_name} lacks, in {total} pixels together: "
+            "smoothed edges or JPEG mix the colours, and the nearest class would be a guess, so export the masks "
+            "again as PNG without smoothing, or pass --unknown ignore."
+        )
+    raise rules.refuse(f"{worst}{more}", found[worst], "--unknown ignore")
 
 
 def _proposed(found, rules: Rules, notes: list[str]) -> dict[Key, Row]:
     """Propose class_0, class_1 and so on for masks without a table."""
-    ignored = {key for key in found if _matches(key, None, _wanted(rules.ignore))}
     values = {key.value for key in found}
-    if len(values) > 1 and values != {0, 255}:  # 0 and 255 are two classes: off and on
-        ignored |= {key for key in found if _usually_ignored(key)}
-    left = [key for key in found if key not in ignored]
+    on_and_off = values == {0, 255}
+    keep_all = on_and_off or len(values) == 1
+    left = [key for key in found if not rules.ignores(key) and (keep_all or not _usually_ignored(key))]
     coloured = any(key.value is None for key in left)
     total = sum(each.pixels for each in found.values())
     if coloured and (rare := [key for key in left if found[key].pixels < RARE * total]) and len(rare) > 3:
@@ -182,7 +171,7 @@ def _proposed(found, rules: Rules, notes: list[str]) -> dict[Key, Row]:
     left.sort(key=lambda key: (key.value, key.colour or ()) if not coloured else (-found[key].pixels, _colour(key)))
     known = {}
     for place, key in enumerate(left):
-        number = place if coloured or values == {0, 255} else key.value
+        number = place if coloured or on_and_off else key.value
         name = f"class_{number}"
         if rules.background and (key.value == 0 or key.colour == (0, 0, 0)):
             name = rules.background
@@ -212,37 +201,12 @@ def _usually_ignored(key: Key) -> bool:
     return key.value == IGNORE or key.colour == VOC_BORDER
 
 
-def _wanted(ignore: Iterable[str]) -> tuple[set[str], set[int], set[tuple[int, ...]]]:
-    """Sort what is to be ignored into names, values and colours."""
-    names, values, colours = set(), set(), set()
-    for text in ignore:
-        parts = text.split(",")
-        if text.isdecimal():
-            values.add(int(text))
-        elif len(parts) == 3 and all(part.strip().isdecimal() for part in parts):
-            colours.add(tuple(int(part) for part in parts))
-        names.add(text)
-    return names, values, colours
-
-
-def _matches(key: Key, name: str | None, wanted) -> bool:
-    names, values, colours = wanted
-    return name in names or key.name in names or key.value in values or key.colour in colours
-
-
-def _ignored(known, found, rules: Rules, table) -> set[Key]:
-    """Return the keys that become IGNORE. Raise CourseError for a name to ignore that does not occur."""
-    wanted = _wanted(rules.ignore)
-    listed = {row.name for row in (*known.values(), *(table or ()))} | {key.name for key in found}
-    for name in wanted[0]:
+def _check_ignore(rules: Rules, listed: set[str | None]) -> None:
+    """Raise CourseError for a name to ignore that does not occur."""
+    for name in rules.ignore:
         if name not in listed and not set(name) <= set("0123456789, "):
             choice = ", ".join(sorted(filter(None, listed - {IGNORED.name}))[:20])
             raise CourseError(f"There is no class {name!r} to ignore: choose from {choice}.")
-    return {IGNORED} & set(found) | {key for key, row in known.items() if _is_ignored(key, row, wanted)}
-
-
-def _is_ignored(key: Key, row: Row, wanted) -> bool:
-    return row.name.casefold() in IGNORED_NAMES or _matches(key, row.name, wanted)
 
 
 def _order(known, ignored, rules: Rules, table, names) -> list[Row]:
@@ -250,9 +214,8 @@ def _order(known, ignored, rules: Rules, table, names) -> list[Row]:
     left = {row.name: row for key, row in known.items() if key not in ignored}
     background = known[NOTHING].name if NOTHING in known else None
     if table is not None:
-        wanted = _wanted(rules.ignore)
-        dropped = {known[key].name for key in ignored if key in known}
-        dropped |= {row.name for row in table if _is_ignored(Key(None, row.value, row.colour), row, wanted)}
+        dropped = {known[key].name for key in ignored}
+        dropped |= {row.name for row in table if rules.ignores(Key(None, row.value, row.colour), row.name)}
         rows = [row for row in table if row.name in left or row.name not in dropped]
         if background in left and background not in {row.name for row in table}:
             rows.insert(0, left[background])
@@ -269,7 +232,7 @@ def _order(known, ignored, rules: Rules, table, names) -> list[Row]:
     return list(unique.values())
 
 
-def _check_count(rows: Sequence[Row], found, rules: Rules) -> None:
+def _check_count(rows: Sequence[Row], found: Mapping[Key, Found]) -> None:
     file = next(iter(found.values())).file if found else ""
     if len(rows) > MOST:
         raise CourseError(

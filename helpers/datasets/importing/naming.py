@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from pathlib import Path
 
 LABEL_WORDS = (
     "segmentationclass groundtruth ground_truth annotations annotation annots annot labeledapproved labels label masks "
@@ -48,10 +48,10 @@ def split_name(folder: str) -> str | None:
     return SPLIT_NAMES.get(rest)
 
 
-def split_of(folders: Sequence[str]) -> tuple[str | None, str]:
-    """Return the split that the folders of a path name, if any, and the rest of them as a group."""
+def split_of(path: Path, root: Path) -> tuple[str | None, str]:
+    """Return the split that the folders between `root` and a path name, if any, and the rest of them as a group."""
     split, rest = None, []
-    for folder in folders:
+    for folder in path.relative_to(root).parts if path.is_relative_to(root) else ():
         if found := split_name(folder):
             split = found
         elif role_of(folder) is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.datasets.importing.items import Item, Skipped, Source, is_image, walk
+from helpers.datasets.importing.items import Item, Source
 from helpers.datasets.importing.lists import split_lists
 from helpers.datasets.importing.masks import Mask
 from helpers.datasets.importing.naming import LABEL_ENDS, base_stem, role_of, split_of
+from helpers.datasets.importing.reading import is_image, walk
 
 # Of several labels of one image, the one with the first of these endings is taken; pictures of labels come last.
 _PREFERRED = ("labeltrainids", "labelids", "label", "mask", "gt", "l", "p")
@@ -57,24 +59,21 @@ def pair(pictures: list[Found], masks: list[Found], splits: Mapping[str, str]) -
         lambda each: (each.split, each.base),
         lambda each: each.base,
     ]
-    indices = []
-    for level in levels:
-        index: dict[object, list[Found]] = {}
+    indices = [defaultdict(list) for _ in levels]
+    for level, index in zip(levels, indices, strict=True):
         for picture in pictures:
-            index.setdefault(level(picture), []).append(picture)
-        indices.append(index)
+            index[level(picture)].append(picture)
     taken: dict[Path, Path] = {}
     for mask in sorted(masks, key=_preference):
-        fitting = next((found for at, index in enumerate(indices) if (found := index.get(levels[at](mask)))), [])
+        candidates = (index.get(level(mask)) for level, index in zip(levels, indices, strict=True))
+        fitting = next(filter(None, candidates), [])
         if not fitting:
-            source.skipped.append(Skipped(str(mask.path), "has no image of its name"))
+            source.skip(mask.path, "has no image of its name")
         elif len(fitting) > 1:
             names = " and ".join(str(each.path) for each in fitting[:2])
-            source.skipped.append(Skipped(str(mask.path), f"could belong to {names}: give them different names"))
+            source.skip(mask.path, f"could belong to {names}: give them different names")
         elif fitting[0].path in taken:
-            source.skipped.append(
-                Skipped(str(mask.path), f"is another label of an image that {taken[fitting[0].path].name} labels")
-            )
+            source.skip(mask.path, f"is another label of an image that {taken[fitting[0].path].name} labels")
         else:
             taken[fitting[0].path] = mask.path
     for picture in pictures:
@@ -84,7 +83,7 @@ def pair(pictures: list[Found], masks: list[Found], splits: Mapping[str, str]) -
             item = Item(picture.path, picture.stem, None if label is None else Mask(label), split, picture.group)
             source.items.append(item)
         else:
-            source.skipped.append(Skipped(str(picture.path), "has no label of its name"))
+            source.skip(picture.path, "has no label of its name")
     return source
 
 
@@ -118,7 +117,7 @@ def _files(folder: Path, role: str) -> list[Found]:
 
 
 def _found(path: Path, root: Path, role: str) -> Found:
-    split, group = split_of(path.parent.relative_to(root).parts)
+    split, group = split_of(path.parent, root)
     # The same name may be encoded in two ways (macOS), and written in another case.
     base = unicodedata.normalize("NFC", base_stem(path.stem, role)).casefold()
     return Found(path, split, group, path.stem, base)

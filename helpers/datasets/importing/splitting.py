@@ -66,26 +66,21 @@ def divide(
         raise CourseError(f"Unknown way to group {group_by!r}: choose {', '.join(GROUP_BY)}.")
     groups, how = _groups(items, group_by)
     given = [item.split for item in items]
-    if {"train", "val"} <= set(given):
-        splits = [split or "train" for split in given]
-        return Division(splits, groups, _shared(splits, groups))
-    if "val" in given and None not in given:
-        raise CourseError("The source has a val split without a train split: add it, or pass the folder above both.")
-    # What the source gives remains; the rest, and its train split, is divided.
     open_ = [at for at, split in enumerate(given) if split in (None, "train")]
-    wanted = {"val": 0.0 if "val" in given else val, "test": 0.0 if "test" in given else test}
-    splits = list(given)
     if "val" in given:
-        for at in open_:
-            splits[at] = "train"
-        return Division(splits, groups, _shared(splits, groups))
+        if not open_:
+            raise CourseError("The source has a val split but no train split: add it, or pass the folder above both.")
+        return Division([split or "train" for split in given], groups, ["Splits are those of the source."])
+    # What the source gives remains; the rest, and its train split, is divided.
     if len(open_) < 2:
         raise CourseError(
             f"Expected at least two frames with labels, one to train on and one to validate on, got {len(open_)}: "
             "label more frames."
         )
-    chosen, note = _choose([groups[at] for at in open_], [classes[at] for at in open_], [items[at] for at in open_],
-                           wanted, seed, how)  # fmt: skip
+    wanted = {"val": val, "test": 0.0 if "test" in given else test}
+    units = range(len(open_)) if how == "frame" else [groups[at] for at in open_]
+    chosen, note = _choose([items[at] for at in open_], units, [classes[at] for at in open_], wanted, seed, how)
+    splits = list(given)
     for at, split in zip(open_, chosen, strict=True):
         splits[at] = split
     return Division(splits, groups, [note])
@@ -113,8 +108,8 @@ def _groups(items: Sequence[Item], group_by: str) -> tuple[list[str], str]:
     return ["/".join(filter(None, pair)) for pair in zip(folders, prefixes, strict=True)], "name prefix"
 
 
-def _choose(groups, classes, items, wanted, seed, how) -> tuple[list[str], str]:
-    units = list(range(len(groups))) if how == "frame" else groups
+def _choose(items, units, classes, wanted, seed, how) -> tuple[list[str], str]:
+    """Return the split of each item, and how it was chosen; what has the same unit stays together."""
     sizes = Counter(units)
     total = len(units)
     number = f"{len(sizes)} {how}" if len(sizes) == 1 else f"{len(sizes)} {_SEVERAL[how]}"
@@ -175,22 +170,6 @@ def _cut(items: Sequence[Item], wanted: dict[str, float]) -> list[str]:
         left = len(items) - place
         splits[at] = "test" if left <= counts["test"] else "val" if left <= counts["test"] + counts["val"] else "train"
     return splits
-
-
-def _shared(splits: Sequence[str], groups: Sequence[str]) -> list[str]:
-    """Say which splits the source gives, and whether they separate groups."""
-    sides: dict[str, set[str]] = {}
-    for split, group in zip(splits, groups, strict=True):
-        sides.setdefault(group, set()).add(split)
-    both = sorted(group for group, found in sides.items() if len(found) > 1)
-    notes = ["Splits are those of the source."]
-    if both and len(sides) > 1:
-        names = ", ".join(both[:3]) + ", ..." * (len(both) > 3)
-        notes.append(
-            f"{len(both)} of {len(sides)} groups ({names}) are in more than one split of the source: if a group is one "
-            "recording, scores on val are optimistic."
-        )
-    return notes
 
 
 def folder_name(group: str, stem: str) -> str:

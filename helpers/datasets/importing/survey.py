@@ -89,4 +89,3 @@ def _kind(item: Item) -> tuple[int, bool]:
             orientation = orientation_of(picture)
             plain = picture.mode in _PLAIN.get(picture.format, ()) and "transparency" not in picture.info
             return orientation, plain and orientation == 1 and isinstance(item.image, Path)
-

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from helpers.common.errors import CourseError
 from helpers.datasets.classes import Classes
-from helpers.datasets.importing.items import Unusable, load_json
+from helpers.datasets.importing.items import Unusable
+from helpers.datasets.importing.reading import load_json, read_text, text_lines
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -21,17 +22,21 @@ else:
 LONGEST = 500  # characters of a line
 # Files with the classes of masks that are found without being named.
 KNOWN_FILES = (
-    "labelmap.txt",
-    "class_dict.csv",
-    "_classes.csv",
-    "label_colors.txt",
-    "classes.toml",
-    "classes.json",
-    "classes.csv",
-    "classes.txt",
-    "codes.txt",
-    "labels.txt",
-)
+    "labelmap.txt class_dict.csv _classes.csv label_colors.txt classes.toml classes.json classes.csv classes.txt "
+    "codes.txt labels.txt"
+).split()
+# Lines of a text file; the first form that fits counts.
+_FORMS = [
+    re.compile(form)
+    for form in (
+        r"(?P<name>[^:]+):(?P<colour>\d+,\d+,\d+)?:.*",  # CVAT: name:r,g,b:parts:actions
+        r"(?P<colour>\d+[\s,;]+\d+[\s,;]+\d+)[\s,;]+(?P<name>\D.*)",  # CamVid: r g b name
+        r"(?=.*[^\s\d,;])(?P<name>.*?)[\s,;]+(?P<colour>\d+[\s,;]+\d+[\s,;]+\d+)",
+        r"(?P<name>.*\w)\s*[:,;=\t]\s*(?P<value>\d+)",
+        r"(?P<value>\d+)(?:\s*[:,;=]\s*|\s+)(?P<name>\D.*)",
+        r"(?P<name>.*\D.*)",
+    )
+]
 
 
 class Row(NamedTuple):
@@ -63,14 +68,9 @@ def read_table(classes: Path | str | Classes | Iterable[str]) -> list[Row]:
     path = Path(classes).expanduser()
     readers = {".json": _json, ".toml": _toml, ".csv": _csv}
     try:
-        rows = readers.get(path.suffix.lower(), _text)(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise CourseError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}): check --classes."
-        ) from error
+        return _checked(readers.get(path.suffix.lower(), _text)(path), str(path))
     except Unusable as error:
         raise CourseError(f"{path} {error}: correct it.") from error
-    return _checked(rows, str(path))
 
 
 def _checked(rows: list[Row], what: str) -> list[Row]:
@@ -94,42 +94,22 @@ def _checked(rows: list[Row], what: str) -> list[Row]:
     return rows
 
 
-def _lines(path: Path) -> list[tuple[int, str]]:
-    text = path.read_bytes().decode("utf-8-sig")
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [(number, line) for number, line in lines if line and not line.startswith(("#", "//"))]
-
-
 def _text(path: Path) -> list[Row]:
     rows = []
-    for number, line in _lines(path):
+    for number, line in text_lines(path):
         if len(line) > LONGEST:
             raise Unusable(f"has a line {number} of {len(line)} characters, which names no class")
-        labelmap = re.fullmatch(r"([^:]+):(?:(\d+),(\d+),(\d+))?(?::.*)?", line)  # CVAT: name:r,g,b:parts:actions
-        colour_first = re.fullmatch(r"(\d+)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\D.*)", line)  # CamVid: r g b name
-        colour_last = re.fullmatch(r"(?=.*[^\s\d,;])(.*?)[\s,;]+(\d+)[\s,;]+(\d+)[\s,;]+(\d+)", line)
-        value_first = re.fullmatch(r"(\d+)(?:\s*[:,;=]\s*|\s+)(\D.*)", line)
-        value_last = re.fullmatch(r"(.*\w)\s*[:,;=\t]\s*(\d+)", line)
-        if labelmap and labelmap[2] or (labelmap and path.name.lower() == "labelmap.txt"):
-            colour = tuple(map(int, labelmap.groups()[1:])) if labelmap[2] else None
-            rows.append(Row(labelmap[1].strip(), colour))
-        elif colour_first:
-            rows.append(Row(colour_first[4].strip(), tuple(int(each) for each in colour_first.groups()[:3])))
-        elif colour_last:
-            rows.append(Row(colour_last[1].strip(), tuple(int(each) for each in colour_last.groups()[1:])))
-        elif value_last:
-            rows.append(Row(value_last[1].strip(), value=int(value_last[2])))
-        elif value_first:
-            rows.append(Row(value_first[2].strip(), value=int(value_first[1])))
-        elif line.isdigit():
+        found = next(filter(None, (form.fullmatch(line) for form in _FORMS)), None)
+        if found is None:
             raise Unusable(f"has only a number in line {number}, {line!r}")
-        else:
-            rows.append(Row(line))
+        parts = {"colour": None, "value": None, **found.groupdict()}
+        colour = tuple(map(int, re.findall(r"\d+", parts["colour"]))) if parts["colour"] else None
+        rows.append(Row(parts["name"].strip(), colour, None if parts["value"] is None else int(parts["value"])))
     return rows
 
 
 def _csv(path: Path) -> list[Row]:
-    lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    lines = read_text(path).splitlines()
     try:
         dialect = csv.Sniffer().sniff("\n".join(lines[:5]), ",;\t")
     except csv.Error:
@@ -155,30 +135,30 @@ def _csv(path: Path) -> list[Row]:
 
 
 def _json(path: Path) -> list[Row]:
-    content = load_json(path)
-    if isinstance(content, dict) and isinstance(content.get("classes", content.get("labels")), (list, dict)):
-        content = content.get("classes", content.get("labels"))
-    if isinstance(content, dict):
-        pairs = list(content.items())
-        if pairs and all(key.isdigit() for key in content):  # {"0": "road"}, as most exporters write it
-            pairs = [(name, int(value)) for value, name in pairs]
-        return [_row({"name": name, ("value" if isinstance(value, int) else "color"): value}) for name, value in pairs]
-    if not isinstance(content, list):
-        raise Unusable("is neither a list of classes nor an object")
-    return [_row({"name": each} if isinstance(each, str) else each) for each in content]
+    return _entries(load_json(path))
 
 
 def _toml(path: Path) -> list[Row]:
     try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return _entries(tomllib.loads(read_text(path)))
     except tomllib.TOMLDecodeError as error:
         raise Unusable(f"is not valid TOML ({error})") from error
-    rows = content.get("classes", content.get("names", content))
-    if isinstance(rows, dict):
-        rows = [{"name": name, ("value" if isinstance(value, int) else "color"): value} for name, value in rows.items()]
-    if not isinstance(rows, list):
-        raise Unusable("has no list of classes")
-    return [_row({"name": each} if isinstance(each, str) else each) for each in rows]
+
+
+def _entries(content: Any) -> list[Row]:
+    """Return the rows of a list of names or tables, of {"road": colour or value}, or of {"0": "road"}."""
+    if isinstance(content, dict):
+        inner = next((content[key] for key in ("classes", "labels", "names") if key in content), None)
+        content = inner if isinstance(inner, (list, dict)) else content
+    if isinstance(content, dict):
+        if all(key.isdecimal() for key in content):  # as most exporters write it
+            content = [{"name": name, "value": int(value)} for value, name in content.items()]
+        else:
+            key = lambda each: "value" if isinstance(each, int) else "color"  # noqa: E731
+            content = [{"name": name, key(each): each} for name, each in content.items()]
+    if not isinstance(content, list):
+        raise Unusable("is neither a list of classes nor an object")
+    return [_row({"name": each} if isinstance(each, str) else each) for each in content]
 
 
 def _row(entry: Any) -> Row:

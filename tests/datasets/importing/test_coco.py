@@ -148,8 +148,8 @@ def test_what_is_left_out_is_said():
         "RLE that covers 6 pixels instead of 48, left out: 1",
         "RLE that has the size [1, 1] instead of [6, 8], left out: 1",
         "polygons of fewer than 3 points, left out: 1",
-        "polygons that are not pairs of numbers, left out: 1",
         "polygons that reach over the edge of the image, clipped: 1",
+        "polygons whose points are not pairs of numbers, left out: 1",
         "polygons with points far outside the image, left out: 1",
     )
 

@@ -100,9 +100,9 @@ def test_what_is_left_out_is_said():
     assert sorted(notes) == [
         "polygon shapes of fewer than 3 points, left out: 1",
         "polygon shapes outside the image, left out: 1",
-        "polygon shapes reach over the edge of the image, clipped: 1",
+        "polygon shapes that reach over the edge of the image, clipped: 1",
         "polygon shapes whose points are not pairs of numbers, left out: 1",
-        "polygon shapes with points millions of pixels away, left out: 1",
+        "polygon shapes with points far outside the image, left out: 1",
         "shapes of the type point, which have no area, left out: 1",
     ]
 

@@ -167,16 +167,14 @@ def test_voc_export_of_cvat(tmp_path):
     assert labels(open_dataset(tmp_path / "out"))["b"] == [[0, 1], [1, 255]]
 
 
-@pytest.mark.parametrize(
-    ("line", "separator"), [("pics\\{0}.png labs\\{0}.png", None), ("./pics/{0}.png|labs/{0}.png", "|")]
-)
-def test_lists_of_paddleseg(tmp_path, line, separator):
+@pytest.mark.parametrize("line", ["pics\\{0}.png labs\\{0}.png", "./pics/{0}.png|labs/{0}.png"])
+def test_lists_of_paddleseg(tmp_path, line):
     for name in ("my road", "b", "c"):
         image(tmp_path / "in" / "pics" / f"{name}.png")
         mask(tmp_path / "in" / "labs" / f"{name}.png")
     (tmp_path / "in" / "train.txt").write_text("\n".join(line.format(name) for name in ("my road", "b", "gone")))
     (tmp_path / "in" / "val.txt").write_text(line.format("c"))
-    done = import_data(tmp_path / "in", tmp_path / "out", kind="lists", separator=separator)
+    done = import_data(tmp_path / "in", tmp_path / "out", kind="lists")
     assert done.counts == {"train": 2, "val": 1}
     assert [each.reason for each in done.skipped] == ["names no existing files: " + line.format("gone")]
     assert {frame.stem for frame in open_dataset(tmp_path / "out").frames("train")} == {"my road", "b"}
