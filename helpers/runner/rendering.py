@@ -108,7 +108,7 @@ def to_mathml(formula: str, display: str) -> str:
     known = formula.replace("{aligned}", "{align}").replace(r"\operatorname{", r"\mathrm{")
     try:
         return converter.convert(known.strip(), display=display)
-    except failures:
+    except (*failures, StopIteration, ValueError, LookupError):  # the last three are bugs of its parser
         return f"<code>{html.escape(formula)}</code>"
 
 

@@ -86,7 +86,7 @@ def test_formulas_become_mathml_but_code_and_prices_do_not(build):
     assert "<em>" not in text
 
 
-@pytest.mark.parametrize("formula", [r"\frac{", r"\left( x", "a^b^c", ""])
+@pytest.mark.parametrize("formula", [r"\frac{", r"\left( x", "a^b^c", "", r"\href", r"\genfrac) \substack\end{matrix}"])
 def test_formula_that_cannot_be_converted_is_shown_as_written(formula):
     assert rendering.to_mathml(formula, display="inline") == f"<code>{formula}</code>"
 
