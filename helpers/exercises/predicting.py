@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -95,7 +96,9 @@ class Number(Prediction):
 
     @property
     def value(self) -> float | None:
-        text = self.control.value.strip().removesuffix("%")
+        # characters of full width, as Chinese keyboards write them, and the minus sign of formulas
+        text = unicodedata.normalize("NFKC", self.control.value).replace("\N{MINUS SIGN}", "-")
+        text = text.strip().removesuffix("%")
         # 4,000 is four thousand, as `compare` writes it; 0,5 is one half
         thousands = re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d*)?\s*", text)
         try:

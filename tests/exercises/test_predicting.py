@@ -62,6 +62,8 @@ def test_number_begins_unanswered_and_zero_is_an_answer():
         ("30", {"unit": "ms"}, 50, False,
          "You predicted 30 ms; measured 50 ms: 20 ms (40% of the measured value) too low."),
         ("10", {"unit": "ms"}, np.float32(50), False, "You predicted 10 ms; measured 50 ms: a factor of 5 too low."),
+        ("６０％", {"unit": "%"}, 60, True, "You predicted 60 %; measured 60 %. Exactly."),
+        ("−0．5", {}, -0.5, True, "You predicted -0.5; measured -0.5. Exactly."),
         ("4,000", {}, 1000, False, "You predicted 4,000; measured 1,000: a factor of 4 too high."),
         ("34", {}, np.int64(34), True, "You predicted 34; measured 34. Exactly."),
         ("3", {}, 0, False, "You predicted 3; measured 0: 3 too high."),
