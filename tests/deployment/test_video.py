@@ -1,63 +1,23 @@
-"""Label a video: frames, order and sizes; one sentence for each error, and nothing left after it."""
+"""Label a video: frames, order and sizes, on its own and by the command."""
 
 import contextlib
 import os
 import re
-import resource
 import shutil
 import struct
-import threading
 import time
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from videos import FRAMES, by_grey, grey_frames, read_video, run
 
 from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.datasets.pictures import read_picture, write_picture
 from helpers.deployment import __main__ as command
 from helpers.deployment import video, video_files
-from helpers.deployment.flicker import Flicker, flicker, per_frame
-from helpers.deployment.video import label_video
 from helpers.deployment.video_files import VideoReader
-
-FRAMES = 12
-
-
-def grey_frames(count: int = FRAMES, hw: tuple[int, int] = (64, 128)) -> list[np.ndarray]:
-    """Frame i has the grey level 10 * i."""
-    return [np.full((*hw, 3), 10 * i, np.uint8) for i in range(count)]
-
-
-def by_grey(frame: np.ndarray) -> np.ndarray:
-    """Class 0 for dark frames, 1 for the others."""
-    return (frame[..., 0] > 55).astype(np.uint8)
-
-
-def write_video(path: Path, frames: list[np.ndarray], rate: float = 10) -> Path:
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), rate, (width, height))
-    for frame in frames:
-        writer.write(frame[..., ::-1])
-    writer.release()
-    return path
-
-
-def read_video(path: Path) -> list[np.ndarray]:
-    return list(VideoReader(path).frames())
-
-
-def run(source, target, predictor=by_grey, **more):
-    return label_video(source, target, predictor, **{"classes": CITYSCAPES, "show": False, **more})
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    return write_video(tmp_path_factory.mktemp("clip") / "in.mp4", grey_frames())
 
 
 @pytest.mark.parametrize("name", ["a b ü 中.mp4", "12:30.mp4", "file:x.avi", "x%03d.mp4", "-x.mp4", "a#b?.mp4"])
@@ -195,203 +155,6 @@ def test_rotated_video_is_turned_upright(clip, tmp_path):
     turned.write_bytes(data)
     assert {frame.shape for frame in read_video(turned)} == {(128, 64, 3)}
     assert {frame.shape for frame in read_video(run(turned, tmp_path / "out.mp4").path)} == {(128, 64, 3)}
-
-
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
-def refused(folder: Path, match: str, *args, **more) -> None:
-    before, threads, started = set(folder.iterdir()), threading.active_count(), time.monotonic()
-    with pytest.raises(CourseError, match=match) as error:
-        run(*args, **more)
-    assert time.monotonic() - started < 10 and threading.active_count() == threads
-    assert "\n" not in str(error.value) and set(folder.iterdir()) == before
-
-
-def test_wrong_calls(clip, tmp_path):
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there.mp4").write_text("kept")
-    (tmp_path / "text.mp4").write_text("not a video")
-    (tmp_path / "empty.mp4").write_bytes(b"")
-    out = tmp_path / "out.mp4"
-    refused(tmp_path, "There is no video .*none.mp4: give", tmp_path / "none.mp4", out)
-    refused(tmp_path, "text.mp4, which cannot be decoded: it is damaged", tmp_path / "text.mp4", out)
-    refused(tmp_path, "empty.mp4, which cannot be decoded", tmp_path / "empty.mp4", out)
-    refused(tmp_path, "Expected a folder of frames, got none in", tmp_path / "there", out)
-    refused(tmp_path, "there.mp4 exists already: remove it", clip, tmp_path / "there.mp4")
-    refused(tmp_path, "there exists already", clip, tmp_path / "there")
-    refused(tmp_path, "ending in .mp4 or .avi, or a folder", clip, tmp_path / "out.gif")
-    refused(tmp_path, "opacity from 0 to 1, got 2", clip, out, opacity=2)
-    refused(tmp_path, "limit of at least one frame, got 0", clip, out, limit=0)
-    refused(tmp_path, "classes are not known", clip, out, classes=None)
-    assert (tmp_path / "there.mp4").read_text() == "kept"
-
-
-def test_video_without_frames(tmp_path):
-    empty = write_video(tmp_path / "zero.avi", grey_frames(1))
-    data = empty.read_bytes()
-    empty.write_bytes(data[: data.index(b"movi") + 4])
-    refused(tmp_path, "zero.avi(, which cannot be decoded| without any)", empty, tmp_path / "out.mp4")
-
-
-def test_cut_video(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 128, 3), dtype=np.uint8)
-    cut = write_video(tmp_path / "cut.avi", list(noise))
-    data = cut.read_bytes()
-    cut.write_bytes(data[: len(data) // 2])
-    refused(tmp_path, "Expected 12 frames in .*cut.avi, got [4-7]: its end is damaged", cut, tmp_path / "out.mp4")
-    assert run(cut, tmp_path / "out.mp4", limit=3).frames == 3
-
-
-def test_damaged_frame_of_a_folder(tmp_path):
-    frames = tmp_path / "frames"
-    for i, frame in enumerate(grey_frames(6)):
-        write_picture(frames / f"{i}.png", frame)
-    (frames / "4.png").write_bytes((frames / "4.png").read_bytes()[:60])
-    refused(tmp_path, "4.png is damaged", frames, tmp_path / "out.mp4")
-
-
-def test_missing_codec(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(video_files, "CODEC", "zzzz")
-    refused(tmp_path, "cannot encode 128x64 .*: give the name of a folder", clip, tmp_path / "out.mp4")
-    assert run(clip, tmp_path / "out").frames == FRAMES
-
-
-def test_full_disk(clip, tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)
-    frames = iter([usage] * 3 + [usage._replace(free=1000)] * 100)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: next(frames))
-    refused(tmp_path, r"The disk of .*/out.mp4 is full: free some space", clip, tmp_path / "out.mp4")
-
-
-def test_file_that_may_not_grow(tmp_path):
-    """OpenCV reports no failed write: the finished file is checked."""
-    noise = np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 128, 3), dtype=np.uint8)
-    source = write_video(tmp_path / "in.mp4", list(noise))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        refused(tmp_path, "of 12 frames of out.mp4 could be written: check", source, tmp_path / "out.mp4")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.parametrize("error", [CourseError("Too large."), RuntimeError("engine"), KeyboardInterrupt()])
-def test_failing_predictor_ends_the_run(clip, tmp_path, error):
-    calls = []
-
-    def fail(frame):
-        calls.append(1)
-        if len(calls) == 4:
-            raise error
-        return by_grey(frame)
-
-    threads = threading.active_count()
-    with pytest.raises(type(error)):
-        run(clip, tmp_path / "out.mp4", fail)
-    assert not list(tmp_path.iterdir()) and threading.active_count() == threads
-
-
-def test_hanging_decoder_does_not_keep_the_run(tmp_path, monkeypatch):
-    for i, frame in enumerate(grey_frames(3)):
-        write_picture(tmp_path / "in" / f"{i}.png", frame)
-    release = threading.Event()
-    monkeypatch.setattr(video_files, "read_picture", lambda path: release.wait(20) and None)
-    monkeypatch.setattr(video, "GRACE_S", 0.2)
-    started = time.monotonic()
-    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), 2))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / "in", tmp_path / "out.mp4")
-    assert time.monotonic() - started < 10 and list(tmp_path.iterdir()) == [tmp_path / "in"]
-    release.set()
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_damaged_bytes_are_read_or_refused(clip, tmp_path, data):
-    content = bytearray(clip.read_bytes())
-    for _ in range(data.draw(st.integers(1, 8))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    damaged = tmp_path / "damaged.mp4"
-    damaged.write_bytes(content)
-    try:
-        found = list(VideoReader(damaged).frames(limit=40))
-    except CourseError as error:
-        assert "damaged.mp4" in str(error)
-    else:
-        assert found and all(frame.dtype == np.uint8 and frame.ndim == 3 for frame in found)
-
-
-# --- flicker ----------------------------------------------------------------------------------------------------------
-
-
-def texture(hw=(64, 128), seed=0) -> np.ndarray:
-    grain = np.random.default_rng(seed).integers(0, 256, (*hw, 3), dtype=np.uint8)
-    return cv2.normalize(cv2.GaussianBlur(grain, (0, 0), 2.5), None, 0, 255, cv2.NORM_MINMAX)
-
-
-def test_flicker_by_hand():
-    """Of 3 still frames with 8192 pixels each, 32 pixels change to the second and 32 back: 64 of 16384."""
-    image = texture()
-    labels = np.zeros((3, 64, 128), np.uint8)
-    labels[1, 20:24, 40:48] = 1
-    assert flicker(labels, [image] * 3) == 64 / 16384
-    assert per_frame(labels, [image] * 3) == [32 / 8192, 32 / 8192]
-    assert flicker(labels[[0, 0, 0]], [image] * 3) == 0
-    labels[1] = 1
-    assert flicker(labels, [image] * 3) == 1
-
-
-def test_ignored_pixels_do_not_count():
-    labels = np.zeros((2, 64, 128), np.uint8)
-    labels[0, :32] = 255
-    labels[1, :, :64] = 255  # a quarter of the frame is compared: 32 x 64 pixels
-    labels[1, 40, 70:86] = 3
-    assert flicker(labels, [texture()] * 2) == 16 / (32 * 64)
-    assert flicker(np.full((2, 64, 128), 255, np.uint8), [texture()] * 2) is None
-
-
-def test_camera_motion_is_no_flicker():
-    """The camera pans by 3 pixels a frame over one wall of two colours, and the labels move with it."""
-    wall = texture((64, 200))
-    classes = np.zeros((64, 200), np.uint8)
-    classes[:, 90:] = 1
-    images = [wall[:, 3 * i : 3 * i + 128] for i in range(6)]
-    moving = [classes[:, 3 * i : 3 * i + 128] for i in range(6)]
-    still = [classes[:, :128]] * 6
-    assert flicker(moving, images) < 0.002
-    assert 0.015 < flicker(still, images) < 0.03  # 3 of 128 columns
-
-
-def test_what_comes_into_view_is_no_flicker():
-    images = [texture() // 3, texture() // 3]
-    images[1][10:40, 30:60] = 170 + images[1][10:40, 30:60]  # a bright object
-    labels = np.zeros((2, 64, 128), np.uint8)
-    labels[1, 10:40, 30:60] = 1
-    assert flicker(labels, images) < 0.03 < 900 / 8192
-
-
-def test_true_motion_is_no_flicker():
-    """A pixel whose true class changes does not count, whatever the flow says."""
-    truth = np.zeros((2, 64, 128), np.uint8)
-    truth[1, :16] = 1
-    assert flicker(truth, [texture()] * 2) == 0.25
-    assert flicker(truth, [texture()] * 2, truth) == 0
-
-
-def test_flicker_of_large_and_changing_frames():
-    meter = Flicker()
-    meter.add(texture((40, 60)), np.zeros((40, 60), np.uint8))
-    assert meter.share is None
-    meter.add(texture((600, 1200)), np.zeros((600, 1200), np.uint8))
-    assert meter.share is None
-    meter.add(texture((600, 1200)), np.ones((600, 1200), np.uint8))
-    assert meter.share == 1 and meter.compared == 256 * 512
-    with pytest.raises(CourseError, match="Expected labels of the size of their frame"):
-        meter.add(texture(), np.zeros((4, 4), np.uint8))
-    with pytest.raises(CourseError, match="got 1 labels, 2 frames"):
-        flicker([np.zeros((4, 4), np.uint8)], [texture()] * 2)
 
 
 # --- command ----------------------------------------------------------------------------------------------------------
