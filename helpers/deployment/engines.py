@@ -88,7 +88,8 @@ ALL_ENGINES: dict[str, Engine] = {
     "paddle": Engine("Paddle Inference, no oneDNN", partial(PaddleRunner, kind="pir", setting="plain")),
     # The older format: it is faster, and its results are right. In the new one, Paddle 3.2.2 dispatches every bilinear
     # resize to oneDNN, which does not support align_corners=True (Paddle pull request 29103: its formula differs), so
-    # the pyramid pooling of Fast-SCNN comes out wrong. uint8 frames as input gain nothing.
+    # the pyramid pooling of Fast-SCNN comes out wrong, with 0.9 % of the labels (docs/measurements.md). uint8 frames as
+    # input gain nothing.
     "paddle-onednn": Engine("Paddle Inference, oneDNN", _legacy(setting="onednn")),
     # OpenVINO copies its input and converts it to its own layout and precision. With uint8 frames, a quarter of the
     # bytes, this takes 3 to 5 ms less of 70 ms.

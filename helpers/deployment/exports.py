@@ -29,13 +29,13 @@ from helpers.models.sizes import padded_hw, stride_of
 from helpers.paddle_compat import keep_device, old_ir_operators, old_representation
 
 DESCRIPTION = "deploy.yaml"
-# A graph is saved in both of Paddle's formats: the new one (PIR), and the older one that OpenVINO's engine reads.
+# Paddle's two formats: the new one (PIR) and the older one. OpenVINO's engine reads only the older one, and only that
+# is right with default settings, which enable oneDNN ("paddle-onednn" in ALL_ENGINES). Therefore deploy.yaml names it.
 FORMATS = {
     "pir": ("model.json", "model.pdiparams"),
     "legacy": ("legacy/model.pdmodel", "legacy/model.pdiparams"),
 }
-# The graph "coarse" for uint8 frames instead of normalised images, in the older format. It has its own copy of the
-# parameters, because OpenVINO's engine looks for them by the name of the program.
+# The graph "coarse" for uint8 frames, in the older format; OpenVINO's engine finds parameters by the program's name.
 FRAMES = ("frames/model.pdmodel", "frames/model.pdiparams")
 ONNX = "onnx/{}x{}.onnx"  # height, width
 INT8 = "int8/{}x{}.onnx"
@@ -55,9 +55,9 @@ def export(
     """Write `net` as a graph for any batch, height and width into `folder`, and return the folder.
 
     The folder holds the graph in both FORMATS, ONNX files (`helpers.deployment.onnx`), and deploy.yaml: network,
-    classes and their colours, preprocessing, versions and the SHA-256 of each file. PaddleSeg's deploy tools read
-    deploy.yaml (`paddleseg.deploy.infer.DeployConfig`). The folder is written atomically. `net` is left unchanged:
-    tracing changes a layer, so a copy is traced.
+    classes and their colours, preprocessing, versions and the SHA-256 of each file. PaddleSeg's deploy tools
+    (`paddleseg.deploy.infer`) read it, and the graph in the older format; so should programs of your own. The folder is
+    written atomically. `net` is left unchanged: tracing changes a layer, so a copy is traced.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def export(
         if graph == "coarse":
             write_text(temporary / TABLE, class_table(classes, stride))
         description = {
-            "Deploy": {"model": FORMATS["pir"][0], "params": FORMATS["pir"][1], **GRAPHS[graph].about},
+            "Deploy": {"model": FORMATS["legacy"][0], "params": FORMATS["legacy"][1], **GRAPHS[graph].about},
             "Course": {
                 "network": network,
                 "graph": graph,

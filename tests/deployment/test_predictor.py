@@ -187,6 +187,19 @@ def test_onednn_still_resizes_wrongly_in_the_new_format(tmp_path):
     assert error["pir"] > 0.1  # small: "paddle-onednn" can use the new format
 
 
+def test_paddle_inference_is_right_with_its_defaults(tmp_path):
+    from paddleseg.deploy.infer import DeployConfig
+
+    net = AlignedResize()
+    about = DeployConfig(str(export(net, tmp_path / "resize", network="resize", graph="logits") / "deploy.yaml"))
+    config = inference.Config(about.model, about.params)
+    config.disable_glog_info()
+    assert config.onednn_enabled()
+    x = paddle.to_tensor(np.random.default_rng(0).normal(size=(1, 3, 5, 6)).astype(np.float32))
+    found = inference.create_predictor(config).run([x])[0].numpy()
+    np.testing.assert_allclose(found, net(x)[0].numpy(), atol=1e-5)
+
+
 def test_all_public_names_exist():
     for name in deployment.__all__:
         assert hasattr(deployment, name)
