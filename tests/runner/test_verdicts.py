@@ -97,6 +97,8 @@ def test_number_that_all_seeds_share_has_a_tenth_of_the_tolerance_on_the_same_ha
     assert verdict(0.738, seeds, "avx2") == (True, "0.738, expected 0.7395 to 0.7405")
     assert not verdict(0.738, seeds, "amx")[0]
     assert not verdict(0.738, miou(avx2={"0": 0.74}), "avx2")[0]
+    assert verdict(0.738, miou(avx2={"0": 0.74, "1": 0.74004}), "avx2")[0]  # apart by less than 0.005 / 100
+    assert not verdict(0.738, miou(avx2={"0": 0.74, "1": 0.74006}), "avx2")[0]
 
 
 def plan_of_seeds() -> dict:
