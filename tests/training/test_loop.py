@@ -1,4 +1,4 @@
-"""The training loop: schedule and loss by hand, learning, reproducibility, resuming, error messages."""
+"""The training loop: schedule and loss by hand, learning, reproducibility, error messages."""
 
 from dataclasses import replace
 
@@ -6,48 +6,18 @@ import numpy as np
 import paddle
 import pytest
 from paddle import nn
-from tiny_cityscapes import write_set
-from tiny_network import TINY_RECIPE as RECIPE
-from tiny_network import TinyNet
+from tiny_network import TINY_RECIPE, TinyNet
+from tiny_training import assert_same_weights, fit, names, tiny, weights
 
 from helpers import models, training
 from helpers.common.errors import CourseError
-from helpers.datasets import class_pixels, open_dataset, read_image, read_label
+from helpers.datasets import class_pixels, read_image, read_label
 from helpers.evaluation import confusion_matrix, predict, scores
-from helpers.training import checkpoint, loop, schedule
-
-
-@pytest.fixture(scope="module")
-def frames(tmp_path_factory):
-    return open_dataset(write_set(tmp_path_factory.mktemp("set"), size_hw=(64, 128))).frames("train")
-
-
-def tiny(seed=0):
-    paddle.seed(seed)
-    return TinyNet()
-
-
-def fit(frames, folder, net=None, recipe=RECIPE, **kwargs):
-    net = net or tiny()
-    return net, training.fit(net, frames, recipe, seed=0, folder=folder, device="cpu", **kwargs)
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
-
-
-def weights(net):
-    return {key: value.numpy() for key, value in net.state_dict().items()}
-
-
-def assert_same_weights(one, two):
-    assert one.keys() == two.keys()
-    for key in one:
-        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+from helpers.training import loop, schedule
 
 
 def test_polynomial_decay_by_hand():
-    recipe = replace(RECIPE, lr=0.1, min_lr=0.01, power=0.9, warmup=0, iterations=10)
+    recipe = replace(TINY_RECIPE, lr=0.1, min_lr=0.01, power=0.9, warmup=0, iterations=10)
     rates = [training.learning_rate(recipe, i) for i in range(10)]
     np.testing.assert_allclose(rates, [0.09 * (1 - i / 10) ** 0.9 + 0.01 for i in range(10)], rtol=1e-12)
     paddles = paddle.optimizer.lr.PolynomialDecay(0.1, decay_steps=10, end_lr=0.01, power=0.9)
@@ -57,7 +27,7 @@ def test_polynomial_decay_by_hand():
 
 
 def test_warm_up_rises_to_the_full_rate():
-    recipe = replace(RECIPE, lr=0.1, warmup=4, iterations=20)
+    recipe = replace(TINY_RECIPE, lr=0.1, warmup=4, iterations=20)
     rates = [training.learning_rate(recipe, i) for i in range(20)]
     np.testing.assert_allclose(rates[:5], [0.02, 0.04, 0.06, 0.08, 0.1])
     assert (np.diff(rates[4:]) < 0).all() and rates[-1] > 0
@@ -68,7 +38,7 @@ def test_weight_decay_of_a_weight_without_gradient(name, expected):
     """Start at 1, rate 0.1, decay 0.5: subtract rate times decay, or the rate where Adam normalises the gradient."""
     layer = nn.Linear(1, 1, bias_attr=False)
     layer.weight.set_value(paddle.ones([1, 1]))
-    recipe = replace(RECIPE, optimiser=name, lr=0.1, weight_decay=0.5, warmup=0)
+    recipe = replace(TINY_RECIPE, optimiser=name, lr=0.1, weight_decay=0.5, warmup=0)
     optimiser, _ = schedule.optimiser(recipe, layer)
     (layer(paddle.zeros([1, 1]))).sum().backward()
     optimiser.step()
@@ -115,7 +85,7 @@ def test_more_outputs_than_weights():
 
 
 def test_learns_and_saves_weights_and_history(frames, tmp_path):
-    net, history = fit(frames, tmp_path, recipe=replace(RECIPE, iterations=40))
+    net, history = fit(frames, tmp_path, recipe=replace(TINY_RECIPE, iterations=40))
     assert len(history.loss) == len(history.lr) == 40
     assert history.loss_around(first=False) < 0.8 * history.loss_around(first=True)
     assert names(tmp_path) == [training.HISTORY, models.WEIGHTS]
@@ -130,52 +100,6 @@ def test_same_seed_same_run(frames, tmp_path):
     two, second = fit(frames, tmp_path / "two")
     assert first.loss == second.loss
     assert_same_weights(weights(one), weights(two))
-
-
-@pytest.mark.parametrize("stop_at", [1, 3, 7])
-def test_resumed_run_ends_with_the_same_weights(frames, tmp_path, monkeypatch, stop_at):
-    whole, expected = fit(frames, tmp_path / "whole")
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)  # after every iteration
-
-    class Interrupt(Exception):
-        pass
-
-    calls = []
-
-    def loss_that_stops(outputs, label):
-        calls.append(1)
-        if len(calls) == stop_at + 1:
-            raise Interrupt
-        return training.segmentation_loss(outputs, label, (1.0, 0.4))
-
-    with pytest.raises(Interrupt):
-        fit(frames, tmp_path / "cut", loss_fn=loss_that_stops)
-    assert not (tmp_path / "cut" / models.WEIGHTS).exists()
-    # In a new process, parameters have other names and generators other states.
-    net, history = fit(frames, tmp_path / "cut", net=tiny(seed=123))
-    assert history.loss == expected.loss and history.lr == expected.lr
-    assert_same_weights(weights(net), weights(whole))
-    assert names(tmp_path / "cut") == [training.HISTORY, models.WEIGHTS]
-
-
-def test_checkpoint_of_another_run_is_reported_and_not_resumed(frames, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-
-    def fail(outputs, label):
-        fail.calls += 1
-        if fail.calls == 3:
-            raise RuntimeError
-        return training.segmentation_loss(outputs, label, (1.0, 0.4))
-
-    fail.calls = 0
-    with pytest.raises(RuntimeError):
-        fit(frames, tmp_path, loss_fn=fail)
-    other = replace(RECIPE, lr=0.01)
-    capsys.readouterr()
-    _, history = fit(frames, tmp_path, recipe=other)
-    assert "another run (lr 0.05 instead of 0.01)" in capsys.readouterr().out
-    _, expected = fit(frames, tmp_path / "fresh", recipe=other)
-    assert history.loss == expected.loss
 
 
 def test_exploding_loss_stops_the_run_and_keeps_the_saved_weights(frames, tmp_path):
@@ -208,91 +132,8 @@ def test_weights_of_another_network(tmp_path):
         models.load_weights(TinyNet(), tmp_path / "none.safetensors")
 
 
-def cut_after(count, frames, folder, monkeypatch):
-    """Run with a checkpoint after every iteration, and fail in iteration `count` + 1."""
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-    calls = []
-
-    def loss_fn(outputs, label):
-        calls.append(1)
-        if len(calls) > count:
-            raise KeyboardInterrupt
-        return training.segmentation_loss(outputs, label, (1.0, 0.4))
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(frames, folder, loss_fn=loss_fn)
-    return sorted(folder.glob(checkpoint.PATTERN))
-
-
-@pytest.mark.parametrize("damage", ["short", "flipped", "empty"])
-def test_damaged_checkpoint_is_reported_and_the_previous_one_used(frames, tmp_path, monkeypatch, capsys, damage):
-    whole, expected = fit(frames, tmp_path / "whole")
-    kept = cut_after(5, frames, tmp_path / "cut", monkeypatch)
-    assert [path.name for path in kept] == ["checkpoint_00000004.pdckpt", "checkpoint_00000005.pdckpt"]
-    content = bytearray(kept[-1].read_bytes())
-    if damage == "flipped":
-        content[len(content) // 2] ^= 1
-    kept[-1].write_bytes({"short": content[:-1], "flipped": content, "empty": b""}[damage])
-    net, history = fit(frames, tmp_path / "cut")
-    assert f"{kept[-1]} is damaged" in capsys.readouterr().out
-    assert history.loss == expected.loss
-    assert_same_weights(weights(net), weights(whole))
-
-
-def test_run_with_damaged_checkpoints_only_starts_from_scratch(frames, tmp_path, monkeypatch, capsys):
-    for path in cut_after(3, frames, tmp_path, monkeypatch):
-        path.write_bytes(b"no checkpoint")
-    _, history = fit(frames, tmp_path)
-    assert capsys.readouterr().out.count("is damaged") == 2
-    assert len(history.loss) == RECIPE.iterations
-
-
-def test_random_states_of_python_and_numpy_are_restored(frames, tmp_path, monkeypatch):
-    """A loss that draws from them gets the same numbers as in an uninterrupted run."""
-    import random
-
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-
-    def drawing(stop, drawn):
-        def loss_fn(outputs, label):
-            if len(drawn) == stop:
-                raise KeyboardInterrupt
-            drawn.append((random.random(), np.random.rand()))
-            return training.segmentation_loss(outputs, label, (1.0, 0.4))
-
-        return loss_fn
-
-    random.seed(5), np.random.seed(6)
-    expected = []
-    fit(frames, tmp_path / "whole", loss_fn=drawing(-1, expected))
-    random.seed(5), np.random.seed(6)
-    drawn = []
-    with pytest.raises(KeyboardInterrupt):
-        fit(frames, tmp_path / "cut", loss_fn=drawing(4, drawn))
-    random.seed(77), np.random.seed(77)
-    rest = []
-    fit(frames, tmp_path / "cut", loss_fn=drawing(-1, rest))
-    assert drawn + rest == expected
-
-
-def test_weights_that_are_not_finite_are_never_saved(frames, tmp_path, monkeypatch):
-    """A step from a finite loss can ruin the weights: the checkpoint before it must remain the last."""
-    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", -1)
-    net, calls = tiny(), []
-
-    def loss_fn(outputs, label):
-        calls.append(1)
-        if len(calls) == 4:
-            net.head.bias.register_hook(lambda gradient: gradient * float("inf"))
-        return training.segmentation_loss(outputs, label, (1.0, 0.4))
-
-    with pytest.raises(CourseError, match="(?s)not finite at iteration 4 of 12.*last good checkpoint.*00000003"):
-        fit(frames, tmp_path, net=net, loss_fn=loss_fn)
-    assert [path.name for path in sorted(tmp_path.glob(checkpoint.PATTERN))][-1] == "checkpoint_00000003.pdckpt"
-
-
 def test_validation_saves_the_best_weights_and_calls_watch(frames, tmp_path):
-    recipe = replace(RECIPE, iterations=10, validate_every=4)
+    recipe = replace(TINY_RECIPE, iterations=10, validate_every=4)
     seen = []
     net, history = fit(
         frames,
@@ -311,7 +152,7 @@ def test_validation_saves_the_best_weights_and_calls_watch(frames, tmp_path):
 
 def test_validation_does_not_change_training(frames, tmp_path):
     plain, _ = fit(frames, tmp_path / "plain")
-    looked, _ = fit(frames, tmp_path / "looked", recipe=replace(RECIPE, validate_every=5), val_frames=frames[:2])
+    looked, _ = fit(frames, tmp_path / "looked", recipe=replace(TINY_RECIPE, validate_every=5), val_frames=frames[:2])
     assert_same_weights(weights(plain), weights(looked))
 
 
@@ -322,7 +163,7 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
     log = next((tmp_path / loop.SCALARS).iterdir())
     logged = LogReader(file_path=str(log)).get_data("scalar", "train/loss")
     np.testing.assert_allclose([point.value for point in logged], history.loss, rtol=1e-6)
-    assert [point.id for point in logged] == list(range(1, RECIPE.iterations + 1))
+    assert [point.id for point in logged] == list(range(1, TINY_RECIPE.iterations + 1))
 
 
 @pytest.mark.parametrize(
@@ -341,10 +182,10 @@ def test_scalars_are_written_for_visualdl(frames, tmp_path):
 )
 def test_impossible_recipes(frames, tmp_path, change, message):
     with pytest.raises(CourseError, match=message):
-        fit(frames, tmp_path, recipe=replace(RECIPE, **change))
+        fit(frames, tmp_path, recipe=replace(TINY_RECIPE, **change))
     assert names(tmp_path) == []
 
 
 def test_unavailable_device(frames, tmp_path):
     with pytest.raises(CourseError, match="'gpu:7'.*choose"):
-        training.fit(tiny(), frames, RECIPE, seed=0, folder=tmp_path, device="gpu:7")
+        training.fit(tiny(), frames, TINY_RECIPE, seed=0, folder=tmp_path, device="gpu:7")
