@@ -11,9 +11,10 @@ from helpers.miniscapes.cities import FramePlan
 from helpers.miniscapes.effects import add_glow, sensor, wet_ground
 from helpers.miniscapes.ground import Ground
 from helpers.miniscapes.rim import borders, hood
+from helpers.miniscapes.roadside import furnish
 from helpers.miniscapes.scene import Scene, open_scene
 from helpers.miniscapes.street import close_view, lay_ground, line_street
-from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare, furnish
+from helpers.miniscapes.traffic import add_cars, add_cyclists, add_motorcycle, add_people, add_rare
 
 ATTEMPTS = 8
 # Minimum visible pixels of a scheduled class in the 512-wide preview.
