@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_server_process import PROJECT, WAIT_MS, running
+from jupyter_server_process import PROJECT, WAIT_MS, end_kernels, running
+from lab_pages import wait_for_kernel
 
 
 def chromium() -> str | None:
@@ -32,7 +35,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chrome():
-    """A headless browser, for one file: Playwright's event loop runs until it stops and would meet other tests' loops."""
+    """A headless browser for one file: while Playwright runs, so does an event loop, which other tests would meet."""
     playwright = pytest.importorskip("playwright.sync_api")
     if not chromium():
         pytest.skip("Chromium is not installed: install the package chromium")
@@ -40,6 +43,31 @@ def chrome():
         browser = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def make_lab(chrome, tmp_path):
+    """`make_lab("LANGUAGE=zh")` returns the page that `make lab LANGUAGE=zh` opens, in a fresh home.
+
+    It shows the notebooks of the course themselves, so the browser cannot save them.
+    """
+
+    def without_saving(route):
+        route.abort() if route.request.method == "PUT" else route.continue_()
+
+    with ExitStack() as stack:
+
+        def open_lab(*arguments: str):
+            options = "ARGS=--no-browser --allow-root --port=0 --ip=127.0.0.1"
+            url, token = stack.enter_context(running(["make", "lab", *arguments, options], tmp_path))
+            page = chrome.new_page(viewport={"width": 1400, "height": 1000})
+            stack.callback(page.close)
+            page.set_default_timeout(WAIT_MS)
+            page.route("**/api/contents/**", without_saving)
+            page.goto(f"{url}?token={token}")
+            return page
+
+        yield open_lab
 
 
 @pytest.fixture
@@ -73,12 +101,7 @@ def run_cell(lab, chrome, request):
             shown = page.locator(".jp-Cell-outputArea").all_inner_texts()
             print("Output of the cell:", *(shown or ["nothing"]), sep="\n")
         page.close()
-
-
-def wait_for_kernel(page) -> None:
-    """Wait for a kernel: a notebook run before asks for one in a dialog, although its indicator is idle by then."""
-    page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+    end_kernels(*lab[1:])
 
 
 def _execute(page) -> None:
@@ -89,7 +112,7 @@ def _execute(page) -> None:
     """
     prompt = page.locator(".jp-CodeCell .jp-InputPrompt").first
     until = time.monotonic() + WAIT_MS / 1000
-    while "[1]:" not in (text := prompt.inner_text()):
+    while not re.search(r"\[\d+\]:", text := prompt.inner_text()):
         assert time.monotonic() < until, f"the cell does not run: its prompt is {text!r}"
         if "[*]:" not in text:
             page.locator(".jp-CodeCell .cm-content").first.click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lab_pages import choose, wait_for_match
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -38,6 +39,7 @@ demo
 """
 COLOUR = """() => {
   const picture = document.querySelector("img.course-picture");
+  if (!picture?.naturalWidth) return [];
   const canvas = document.createElement("canvas");
   canvas.width = picture.naturalWidth; canvas.height = picture.naturalHeight;
   const context = canvas.getContext("2d");
@@ -49,22 +51,18 @@ COLOUR = """() => {
 def wait_for_colour(page, expected):
     """Wait until the centre of the picture has this colour, up to JPEG errors."""
     page.wait_for_function(
-        f"expected => ({COLOUR})().every((part, c) => Math.abs(part - expected[c]) < 12)", arg=expected
+        f"expected => expected.every((part, c) => Math.abs(part - ({COLOUR})()[c]) < 12)", arg=expected
     )
 
 
 def test_network_and_engine_update_the_labels(run_cell, tmp_path):
     page = run_cell(SOURCE.format(root=str(tmp_path)))
-    page.locator("img.course-picture").wait_for()
+    demo = page.locator(".course-demo")
     wait_for_colour(page, [128, 64, 128])
-    page.get_by_text("frames per second (128 x 64, median of 3)").wait_for()
-
-    page.locator(".widget-dropdown", has=page.get_by_text("network", exact=True)).locator("select").select_option(
-        "all sky"
-    )
+    wait_for_match(demo, r"frames per second \(128 x 64, median of [123]\)")  # of fewer than 3 on a busy machine
+    choose(demo, "network", "all sky")
     wait_for_colour(page, [70, 130, 180])
-
-    engine = page.locator(".widget-dropdown", has=page.get_by_text("engine", exact=True)).locator("select")
-    engine.select_option("Paddle Inference, OpenVINO")
-    page.get_by_text("frames per second (128 x 64, median of 3)").wait_for()
-    wait_for_colour(page, [70, 130, 180])
+    choose(demo, "engine", "Paddle Inference, OpenVINO")
+    choose(demo, "network", "all road")  # by the other engine: changes are answered in their order
+    wait_for_colour(page, [128, 64, 128])
+    assert not demo.locator("[role=alert]").count()

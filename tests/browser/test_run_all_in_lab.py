@@ -15,15 +15,18 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from jupyter_server_process import PROJECT
+from jupyter_server_process import PROJECT, end_kernels
+from lab_pages import BUSY_MS, choose, press, slider, wait_for_kernel, wait_for_labels, wait_for_match
 from PIL import Image
 
 from helpers import evaluation, models
 from helpers.cityscapes import CITYSCAPES
 from helpers.cityscapes.annotations import read_annotations
-from helpers.datasets import open_dataset, read_image, read_label
+from helpers.datasets import Frame, open_dataset, read_image, read_label
+from helpers.deployment import Predictor
 from helpers.miniscapes import VERSION
 from helpers.notebook import NOTEBOOKS
+from helpers.profiles import load_profile
 from helpers.pruning import Analysis
 
 pytestmark = [
@@ -57,19 +60,29 @@ def run_all(lab, chrome, outputs):
         pages.append(page)
         page.set_default_timeout(LONGEST_MS)
         page.goto(f"{address}/workspaces/all{number}/tree/{path.name}?token={token}")
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for()
-        # An idle indicator is shown before there is a kernel; Run All would ask for one.
-        page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-        page.wait_for_timeout(2000)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        wait_for_kernel(page)
+        _start(page)
         _wait_until_saved(page, path)
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(BUSY_MS)
         return page
 
     yield run
     for page in pages:
         page.close()
+    end_kernels(address, token)
+
+
+def _start(page) -> None:
+    """Choose Run All until the kernel is busy: it is lost if JupyterLab calls a kernel idle too early."""
+    busy = page.locator('.jp-Notebook-ExecutionIndicator[data-status="busy"]')
+    for _ in range(10):
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        for _ in range(100):
+            if busy.count():
+                return
+            page.wait_for_timeout(100)
+    raise AssertionError("Run All does not start")
 
 
 def _wait_until_saved(page, path: Path) -> None:
@@ -103,14 +116,8 @@ def demo_of(page, control: str):
     else:
         raise AssertionError(f"no demo with the control {control!r}")
     demo.scroll_into_view_if_needed()
-    page.wait_for_timeout(3000)
+    demo.locator("img.course-picture").wait_for()
     return demo
-
-
-def press(demo, control: str, key: str, times: int = 1) -> None:
-    slider = demo.locator(".widget-slider", has=demo.page.get_by_text(control, exact=True)).locator(".noUi-handle")
-    for _ in range(times):
-        slider.press(key)
 
 
 def keep(demo, name: str) -> None:
@@ -128,90 +135,111 @@ def keep(demo, name: str) -> None:
     (Path(folder) / f"widget_{name}.png").write_bytes(data.getvalue())
 
 
-def miou(name: str, frame) -> str:
-    """The score of shipped weights on a frame, as the demo writes it."""
-    labels = evaluation.predict(models.load_shipped(name), read_image(frame))
-    matrix = evaluation.confusion_matrix(labels, read_label(frame), len(CITYSCAPES))
-    return f"mIoU {evaluation.scores(matrix).miou:.2f} on this frame"
+def open_shipped(name: str) -> evaluation.PredictFn:
+    return evaluation.open_network(models.load_shipped(name))
 
 
-def play(page) -> None:
+def predictions(networks: dict[str, evaluation.PredictFn], frames: list[Frame]) -> dict[tuple[str, str], np.ndarray]:
+    """Labels (H, W) by network and frame."""
+    return {(title, frame.stem): net(read_image(frame)) for title, net in networks.items() for frame in frames}
+
+
+def compare(demo, networks: dict[str, evaluation.PredictFn], frames: list[Frame]) -> None:
+    """Move to the second frame, then compare labels and scores of each network with the helpers' own."""
+    classes = frames[0].dataset.classes
+    known = predictions(networks, frames)
+    press(demo, "frame", "ArrowRight")
+    press(demo, "opacity", "End")
+    press(demo, "wipe", "End")
+    for side in ("left", "right"):
+        for title in networks:
+            choose(demo, side, title)
+            wait_for_labels(demo, classes, known, (title, frames[1].stem))
+            matrix = evaluation.confusion_matrix(known[title, frames[1].stem], read_label(frames[1]), len(classes))
+            score = f"mIoU {evaluation.scores(matrix).miou:.2f} on this frame"
+            wait_for_match(demo, rf"{frames[1].stem} .*{re.escape(title)} [\d.]+ s( with preparation)?, {score}")
+        press(demo, "wipe", "Home")
+
+
+def play(page, outputs: Path) -> None:
     demo = demo_of(page, "wipe")
     keep(demo, "prediction")
-    frame = open_dataset(DATA / f"smoke-play-v{VERSION}").frames("val")[1]
-    press(demo, "frame", "ArrowRight")
-    demo.get_by_text(frame.stem).wait_for()
-    first = next(iter(models.cards()))
-    demo.get_by_text(miou(first, frame)).first.wait_for()
+    networks = {card.title: open_shipped(name) for name, card in models.cards().items()}
+    compare(demo, networks, open_dataset(DATA / f"smoke-play-v{VERSION}").frames("val")[:3])
 
 
-def explore(page) -> None:
+def explore(page, outputs: Path) -> None:
     data = open_dataset(DATA / f"smoke-v{VERSION}")
     stepper = demo_of(page, "polygons")
     press(stepper, "polygons", "ArrowRight", 25)
-    labels = {
-        each["label"]
-        for split in ("train", "val")
-        for frame in data.frames(split)
-        for each in read_annotations(frame).polygons["objects"]
-    }
-    stepper.locator(".widget-html b").wait_for()
-    assert stepper.locator(".widget-html b").inner_text() in labels
+    objects = read_annotations(data.frames("val")[0]).polygons["objects"]
+    stepper.locator(".widget-html b").get_by_text(objects[24]["label"], exact=True).wait_for()
     keep(stepper, "polygons")
     browser = demo_of(page, "view")
     keep(browser, "dataset")
+    frames = data.frames(data.existing_splits()[0])
+    second = [frame for frame in frames if frame.group == min(frame.group for frame in frames)][1]
     press(browser, "frame", "ArrowRight")
-    stem = browser.locator(".widget-html code").first.inner_text()
-    assert stem in {frame.stem for split in data.existing_splits() for frame in data.frames(split)}
+    browser.locator("code").get_by_text(second.stem, exact=True).wait_for()
+    browser.get_by_role("button", name="labels", exact=True).click()
+    known = {("label", frame.stem): read_label(frame) for frame in frames}
+    wait_for_labels(browser, data.classes, known, ("label", second.stem))
 
 
-def train(page) -> None:
+def train(page, outputs: Path) -> None:
     runs = demo_of(page, "smooth")
     keep(runs, "runs")
     final = f"{models.cards()['hrnet_w18_small_v2'].scores.miou:.2f}"
     assert any(re.search(rf"\b{final}", row) for row in runs.locator("tr").all_inner_texts())
     picture = runs.locator("img.course-picture")
     before = picture.get_attribute("src")
-    runs.locator(".widget-dropdown select").first.select_option("training loss")
+    choose(runs, "show", "training loss")
     page.wait_for_function("([image, before]) => image.src !== before", arg=[picture.element_handle(), before])
 
 
-def evaluate(page) -> None:
-    demo = demo_of(page, "wipe")
-    frame = open_dataset(DATA / f"smoke-v{VERSION}").frames("val")[1]
-    press(demo, "frame", "ArrowRight")
-    demo.get_by_text(frame.stem).wait_for()
-    demo.get_by_text("on this frame").first.wait_for()
+def evaluate(page, outputs: Path) -> None:
+    names = load_profile("smoke").evaluate.networks
+    networks = {models.title(name): open_shipped(name) for name in names}
+    compare(demo_of(page, "wipe"), networks, open_dataset(DATA / f"smoke-v{VERSION}").frames("val")[:3])
 
 
-def prune(page) -> None:
+def prune(page, outputs: Path) -> None:
     demo = demo_of(page, "criterion")
     keep(demo, "pruning")
     press(demo, "cut", "ArrowRight", 5)
-    page.wait_for_timeout(3000)
-    text = demo.inner_text()
-    kept, cut, height, width = re.search(
-        r"([\d.]+) of [\d.]+ GMACs kept, ([\d.]+)% removed, at (\d+) x (\d+)", text
-    ).groups()
+    chosen = float(slider(demo, "cut").locator(".widget-readout").inner_text().strip("%")) / 100
+    height, width = wait_for_match(demo, r"removed, at (\d+) x (\d+)").groups()
     analysis = Analysis(models.load_shipped("fastscnn"), (int(height), int(width)))
-    chosen = float(re.search(r"(\d+)%\n", text)[1]) / 100
     plan = analysis.plan_for(chosen, criterion="l1")
-    assert f"{plan.macs_after / 1e9:.2f}" == kept and f"{100 * plan.cut:.1f}" == cut
+    wait_for_match(demo, rf"\b{plan.macs_after / 1e9:.2f} of [\d.]+ GMACs kept, {100 * plan.cut:.1f}% removed")
 
 
-def deploy(page) -> None:
+def deploy(page, outputs: Path) -> None:
     demo = demo_of(page, "engine")
     keep(demo, "deploy")
+    frames = open_dataset(DATA / f"smoke-v{VERSION}").frames("val")
+    count = load_profile("smoke").deploy.frames
+    frames = frames[:: len(frames) // count][:count]
+    networks = {"fastscnn": open_shipped("fastscnn"), "fastscnn_pruned": open_shipped("fastscnn_pruned_51")}
+    known = predictions(networks, frames)
     press(demo, "frame", "ArrowRight")
-    page.wait_for_timeout(3000)
-    milliseconds, rate = re.search(r"([\d.]+) ms from frame to labels, (\d+) frames", demo.inner_text()).groups()
+    press(demo, "opacity", "End")
+    for engine in ("Paddle Inference, OpenVINO", "Paddle Inference, oneDNN"):
+        choose(demo, "engine", engine)
+        for title in networks:
+            choose(demo, "network", title)
+            wait_for_labels(demo, CITYSCAPES, known, (title, frames[1].stem))
+    milliseconds, rate = wait_for_match(demo, r"([\d.]+) ms from frame to labels, (\d+) frames").groups()
     assert np.isclose(1000 / float(milliseconds), float(rate), rtol=0.02, atol=1)
 
 
-def own_data(page) -> None:
-    demo = demo_of(page, "wipe")
-    press(demo, "frame", "ArrowRight")
-    demo.get_by_text("on this frame").first.wait_for()
+def own_data(page, outputs: Path) -> None:
+    folder = outputs / "06"
+    data = open_dataset(next(folder.glob("minileaves-*/leaves")))
+    nets = [models.load_saved("fastscnn", folder / run / models.WEIGHTS) for run in ("shipped_weights", "weighted")]
+    best = max(nets, key=lambda net: evaluation.scores(evaluation.evaluate(net, data.frames("val")).matrix).miou)
+    networks = {"unpruned": evaluation.open_network(best), "pruned": Predictor(folder / "export")}
+    compare(demo_of(page, "wipe"), networks, data.frames("test")[:3])
 
 
 CHECKS: dict[str, Callable] = {
@@ -220,7 +248,7 @@ CHECKS: dict[str, Callable] = {
 
 
 @pytest.mark.parametrize("number", CHECKS)
-def test_run_all_ends_without_an_error_and_a_demo_answers(number, run_all):
+def test_run_all_ends_without_an_error_and_a_demo_answers(number, run_all, outputs):
     page = run_all(number)
-    CHECKS[number](page)
+    CHECKS[number](page, outputs)
     assert not page.locator(".course-demo [role=alert]").count()

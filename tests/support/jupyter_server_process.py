@@ -8,8 +8,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 PROJECT = Path(__file__).resolve().parents[2]
 WAIT_MS = 180_000  # for a kernel to start on a busy machine
@@ -37,6 +38,20 @@ def running(command: list[str], home: Path, **environment: str) -> Iterator[tupl
         state = json.loads(found[0].read_text())
         yield state["url"], state["token"]
     finally:
-        os.killpg(server.pid, signal.SIGTERM)  # make and its server, which stops its kernels first
+        with suppress(ProcessLookupError):  # it did not start
+            os.killpg(server.pid, signal.SIGTERM)  # make and its server, which stops its kernels first
         server.wait(120)
         log.close()
+
+
+def end_kernels(address: str, token: str) -> None:
+    """Stop the kernels of all notebooks; each holds several hundred MB."""
+
+    def call(path: str, method: str) -> bytes:
+        request = Request(f"{address.removesuffix('lab')}api/{path}", method=method)
+        request.add_header("Authorization", f"token {token}")
+        with urlopen(request, timeout=WAIT_MS / 1000) as answer:
+            return answer.read()
+
+    for session in json.loads(call("sessions", "GET")):
+        call(f"sessions/{session['id']}", "DELETE")
