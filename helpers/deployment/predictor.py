@@ -160,7 +160,7 @@ class Predictor:
             return run(frames).astype(np.uint8)
         size_hw = frames.shape[1:3]
         padded_hw = self.export.input_hw(size_hw)
-        # The padding is 0 after normalising, for which bytes have no value: a frame that needs it is normalised here.
+        # A frame that needs padding is normalised here, where its edges are repeated in the same step.
         as_bytes = run.takes_frames and padded_hw == size_hw
         logits = run(frames if as_bytes else pixels.network_input(frames, self._workers, padded_hw))
         return pixels.labels_of(logits, size_hw, self.export.align_corners, self._workers, padded_hw)

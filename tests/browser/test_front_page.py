@@ -62,14 +62,20 @@ def site(about):
 
 
 @pytest.fixture(scope="module")
-def expected(about, tmp_path_factory):
-    """Labels of the samples by name, uint8 (H, W), from the Python predictor."""
-    folder, described = about
+def predictor(tmp_path_factory):
+    """The network of the demo in Python."""
     exported = export(
         models.load_shipped(demo.NETWORK), tmp_path_factory.mktemp("export") / "x", network="x", classes=CITYSCAPES
     )
-    with Predictor(exported) as predictor:
-        return {each["name"]: predictor(read_picture(folder / "demo" / each["file"])) for each in described.samples}
+    with Predictor(exported) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def expected(about, predictor):
+    """Labels of the samples by name, uint8 (H, W), from the Python predictor."""
+    folder, described = about
+    return {each["name"]: predictor(read_picture(folder / "demo" / each["file"])) for each in described.samples}
 
 
 class Visit:
@@ -202,6 +208,21 @@ def test_a_dropped_photograph_is_labelled_whole(visit, width, height, seen):
     box = visit.page.locator("#stage").bounding_box()
     assert box["width"] / box["height"] == pytest.approx(width / height, rel=0.02)
     assert visit.page.locator("#samples [aria-pressed=true]").count() == 0
+
+
+@pytest.mark.parametrize("rows, columns", [(slice(None), slice(100, 356)), (slice(64, 192), slice(None))])
+def test_edges_are_repeated_around_a_picture_of_another_shape(rows, columns, about, visit, predictor):
+    folder, described = about
+    cut = read_picture(folder / "demo" / described.samples[0]["file"])[rows, columns]
+    file = io.BytesIO()
+    Image.fromarray(cut).save(file, "png")
+    name = f"{cut.shape[1]}x{cut.shape[0]}.png"
+    visit.drop(name, file.getvalue())
+    visit.says(re.compile(f"{name}: labelled in"))
+    top, left = ((whole - part) // 2 for whole, part in zip(demo.SIZE_HW, cut.shape, strict=False))
+    whole = np.pad(cut, [(top, top), (left, left), (0, 0)], mode="edge")
+    labels = predictor(whole)[top : top + cut.shape[0], left : left + cut.shape[1]]
+    assert agreement(visit.labels(), labels) >= 0.999
 
 
 def test_a_chosen_file_is_labelled(visit):

@@ -7,8 +7,6 @@ ort.env.wasm.numThreads = 1;
 ort.env.wasm.proxy = true; // run in a worker, so that the page answers meanwhile
 ort.env.wasm.wasmPaths = { wasm: new URL("ort/ort-wasm-simd-threaded.wasm", folder).href };
 
-const GREY = "rgb(128, 128, 128)"; // zero for the network, as the padding of the course's predictor
-
 /** Load the network of `file`, which labels frames of `width` x `height` pixels. */
 export async function openNetwork(file, width, height) {
   const session = await ort.InferenceSession.create(new URL(file, folder).href, {
@@ -20,7 +18,10 @@ export async function openNetwork(file, width, height) {
   canvas.height = height;
   const context = canvas.getContext("2d", { willReadFrequently: true });
 
-  /** Fit a picture into the frame, whole and in the middle, and return its box. */
+  /**
+   * Fit a picture into the frame, whole and in the middle, and return its box. Its edges are repeated around it, as the
+   * predictor of the course does: the network labels more pixels correctly than next to a plain colour.
+   */
   function draw(picture) {
     const scale = Math.min(width / picture.width, height / picture.height);
     const box = {
@@ -29,10 +30,15 @@ export async function openNetwork(file, width, height) {
     };
     box.x = (width - box.width) >> 1;
     box.y = (height - box.height) >> 1;
+    const [right, bottom] = [box.x + box.width, box.y + box.height];
+    context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";
-    context.fillStyle = GREY;
-    context.fillRect(0, 0, width, height);
     context.drawImage(picture, box.x, box.y, box.width, box.height);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(canvas, box.x, 0, 1, height, 0, 0, box.x, height);
+    context.drawImage(canvas, right - 1, 0, 1, height, right, 0, width - right, height);
+    context.drawImage(canvas, 0, box.y, width, 1, 0, 0, width, box.y);
+    context.drawImage(canvas, 0, bottom - 1, width, 1, 0, bottom, width, height - bottom);
     return box;
   }
 
