@@ -205,11 +205,6 @@ def measure_with_peaks(
     return measured, Peaks(rounds, max(copies[warmup:]))
 
 
-def measure_peaks(threads: int | None = None, repeats: int = 5) -> Peaks:
-    """Return the peaks of the machine on their own; `measure_with_peaks` is better for comparing times with them."""
-    return measure_with_peaks({}, np.empty(0), {}, warmup=1, repeats=repeats, threads=threads, show=False)[1]
-
-
 def intensity(cost: Cost, bytes_per_number: int = 4) -> float:
     """Return operations per byte if each map is written once and read once, and each weight is read once."""
     maps = sum(layer.out_channels * layer.out_hw[0] * layer.out_hw[1] for layer in cost.layers)
