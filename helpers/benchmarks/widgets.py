@@ -4,6 +4,7 @@ Each demo is used without a browser on frames of MiniScapes, 256 x 512 pixels: a
 when the new picture is encoded. The networks are those in weights/.
 
 - `widgets.<demo>.first_s`: seconds from the demo's creation to its first picture.
+- `widgets.<demo>.complete_s`: seconds until the demo is complete; the prediction demo opens its second network later.
 - `widgets.<demo>.answer_s`, `widgets.<demo>.slowest_s`: median and largest seconds of the answers after a warm-up.
 - `widgets.<demo>.growth_mb`: how much the resident memory of the process grew over the second half of the answers.
 - `widgets.<demo>.answers`: how many answers were measured.
@@ -24,12 +25,12 @@ from typing import Any
 import ipywidgets
 
 from helpers import deployment, miniscapes, models
-from helpers.benchmarks.timing import seconds
 from helpers.datasets import Frame, open_dataset, read_image
 from helpers.pruning import Analysis
 from helpers.training.recorded import shipped_runs
 from helpers.widgets.dataset_browser import DatasetBrowser
 from helpers.widgets.deploy_demo import DeployDemo
+from helpers.widgets.picture import Picture
 from helpers.widgets.polygon_stepper import PolygonStepper
 from helpers.widgets.prediction_demo import PredictionDemo
 from helpers.widgets.pruning_explorer import PruningExplorer
@@ -60,9 +61,9 @@ def run(folder: Path, size: Size = FULL) -> dict[str, float]:
     frames = open_dataset(root).frames("val")
     numbers: dict[str, float] = {}
     for name, (create, moves) in _demos(folder, frames).items():
-        made: list[Any] = []
-        numbers[f"widgets.{name}.first_s"] = seconds(lambda create=create, made=made: made.append(create()))
-        numbers |= {f"widgets.{name}.{what}": value for what, value in _use(moves(made[0]), size).items()}
+        demo, times = _timed(create)
+        times |= _use(moves(demo), size)
+        numbers |= {f"widgets.{name}.{what}": value for what, value in times.items()}
     return numbers
 
 
@@ -103,6 +104,23 @@ def _demos(folder: Path, frames: list[Frame]) -> dict[str, tuple[Callable[[], An
             lambda demo: [(demo.smooth, [5, 20]), (demo.logarithmic, [False, True])],
         ),
     }
+
+
+def _timed(create: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """Return a new demo, and the seconds until its first picture and until it was complete."""
+    shown: list[float] = []
+
+    def watch(widget: ipywidgets.Widget) -> None:
+        if isinstance(widget, Picture):
+            widget.observe(lambda _: shown.append(time.perf_counter()), "value")
+
+    ipywidgets.Widget.on_widget_constructed(watch)
+    try:
+        started = time.perf_counter()
+        demo = create()
+        return demo, {"first_s": shown[0] - started, "complete_s": time.perf_counter() - started}
+    finally:
+        ipywidgets.Widget.on_widget_constructed(None)
 
 
 def _use(moves: Moves, size: Size) -> dict[str, float]:

@@ -201,12 +201,16 @@ def count_classes(name: str, saved: Saved) -> int | None:
 
 
 @contextlib.contextmanager
-def without_initialisation() -> Iterator[None]:
-    """Build networks without drawing their weights, which would take most of the time."""
+def without_initialisation(zeros: bool = False) -> Iterator[None]:
+    """Build networks without drawing their weights, which would take most of the time.
+
+    The weights then have no memory until they are set, or with `zeros`, are zero.
+    """
+    fill = nn.initializer.Constant(0.0) if zeros else lambda tensor, block: tensor
     drawing = [NormalInitializer, MSRAInitializer]
     originals = [each.forward for each in drawing]
     for each in drawing:
-        each.forward = lambda self, tensor, block=None: tensor
+        each.forward = lambda self, tensor, block=None: fill(tensor, block)
     try:
         yield
     finally:

@@ -41,6 +41,7 @@ function render({ model, el }) {
   };
   model.on("change:on", show);
   const timers = [0, 500, 2000].map((wait) => setTimeout(name, wait));  // the other widgets appear one by one
+  timers.push(setTimeout(show, 0));  // once it is part of the demo
   model.set("shown", model.get("shown") + 1);
   model.save_changes();
   return () => timers.forEach(clearTimeout);
@@ -90,6 +91,24 @@ class Demo(Quiet, widgets.VBox):
         if not self._pending:
             asyncio.get_running_loop().call_later(PAUSE, self._catch_up)
         self._pending[react] = None
+
+    def _request_later(self, react: Callable[[], None]) -> None:
+        """Answer when the running cell has shown its result, so that a demo appears before it is complete.
+
+        Without a cell, answer at once.
+        """
+        shell = get_ipython()
+        if shell is None or _from_browser():
+            react()
+            return
+
+        def after_cell(_) -> None:
+            shell.events.unregister("post_run_cell", after_cell)
+            self._catch_up()
+
+        self.busy.on = True
+        self._pending[react] = None
+        shell.events.register("post_run_cell", after_cell)
 
     def _catch_up(self) -> None:
         pending, self._pending = self._pending, {}

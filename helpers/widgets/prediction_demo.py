@@ -14,10 +14,11 @@ import numpy as np
 
 from helpers import models
 from helpers.common.errors import CourseError
-from helpers.datasets import Classes, Frame, read_image, read_label
+from helpers.datasets import IGNORE, Classes, Frame, read_image, read_label
 from helpers.datasets.pictures import SUFFIXES, read_picture
 from helpers.evaluation.opening import PredictFn, Source, open_network
 from helpers.evaluation.scores import confusion_matrix, scores
+from helpers.models.networks import without_initialisation
 from helpers.plotting.base import overlay
 from helpers.widgets.class_switches import ClassSwitches
 from helpers.widgets.demo import Demo
@@ -39,8 +40,9 @@ class PredictionDemo(Demo):
     Controls: `number` (index of the frame), `upload`, `left` and `right` (a network or the label), `wipe` (share of the
     width that shows `left`), `opacity`, `switches` (ClassSwitches). Outputs: `picture`, `status` (name, seconds, or the
     error of an upload), `under` (classes at the pointer). Each network predicts a picture once, when it is first shown.
-    While nothing moves and a browser shows the demo, fast networks predict the other frames ahead. Raises CourseError
-    without network or frame.
+    While nothing moves and a browser shows the demo, fast networks predict the other frames ahead. A new demo shows the
+    prediction of `right`, and that of `left` as soon as its network is open. Raises CourseError without network or
+    frame.
     """
 
     def __init__(self, networks: Mapping[str, Source], frames: Sequence[Frame], classes: Classes | None = None):
@@ -74,7 +76,7 @@ class PredictionDemo(Demo):
         self.status = widgets.HTML()
         self.under = widgets.HTML(_HINT)
         self._connect()
-        self._choose_frame()
+        self._choose_frame(names[-1])
         super().__init__(
             [
                 widgets.HBox([self.number, self.upload]),
@@ -87,13 +89,16 @@ class PredictionDemo(Demo):
             ]
         )
         self.busy.observe(lambda _: self._predict_ahead(), "shown")
+        if self._predicted and len(names) > 1:
+            self._request_later(self._show)
 
     def network(self, name: str) -> PredictFn:
         """Return the network of this title as a prediction function."""
         if name not in self._opened:
             source = self._networks[name]
             shipped = isinstance(source, str) and source in models.cards()
-            self._opened[name] = open_network(models.load_shipped(source) if shipped else source)
+            with without_initialisation(zeros=True):  # they take most of the time to open U-HRNet
+                self._opened[name] = open_network(models.load_shipped(source) if shipped else source)
         return self._opened[name]
 
     def at(self, x: float, y: float) -> dict[str, str]:
@@ -116,13 +121,15 @@ class PredictionDemo(Demo):
         self._listen(self._draw, self.switches.palette)
         self._listen(self._point, self.picture, names=["pointer", "clicked"])
 
-    def _choose_frame(self) -> None:
+    def _choose_frame(self, *names: str) -> None:
         frame = self._frames[self.number.value]
         try:
             truth = read_label(frame) if self._labelled and frame.label.is_file() else None
             self._take(frame.stem, read_image(frame), truth)
         except CourseError as error:
             self._show_error(str(error))
+            return
+        self._show(*names)
 
     def _take_upload(self) -> None:
         if not self.upload.value:
@@ -146,9 +153,10 @@ class PredictionDemo(Demo):
         for key in [key for key in self._predicted if key[0] == name]:
             del self._predicted[key]  # another file of that name
         self._take(name, image, None)
+        self._show()
 
     def _take(self, name: str, image: np.ndarray, truth: np.ndarray | None) -> None:
-        """Show this image; `truth` holds its train ids, if known."""
+        """Keep this image; `truth` holds its train ids, if known."""
         self._name, self._image, self._truth = name, image, truth
         names = list(self._networks)
         with self._quietly():
@@ -157,17 +165,17 @@ class PredictionDemo(Demo):
                 control.options = names if truth is None else [*names, LABEL]
                 control.value = chosen if chosen in control.options else otherwise
             self.picture.clicked = []
-        self._show()
 
-    def _show(self) -> None:
-        """Make missing predictions, then draw."""
+    def _show(self, *names: str) -> None:
+        """Make missing predictions, then draw; `names`: the networks that predict, by default those of both sides."""
+        names = names or self._sides()
         try:
-            for name in self._sides():
+            for name in names:
                 self._labels_of(name)
         except CourseError as error:
             self._show_error(str(error))
             return
-        shown = [name for name in dict.fromkeys(self._sides()) if name != LABEL]
+        shown = [name for name in dict.fromkeys(names) if name != LABEL]
         results = " · ".join(map(self._result, shown))
         height, width = self._image.shape[:2]
         self.status.value = f"<code>{escape(self._name)}</code> {results} for {width} x {height} pixels"
@@ -193,6 +201,12 @@ class PredictionDemo(Demo):
             self._predict(key, self._image)
         self._predicted.move_to_end(key)
         return self._predicted[key][0]
+
+    def _known(self, name: str) -> np.ndarray:
+        """Labels to draw: none where a network failed on this image or is not open yet; the status names it."""
+        if name == LABEL or (self._name, name) in self._predicted:
+            return self._labels_of(name)
+        return np.full(self._image.shape[:2], IGNORE, np.uint8)
 
     def _predict(self, key: tuple[str, str], image: np.ndarray) -> None:
         if not any(network == key[1] for _, network in self._first):
@@ -226,15 +240,11 @@ class PredictionDemo(Demo):
                     yield int(number), name
 
     def _draw(self) -> None:
-        if any(name != LABEL and (self._name, name) not in self._predicted for name in self._sides()):
-            return  # a network failed on this image; the status shows the error
         image = _fit(self._image, cv2.INTER_AREA)
-        left, right = (
-            overlay(image, self.switches.keep(labels), self.switches.classes, self.opacity.value)
-            for labels in (_fit(self._labels_of(name), cv2.INTER_NEAREST) for name in self._sides())
-        )
+        left, right = (_fit(self._known(name), cv2.INTER_NEAREST) for name in self._sides())
         cut = round(self.wipe.value * image.shape[1])
-        both = np.concatenate([left[:, :cut], right[:, cut:]], axis=1)
+        labels = self.switches.keep(np.concatenate([left[:, :cut], right[:, cut:]], axis=1))
+        both = overlay(image, labels, self.switches.classes, self.opacity.value)
         if 0 < cut < image.shape[1]:
             both[:, max(0, cut - 1) : cut + 1] = 255
         self.picture.show(both)

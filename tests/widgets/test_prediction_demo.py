@@ -4,17 +4,21 @@ import asyncio
 import io
 import zlib
 from datetime import datetime
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from IPython.core.events import EventManager, available_events
 from PIL import Image
 from tiny_cityscapes import write_set
 
+from helpers import evaluation, models
 from helpers.cityscapes import CITYSCAPES
 from helpers.common.errors import CourseError
 from helpers.datasets import Classes, open_dataset, read_image, read_label
 from helpers.datasets.pictures import LARGEST_UPLOAD
+from helpers.widgets import demo as demo_module
 from helpers.widgets import prediction_demo
 from helpers.widgets.prediction_demo import PredictionDemo
 
@@ -90,6 +94,29 @@ def test_network_predicts_a_picture_once(demo):
     assert len(road.shapes) == 2 and "preparation" not in demo.status.value
     demo.number.value = 0
     assert len(road.shapes) == 2
+
+
+def test_a_cell_shows_the_demo_before_the_left_network_predicts(frames, monkeypatch):
+    shell = SimpleNamespace(events=EventManager(None, available_events))
+    monkeypatch.setattr(demo_module, "get_ipython", lambda: shell)
+    road, sky = Constant(ROAD), Constant(SKY)
+    demo = PredictionDemo({"all road": road, "all sky": sky}, frames)
+    demo.opacity.value = 1.0
+    picture, brightness = shown(demo), read_image(frames[0]).mean(axis=2)
+    assert demo.busy.on and not road.shapes and "all sky" in demo.status.value and "all road" not in demo.status.value
+    assert likeness(picture[:, :500], brightness[:, :31]) > 0.95 and is_class(picture[:, 520:], SKY)
+    for _ in range(2):
+        shell.events.trigger("post_run_cell", None)
+        assert not demo.busy.on and len(road.shapes) == len(sky.shapes) == 1
+    assert is_class(shown(demo)[:, :500], ROAD) and "all road" in demo.status.value
+
+
+@pytest.mark.parametrize("name", ["uhrnet_w18_small", "fastscnn_pruned_73"])
+def test_shipped_weights_predict_as_elsewhere(name, frames):
+    demo = PredictionDemo({"net": name}, frames)
+    image = read_image(frames[0])
+    np.testing.assert_array_equal(demo.network("net")(image), evaluation.predict(models.load_shipped(name), image))
+    assert all(np.isfinite(tensor.numpy()).all() for tensor in demo.network("net").net.parameters())
 
 
 def test_the_latest_predictions_are_kept(demo, monkeypatch):
