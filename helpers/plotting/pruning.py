@@ -8,6 +8,7 @@ from itertools import groupby
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -125,16 +126,24 @@ def channels_left(
     ax = new_axes(ax, (10, 4.2))
     x = np.arange(len(names))
     ax.bar(x, before, color="0.86", label="removed")
-    bars = ax.bar(x, after, color=KEPT, label="kept")
-    for bar, count in zip(bars, after, strict=True):
-        if align > 1 and count % align:
-            bar.set_hatch("////")
-            bar.set_edgecolor("white")
-        ax.text(bar.get_x() + bar.get_width() / 2, count, str(count), ha="center", va="bottom", fontsize=9)
+    kept_channels(after, ax, align)
     ax.set_xticks(x, [short_name(name) for name in names], rotation=40, ha="right", rotation_mode="anchor", fontsize=9)
     ax.set(ylabel="channels", xlim=(-0.7, len(names) - 0.3))
     ax.legend(frameon=False, ncols=2, fontsize=9, loc="lower right", bbox_to_anchor=(1, 1))
     return ax
+
+
+def kept_channels(counts: Sequence[int], ax: Axes, align: int = 1) -> list[Artist]:
+    """Draw the bars and numbers of `channels_left` for the channels kept, and return them."""
+    bars = ax.bar(np.arange(len(counts)), counts, color=KEPT, label="kept")
+    numbers = []
+    for bar, count in zip(bars, counts, strict=True):
+        if align > 1 and count % align:
+            bar.set_hatch("////")
+            bar.set_edgecolor("white")
+        x = bar.get_x() + bar.get_width() / 2
+        numbers.append(ax.text(x, count, str(count), ha="center", va="bottom", fontsize=9))
+    return [*bars, *numbers]
 
 
 def sensitivity_curves(curves: Mapping[str, Mapping[float, float]], ax: Axes | None = None, named: int = 6) -> Axes:

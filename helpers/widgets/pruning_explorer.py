@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from helpers.common.errors import CourseError
-from helpers.plotting.pruning import channels_left
+from helpers.plotting import describe
+from helpers.plotting.pruning import channels_left, kept_channels
 from helpers.pruning import CRITERIA, Analysis, Plan
 from helpers.pruning.analysis import Curves
 from helpers.pruning.latency import LatencyModel
 from helpers.widgets.demo import Demo
 from helpers.widgets.picture import Picture
 
+ALIGN = 16  # channel counts that are no multiple of it are hatched
 UNIFORM, SENSITIVITY = "same share", "same loss"
 
 
@@ -53,7 +58,7 @@ class PruningExplorer(Demo):
         self.picture = Picture(pointing=False)
         self.status = widgets.HTML()
         self.plan: Plan | None = None
-        self._box: Bbox | None = None  # of the axes, known after the first drawing
+        self._canvas, self._background = self._empty_chart()
         self._listen(self._show, self.criterion, self.allocation, self.cut, self.align)
         self._show()
         super().__init__(
@@ -87,16 +92,29 @@ class PruningExplorer(Demo):
             )
         return "<br>".join(lines)
 
+    def _empty_chart(self) -> tuple[FigureCanvasAgg, Any]:
+        """Draw what all plans share, once: it takes three quarters of the time."""
+        figure = Figure(figsize=(10, 4.2), dpi=90, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        groups = self._unpruned.groups
+        channels = [group.channels for group in groups]
+        ax = channels_left([group.name for group in groups], channels, channels, figure.add_subplot(), align=ALIGN)
+        figure.supxlabel(f"hatched: not a multiple of {ALIGN}", fontsize=9, color="0.35")
+        _remove_kept(ax)
+        canvas.draw()
+        return canvas, canvas.copy_from_bbox(figure.bbox)
+
     def _draw(self, plan: Plan) -> None:
-        figure = Figure(figsize=(10, 4.2), layout=None if self._box else "constrained")
-        ax = figure.add_axes(self._box) if self._box else figure.add_subplot()
-        channels_left(
-            [group.name for group in plan.groups],
-            [group.channels for group in plan.groups],
-            [len(group.kept) for group in plan.groups],
-            ax,
-            align=16,
-        )
-        figure.supxlabel("hatched: not a multiple of 16", fontsize=9, color="0.35")
-        self.picture.show_figure(figure, dpi=90)
-        self._box = ax.get_position()  # names and sizes stay, and computing the layout takes as long as the drawing
+        figure = self._canvas.figure
+        (ax,) = figure.axes
+        _remove_kept(ax)
+        self._canvas.restore_region(self._background)
+        for artist in kept_channels([len(group.kept) for group in plan.groups], ax, ALIGN):
+            ax.draw_artist(artist)
+        self.picture.alt = describe(figure)
+        self.picture.show(np.asarray(self._canvas.buffer_rgba())[..., :3], "png")
+
+
+def _remove_kept(ax: Axes) -> None:
+    for artist in [*ax.containers[1:], *ax.texts]:
+        artist.remove()

@@ -20,10 +20,15 @@ def explorer(analysis):
     return PruningExplorer(analysis, [LatencyModel("an engine", 16, (20.0, 12.0, 30.0, 40.0), 0.0)])
 
 
+def decode(explorer):
+    data = np.frombuffer(explorer.picture.value, np.uint8)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
 def test_starts_at_a_cut_of_half(explorer):
     assert 0.5 <= explorer.plan.cut < 0.505
     assert "of 7.25 GMACs kept" in explorer.status.value and "an engine: predicted <b>" in explorer.status.value
-    picture = cv2.imdecode(np.frombuffer(explorer.picture.value, np.uint8), cv2.IMREAD_COLOR)
+    picture = decode(explorer)
     assert picture.shape[1] > 800 and picture.std() > 10
 
 
@@ -38,6 +43,19 @@ def test_every_control_changes_the_plan_and_the_picture(explorer):
     explorer.criterion.value = "random"  # the same number of channels, but others
     assert explorer.plan not in plans
     assert [len(g.kept) for g in explorer.plan.groups] == [len(g.kept) for g in plans[-1].groups]
+
+
+def test_a_picture_is_the_chart_of_its_plan_alone(explorer):
+    first = decode(explorer)
+    explorer.cut.value, explorer.align.value = 0.7, 16
+    chart = explorer._canvas.figure
+    moved, text = decode(explorer), explorer.picture.alt
+    assert "kept from" in text and len(chart.axes[0].texts) == len(explorer.plan.groups)
+    explorer._canvas.draw()  # all of it, not only the kept channels
+    drawn = np.asarray(explorer._canvas.buffer_rgba())[..., :3]
+    assert (np.abs(moved - drawn.astype(int)) > 32).mean() < 0.002 < (np.abs(moved - first) > 32).mean()
+    explorer.cut.value, explorer.align.value = 0.5, 1
+    assert (decode(explorer) == first).all() and explorer.picture.alt != text
 
 
 def test_curves_enable_allocation_by_sensitivity(analysis, explorer):
