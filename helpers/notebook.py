@@ -11,21 +11,12 @@ from typing import Any
 from helpers import miniscapes
 from helpers.cityscapes import CITYSCAPES
 from helpers.cityscapes.frames import layout
+from helpers.common.course import NOTEBOOKS
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, read_json, write_json
 from helpers.datasets import Classes, Dataset, Frame, find_dataset, open_dataset
 from helpers.datasets.dataset import DESCRIPTION
 from helpers.profiles import Profile, load_profile
-
-NOTEBOOKS = {
-    "00": "00_play",
-    "01": "01_explore_cityscapes",
-    "02": "02_train_hrnet_uhrnet",
-    "03": "03_evaluate",
-    "04": "04_prune_fastscnn",
-    "05": "05_deploy",
-    "06": "06_your_own_data",
-}
 
 CITYSCAPES_CLASSES = "the classes of Cityscapes"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.common import course
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 from helpers.datasets import find_dataset
@@ -193,7 +194,7 @@ def select(folder: Path, only: str, first: str = "") -> list[Path]:
 
     Raises CourseError if one does not exist.
     """
-    available = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]_*.ipynb"))}
+    available = {path.name[:2]: path for path in course.notebooks(folder)}
     if not available:
         raise CourseError(f"Expected notebooks like 01_explore_cityscapes.ipynb in {folder}, found none.")
     selected = _numbers(only, available) if only.strip() else set(available)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
+from helpers.common.course import notebooks
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
-
-NAMES = "[0-9][0-9]_*.ipynb"
 
 
 def contents(folder: str | Path | None = None) -> Markdown:
@@ -20,9 +19,8 @@ def contents(folder: str | Path | None = None) -> Markdown:
     The default is the current folder if it holds notebooks of the course, so that the table has their language, else
     notebooks/. Raises CourseError if there is no notebook, or an opening cell has no such table.
     """
-    here = any(Path.cwd().glob(NAMES))
-    folder = Path(folder or (Path.cwd() if here else PROJECT / "notebooks"))
-    paths = sorted(folder.glob(NAMES))
+    folder = Path(folder or (Path.cwd() if notebooks(Path.cwd()) else PROJECT / "notebooks"))
+    paths = notebooks(folder)
     if not paths:
         raise CourseError(f"Expected notebooks like 00_play.ipynb in {folder}, found none: open one of them.")
     rows = [_opening(path) for path in paths]

@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from helpers.common import course
 from helpers.common.files import PROJECT, write_text
 from helpers.translations.files import (
     ENGLISH,
@@ -41,7 +42,7 @@ def build(language: str, project: Path = PROJECT) -> Path:
     """
     target = folder(language, project)
     if language != ENGLISH:
-        for source in sorted((project / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        for source in course.notebooks(project / "notebooks"):
             _update(target / source.name, translated(source, language))
     return target
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from helpers.common import course
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT, atomic_path
 from helpers.profiles import Profile
@@ -52,7 +53,7 @@ def write_pages(folder: Path, outputs: Path, profile: Profile, demo: Any, projec
         (folder / image.relative_to(project)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(image, folder / image.relative_to(project))
 
-    notebooks = [notebook_page(outputs / source.name) for source in _sources(project)]
+    notebooks = [notebook_page(outputs / source.name) for source in course.notebooks(project / "notebooks")]
     documents = [markdown_page(project, file) for pattern in DOCUMENTS for file in sorted(project.glob(pattern))]
     pages = {str(page.source): page.path for page in (*notebooks, *documents)}
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
@@ -84,7 +85,7 @@ def write_pages(folder: Path, outputs: Path, profile: Profile, demo: Any, projec
 
 
 def _check(outputs: Path, profile: Profile, project: Path) -> None:
-    wanted = [*(source.name for source in _sources(project)), REPORT]
+    wanted = [*(source.name for source in course.notebooks(project / "notebooks")), REPORT]
     missing = [name for name in wanted if not (outputs / name).is_file()]
     if missing:
         command = "make run" if profile.name == "mini" else f"make run PROFILE={profile.name}"
@@ -92,10 +93,6 @@ def _check(outputs: Path, profile: Profile, project: Path) -> None:
         raise CourseError(
             f"Expected all executed notebooks and the report in {outputs}, found {which}: run `{command}` first."
         )
-
-
-def _sources(project: Path) -> list[Path]:
-    return sorted((project / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def _facts(profile: Profile) -> str:
