@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +14,8 @@ from helpers.common.files import PROJECT
 
 @pytest.fixture(scope="module")
 def soak():
-    spec = importlib.util.spec_from_file_location("soak", PROJECT / "scripts" / "soak.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    sys.path.append(str(PROJECT / "scripts"))
+    return importlib.import_module("soak")
 
 
 def write(folder: Path, name: str, text: str) -> None:
