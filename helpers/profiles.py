@@ -32,102 +32,46 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train a network: crops, augmentation, optimiser, schedule and loss.
+    """How to train a network: crops, augmentation, optimiser, schedule and loss."""
 
-    Attributes
-    ----------
-    crop_hw : tuple of int
-        Height and width of a crop, in pixels.
-    batch_size : int
-        Images per process and iteration.
-    iterations, warmup : int
-        Total number of iterations, and those of the linear warm-up.
-    optimiser : str
-        "sgd" (with `momentum`), "adam" or "adamw".
-    lr, min_lr, power : float
-        Initial and final learning rate, and exponent of the polynomial decay.
-    momentum, weight_decay : float
-        Settings of the optimiser.
-    scale_min, scale_max, scale_step, jitter : float
-        Random scaling in steps, and strength of the colour jitter.
-    aux_weights : tuple of float
-        Weight of the loss of each output of the network, main output first.
-    class_balance : float
-        `balance` of `helpers.training.class_weights`; 0 for equal weights.
-    losses : tuple of (str, float)
-        Names of `helpers.training.LOSSES` and their factors.
-    validate_every : int
-        Iterations between validations; 0 for never.
-    amp : bool
-        Mixed precision, on GPUs only.
-    pretrained : str
-        `pretrained` of `helpers.models.build`; "" for random weights.
-    accumulate : int
-        Batches per iteration: their gradients are averaged, then the weights change once. 1 for usual training.
-    ema : float
-        Decay of the moving average of the weights that is scored and saved, such as 0.999; 0 for no average.
-    patience : int
-        Stop after this many validations without a better score, and keep the best weights; 0 to train to the end.
-    """
-
-    crop_hw: tuple[int, int]
-    batch_size: int
-    iterations: int
-    optimiser: str
-    lr: float
-    min_lr: float
-    power: float
+    crop_hw: tuple[int, int]  # height and width of a crop, in pixels
+    batch_size: int  # images per process and iteration
+    iterations: int  # including those of the warm-up
+    optimiser: str  # "sgd" (with `momentum`), "adam" or "adamw"
+    lr: float  # initial learning rate, after the warm-up
+    min_lr: float  # final learning rate
+    power: float  # exponent of the polynomial decay
     momentum: float
     weight_decay: float
-    warmup: int
-    scale_min: float
+    warmup: int  # iterations of the linear warm-up
+    scale_min: float  # random scaling, from `scale_min` to `scale_max` in steps
     scale_max: float
     scale_step: float
-    jitter: float
-    aux_weights: tuple[float, ...]
-    class_balance: float
-    losses: tuple[tuple[str, float], ...]
-    validate_every: int
-    amp: bool
-    pretrained: str
-    accumulate: int
-    ema: float
-    patience: int
+    jitter: float  # strength of the colour jitter
+    aux_weights: tuple[float, ...]  # weight of the loss of each output of the network, main output first
+    class_balance: float  # `balance` of `helpers.training.class_weights`; 0 for equal weights
+    losses: tuple[tuple[str, float], ...]  # names of `helpers.training.LOSSES` and their factors
+    validate_every: int  # iterations between validations; 0 for never
+    amp: bool  # mixed precision, on GPUs only
+    pretrained: str  # `pretrained` of `helpers.models.build`; "" for random weights
+    accumulate: int  # batches whose gradients are averaged before the weights change; 1 for usual training
+    ema: float  # decay of the average of the weights that is scored and saved, such as 0.999; 0 for no average
+    patience: int  # validations without a better score after which training stops; 0 to train to the end
 
 
 @dataclass(frozen=True)
 class StudySpec:
-    """Experiments of notebook 02.
+    """Experiments of notebook 02."""
 
-    Attributes
-    ----------
-    family : tuple of str
-        Networks whose latency is measured.
-    latency_size_hw : tuple of int
-        Height and width of the input for latency.
-    score_frames : int
-        Train frames, and as many val frames, that are scored during training.
-    transfer_weathers : tuple of str
-        Weathers of the MiniScapes streets of the transfer.
-    transfer_train, transfer_val : int
-        Number of these frames.
-    transfer_size_hw : tuple of int
-        Height and width of these frames.
-    transfer_iterations : int
-        Training steps on them.
-    transfer_lr : float
-        Learning rate that starts from trained weights.
-    """
-
-    family: tuple[str, ...]
-    latency_size_hw: tuple[int, int]
-    score_frames: int
-    transfer_weathers: tuple[str, ...]
-    transfer_train: int
+    family: tuple[str, ...]  # networks whose latency is measured
+    latency_size_hw: tuple[int, int]  # height and width of the input for latency
+    score_frames: int  # train frames, and as many val frames, that are scored during training
+    transfer_weathers: tuple[str, ...]  # weathers of the MiniScapes streets of the transfer
+    transfer_train: int  # number of these frames
     transfer_val: int
-    transfer_size_hw: tuple[int, int]
-    transfer_iterations: int
-    transfer_lr: float
+    transfer_size_hw: tuple[int, int]  # their height and width
+    transfer_iterations: int  # training steps on them
+    transfer_lr: float  # learning rate that starts from trained weights
 
 
 @dataclass(frozen=True)
@@ -144,81 +88,35 @@ class EvaluateSpec:
 
 @dataclass(frozen=True)
 class PruneSpec:
-    """Experiments of notebook 04. Cuts are shares of the multiply-accumulates to remove, 0 to 1.
+    """Experiments of notebook 04. Cuts are shares of the multiply-accumulates to remove, 0 to 1."""
 
-    Attributes
-    ----------
-    cut : float
-        Cut of the network that is fine-tuned and saved, one of `cuts`.
-    cuts : tuple of float
-        Cuts of the result table.
-    unseen_cuts : tuple of float
-        Cuts of the networks on which the latency model is checked, in the appendix.
-    report_size_hw : tuple of int
-        Height and width at which multiply-accumulates are counted.
-    align : int
-        Aligned plans keep multiples of this many channels.
-    latency_cut : float
-        Share of the latency to save, in the appendix.
-    seeds : int
-        Runs of fine-tuning of the pruned network and of its control.
-    draws : int
-        Random rankings to average over.
-    curve_cuts : tuple of float
-        Cuts at which the L1 norm is compared with random filters.
-    curve_frames : int
-        Validation frames for networks that are not fine-tuned.
-    refresh_batches : int
-        Batches to estimate batch norm statistics from.
-    sensitivity_ratios : tuple of float
-        Shares of filters removed for the sensitivity curves.
-    sensitivity_frames, sensitivity_batches : int
-        Training frames that are scored, and batches for batch norm statistics, for each point of these curves.
-    """
-
-    cut: float
-    cuts: tuple[float, ...]
-    unseen_cuts: tuple[float, ...]
-    report_size_hw: tuple[int, int]
-    align: int
-    latency_cut: float
-    seeds: int
-    draws: int
-    curve_cuts: tuple[float, ...]
-    curve_frames: int
-    refresh_batches: int
-    sensitivity_ratios: tuple[float, ...]
-    sensitivity_frames: int
-    sensitivity_batches: int
+    cut: float  # of the network that is fine-tuned and saved, one of `cuts`
+    cuts: tuple[float, ...]  # of the result table
+    unseen_cuts: tuple[float, ...]  # of the networks on which the latency model is checked, in the appendix
+    report_size_hw: tuple[int, int]  # height and width at which multiply-accumulates are counted
+    align: int  # aligned plans keep multiples of this many channels
+    latency_cut: float  # share of the latency to save, in the appendix
+    seeds: int  # runs of fine-tuning of the pruned network and of its control
+    draws: int  # random rankings to average over
+    curve_cuts: tuple[float, ...]  # at which the L1 norm is compared with random filters
+    curve_frames: int  # validation frames for networks that are not fine-tuned
+    refresh_batches: int  # to estimate batch norm statistics from
+    sensitivity_ratios: tuple[float, ...]  # shares of filters removed for the sensitivity curves
+    sensitivity_frames: int  # training frames that are scored for each point of these curves
+    sensitivity_batches: int  # batches for batch norm statistics, for each point
 
 
 @dataclass(frozen=True)
 class DeploySpec:
-    """Experiments of notebook 05.
+    """Experiments of notebook 05."""
 
-    Attributes
-    ----------
-    size_hw : tuple of int
-        Height and width of the frames for latency.
-    warmup, repeats : int
-        Runs before and during a latency measurement.
-    frames : int
-        Maximum number of validation frames for agreement and mIoU.
-    networks : tuple of str
-        Networks of notebook 02 to deploy in addition to the two Fast-SCNNs.
-    calibration : int
-        Maximum number of training frames to calibrate int8 with.
-    video : int
-        Frames of the drive.
-    """
-
-    size_hw: tuple[int, int]
-    warmup: int
-    repeats: int
-    frames: int
-    networks: tuple[str, ...]
-    calibration: int
-    video: int
+    size_hw: tuple[int, int]  # height and width of the frames for latency
+    warmup: int  # runs before a latency measurement
+    repeats: int  # runs during it
+    frames: int  # maximum number of validation frames for agreement and mIoU
+    networks: tuple[str, ...]  # networks of notebook 02 to deploy in addition to the two Fast-SCNNs
+    calibration: int  # maximum number of training frames to calibrate int8 with
+    video: int  # frames of the drive
 
 
 @dataclass(frozen=True)
