@@ -209,5 +209,3 @@ def add_people(s: Scene) -> None:
     if rng.random() < 0.15:
         side = int(rng.choice([-1, 1]))
         s.figure("dynamic", moving_clutter(rng), r.edge(side) + side * 1.2, rng.uniform(9, 22), 0.3, 0.9)
-
-
