@@ -212,17 +212,19 @@ def test_applying_twice_changes_nothing():
 def test_old_representation_lacks_bmm_and_sigmoid():
     from paddle.pir_utils import OldIrGuard
 
-    with OldIrGuard(), paddle.static.program_guard(paddle.static.Program()):
-        x = paddle.static.data("x", [2, 3, 3])
-        for operator in (paddle.nn.functional.sigmoid, lambda x: paddle.bmm(x, x)):
-            with pytest.raises(TypeError, match="must be Value, but got Variable"):  # no error: remove the patch
-                operator(x)
-        before = paddle.bmm
-        with paddle_compat.old_ir_operators():
-            outputs = [paddle.nn.functional.sigmoid(x), paddle.bmm(x, x)]
-        assert paddle.bmm is before
-        values = np.arange(18, dtype=np.float32).reshape(2, 3, 3) / 10
-        sigmoid, product = paddle.static.Executor(paddle.CPUPlace()).run(feed={"x": values}, fetch_list=outputs)
-    paddle.disable_static()
+    try:
+        with OldIrGuard(), paddle.static.program_guard(paddle.static.Program()):
+            x = paddle.static.data("x", [2, 3, 3])
+            for operator in (paddle.nn.functional.sigmoid, lambda x: paddle.bmm(x, x)):
+                with pytest.raises(TypeError, match="must be Value, but got Variable"):  # no error: remove the patch
+                    operator(x)
+            before = paddle.bmm
+            with paddle_compat.old_ir_operators():
+                outputs = [paddle.nn.functional.sigmoid(x), paddle.bmm(x, x)]
+            assert paddle.bmm is before
+            values = np.arange(18, dtype=np.float32).reshape(2, 3, 3) / 10
+            sigmoid, product = paddle.static.Executor(paddle.CPUPlace()).run(feed={"x": values}, fetch_list=outputs)
+    finally:
+        paddle.disable_static()
     np.testing.assert_allclose(sigmoid, 1 / (1 + np.exp(-values)), rtol=1e-6)
     np.testing.assert_allclose(product, values @ values, rtol=1e-6)

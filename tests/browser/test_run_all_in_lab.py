@@ -171,16 +171,18 @@ def play(page, outputs: Path) -> None:
 def explore(page, outputs: Path) -> None:
     data = open_dataset(DATA / f"smoke-v{VERSION}")
     stepper = demo_of(page, "polygons")
-    press(stepper, "polygons", "ArrowRight", 25)
+    press(stepper, "polygons", "ArrowRight", 24)
     objects = read_annotations(data.frames("val")[0]).polygons["objects"]
-    stepper.locator(".widget-html b").get_by_text(objects[24]["label"], exact=True).wait_for()
+    before, label = (objects[i]["label"] for i in (22, 23))
+    assert label != before
+    stepper.locator(".widget-html b", has_text=label).wait_for()
     keep(stepper, "polygons")
     browser = demo_of(page, "view")
     keep(browser, "dataset")
-    frames = data.frames(data.existing_splits()[0])
+    frames = data.frames("val")  # the notebook has chosen this split
     second = [frame for frame in frames if frame.group == min(frame.group for frame in frames)][1]
     press(browser, "frame", "ArrowRight")
-    browser.locator("code").get_by_text(second.stem, exact=True).wait_for()
+    browser.locator("code", has_text=second.stem).wait_for()
     browser.get_by_role("button", name="labels", exact=True).click()
     known = {("label", frame.stem): read_label(frame) for frame in frames}
     wait_for_labels(browser, data.classes, known, ("label", second.stem))

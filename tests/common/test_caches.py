@@ -62,28 +62,32 @@ def test_course_writes_nothing_outside(writable, write_notebook, tmp_path):
     )
 
 
-def test_caches_lie_in_the_project_or_in_the_temporary_folder(monkeypatch, tmp_path):
+@pytest.fixture
+def forget():
+    """Ask for the folder of caches again, in the test and after it."""
+    caches.folder.cache_clear()
+    yield caches.folder.cache_clear
+    caches.folder.cache_clear()
+
+
+def test_caches_lie_in_the_project_or_in_the_temporary_folder(forget, monkeypatch, tmp_path):
     monkeypatch.setattr(caches, "PROJECT", tmp_path)
     monkeypatch.setattr(caches.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
-    caches.folder.cache_clear()
     assert caches.folder() == tmp_path / ".cache"
     assert "NUMBA_CACHE_DIR" not in caches.settings()
-    caches.folder.cache_clear()
+    forget()
     monkeypatch.setattr(caches, "PROJECT", Path("/proc/read-only"))  # nobody can write there
     assert caches.folder() == tmp_path / "temporary" / f"street-scenes-{os.getuid()}"
     assert Path(caches.settings()["NUMBA_CACHE_DIR"]).is_relative_to(caches.folder())
-    caches.folder.cache_clear()
 
 
-def test_folder_of_caches_is_not_a_link_that_another_user_has_made(monkeypatch, tmp_path):
+def test_folder_of_caches_is_not_a_link_that_another_user_has_made(forget, monkeypatch, tmp_path):
     monkeypatch.setattr(caches, "PROJECT", Path("/proc/read-only"))
     monkeypatch.setattr(caches.tempfile, "gettempdir", lambda: str(tmp_path))
     (tmp_path / f"street-scenes-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "elsewhere").mkdir()
-    caches.folder.cache_clear()
     chosen = caches.folder()
-    caches.folder.cache_clear()
     assert chosen.name.startswith("street-scenes-") and not chosen.is_symlink()
     assert list((tmp_path / "elsewhere").iterdir()) == []
     chosen.rmdir()

@@ -157,8 +157,10 @@ def test_disabling_onednn_still_needs_the_flag(folder):
     config.disable_onednn()
     before = paddle.get_flags("FLAGS_use_mkldnn")
     paddle.set_flags({"FLAGS_use_mkldnn": True})  # as helpers.common.runtime does before Paddle is imported
-    predictor = inference.create_predictor(config)
-    paddle.set_flags(before)
+    try:
+        predictor = inference.create_predictor(config)
+    finally:
+        paddle.set_flags(before)
     handle = predictor.get_input_handle(predictor.get_input_names()[0])
     handle.copy_from_cpu(frames(128, 256))
     with pytest.raises(ValueError, match="onednn"):  # no error: remove _onednn_kernels from paddle_engine.py

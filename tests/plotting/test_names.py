@@ -11,13 +11,16 @@ from helpers.plotting import names
 
 @pytest.fixture(autouse=True)
 def forget():
-    families = plt.rcParams["font.family"]
-    with warnings.catch_warnings():
-        names._add_font.cache_clear()
-        names._ask_for.cache_clear()
+    """Start with the font of Matplotlib alone; a test before may have drawn names that needed another one."""
+    with plt.rc_context({"font.family": ["sans-serif"]}), warnings.catch_warnings():
+        _forget()
         yield
-    plt.rcParams["font.family"] = families
+    _forget()
+
+
+def _forget() -> None:
     names._add_font.cache_clear()
+    names._ask_for.cache_clear()
 
 
 def test_long_names_are_shortened_and_dollars_escaped():

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from helpers.datasets import Classes
+from helpers.datasets import IGNORE, Classes
 
 BUSY_MS = 120_000  # for an answer of a demo on a busy machine
-SAME = 0.97  # share of pixels; JPEG blurs the colours along edges, and two networks differ more
+SAME = 0.97  # share of pixels that are not ignored; JPEG blurs the colours along edges, and two networks differ more
 PIXELS = """picture => {
   const canvas = document.createElement("canvas");
   canvas.width = picture.naturalWidth; canvas.height = picture.naturalHeight;
@@ -78,7 +78,7 @@ def wait_for_labels(demo, classes: Classes, known: Mapping[tuple[str, str], np.n
     until = time.monotonic() + BUSY_MS / 1000
     while True:
         shown = shown_labels(demo, classes, known[wanted].shape)
-        same = {name: float((shown == labels).mean()) for name, labels in known.items()}
+        same = {name: float((shown == labels)[labels != IGNORE].mean()) for name, labels in known.items()}
         nearest = max(same, key=same.get)
         if nearest == wanted and same[nearest] >= SAME:
             return
