@@ -40,8 +40,7 @@ ALLOWED = {
     "helpers/datasets/png.py": {"cv2.imdecode"},
     # Pixels that the line above has encoded.
     "helpers/evaluation/corruptions.py": {"cv2.imdecode"},
-    # A picture that the generator has written, and frames of the benchmark, in a process without this project.
-    "helpers/minileaves/mistakes.py": {"cv2.imread"},
+    # Frames of the benchmark, in a process without this project.
     "scripts/plain_evaluation.py": {"cv2.imread"},
 }
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import cv2
 
+from helpers.datasets.pictures import read_picture, write_picture
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -49,8 +51,8 @@ def _forget(root: Path, frame: str) -> None:
 
 def _shrink(root: Path, frame: str) -> None:
     path = (root / frame).with_suffix(".png")
-    image = cv2.imread(str(path))
-    cv2.imwrite(str(path), cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    image = read_picture(path.read_bytes(), path.name)
+    write_picture(path, cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
 
 def _copy_to_another_plant(root: Path, frame: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from helpers.common.errors import CourseError
 from helpers.common.files import atomic_path, read_json, write_json
+from helpers.datasets.pictures import write_picture
 from helpers.minileaves import mistakes
 from helpers.minileaves.draw import Outline, new_plant, photograph
 
@@ -78,7 +78,7 @@ def generate(
 
 def _write(path: Path, image: np.ndarray, outlines: list[Outline]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(".png", image[..., ::-1])[1].tobytes())
+    write_picture(path, image)
     content = {
         "version": "5.4.1",  # of LabelMe's format
         "flags": {},
