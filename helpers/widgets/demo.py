@@ -40,11 +40,24 @@ function render({ model, el }) {
     }
   };
   model.on("change:on", show);
-  const timers = [0, 500, 2000].map((wait) => setTimeout(name, wait));  // the other widgets appear one by one
-  timers.push(setTimeout(show, 0));  // once it is part of the demo
+  const appearing = new MutationObserver(name);  // the other widgets appear one by one
+  let timer;
+  const start = () => {
+    if (!demo()) {
+      timer = setTimeout(start, 20);
+      return;
+    }
+    appearing.observe(demo(), { childList: true, subtree: true });
+    name();
+    show();
+  };
+  timer = setTimeout(start, 0);
   model.set("shown", model.get("shown") + 1);
   model.save_changes();
-  return () => timers.forEach(clearTimeout);
+  return () => {
+    clearTimeout(timer);
+    appearing.disconnect();
+  };
 }
 export default { render };
 """
