@@ -213,5 +213,8 @@ def test_every_run_of_the_shipped_reference_agrees_with_it():
             for name, entry in expected.items()
             if seed in entry.get("by_hardware", {}).get(hardware, {})
         }
+        ran = {name[:2] for name in trained}  # a run may be of some notebooks only
+        own = {name: entry for name, entry in expected.items() if name[:2] in ran}
+        numbers = trained | {name: value for name, value in counts.items() if name[:2] in ran}
         for machine in (hardware, "unknown"):
-            assert drifts(counts | trained, expected, machine, int(seed)) == []
+            assert drifts(numbers, own, machine, int(seed)) == []
