@@ -35,7 +35,7 @@ MAY_BE_LEFT_OUT = {
 
 def documented(text: str) -> set[str]:
     """Names of numbers in a text, such as `train.speedup.<network>`."""
-    return set(re.findall(rf"`((?:{'|'.join(PREFIXES)})\.[\w.<>]+)`", text))
+    return set(re.findall(rf"`((?:{'|'.join(PREFIXES)})\.(?!yaml`)[\w.<>]+)`", text))
 
 
 def docstring(part: str) -> str:
