@@ -59,6 +59,7 @@ class Notebook:
         self.seed = seed
         self.device = device
         self._dataset = None if self._brings_data(data_root) else self._find_data(data_root)
+        self._is_recorded = self._generates(data_root) or self._brings_data(data_root)
         folder = output_dir or output_folder(self.profile, None if self._generates(data_root) else self._dataset)
         self.output_dir = Path(folder).expanduser().resolve()
         self.output_dir.mkdir(parents=True, exist_ok=True)
@@ -170,6 +171,32 @@ class Notebook:
         kept = {name: value for name, value in _read_metrics(path).items() if not name.startswith(prefix)}
         write_json(path, dict(sorted({**kept, **metrics}.items())))
         return metrics
+
+    def recorded_difference(self, first: str, second: str = "") -> str:
+        """Return one line: `first` minus `second`, metrics of this notebook, in the recorded runs of several seeds.
+
+        Without `second`, `first` is a difference already. The runs are those in outputs/<profile>/reference.json, of
+        the hardware with most seeds. Runs of other data are not recorded, nor are those of every profile.
+        """
+        path = PROJECT / "outputs" / self.profile.name / "reference.json"
+        entries = read_json(path) if self._is_recorded and path.is_file() else {}
+        found: dict[str, dict[str, float]] = {}  # hardware -> seed -> difference
+        for hardware, runs in entries.get(f"{self.number}.{first}", {}).get("by_hardware", {}).items():
+            others = entries.get(f"{self.number}.{second}", {}).get("by_hardware", {}).get(hardware, {})
+            found[hardware] = {
+                seed: value - (others[seed] if second else 0)
+                for seed, value in sorted(runs.items(), key=lambda run: int(run[0]))
+                if seed in others or not second
+            }
+        hardware = max(found, key=lambda name: len(found[name]), default="")
+        runs = found.get(hardware, {})
+        if len(runs) < 2:
+            return f"no runs of several seeds are recorded for this data and profile {self.profile.name}"
+        values = list(runs.values())
+        return (
+            f"{', '.join(f'{value:+.3f}' for value in values)} (seeds {', '.join(runs)} on {hardware}); mean "
+            f"{sum(values) / len(values):+.3f}, above zero in {sum(value > 0 for value in values)} of {len(values)}"
+        )
 
 
 def output_folder(profile: Profile, data: Dataset | None) -> Path:

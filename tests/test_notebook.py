@@ -7,7 +7,7 @@ import pytest
 from tiny_cityscapes import write_set
 
 from helpers.common.errors import CourseError
-from helpers.common.files import PROJECT
+from helpers.common.files import PROJECT, write_json
 from helpers.datasets import Classes, open_dataset
 from helpers.notebook import Notebook, output_folder
 from helpers.profiles import load_profile
@@ -118,3 +118,27 @@ def test_data_of_another_kind_says_what_it_lacks(tmp_path, own_data, capsys):
     nb.use(replace(nb.dataset, classes=two, annotations=(), labels=nb.dataset.labels))
     assert not nb.has("the classes of Cityscapes") and not nb.has("instanceIds")
     assert "streets has other classes than Cityscapes" in capsys.readouterr().out
+
+
+def test_recorded_difference_is_that_of_the_reference(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.notebook.PROJECT", tmp_path)
+    entries = {
+        "06.miou.one": {"by_hardware": {"slow": {"0": 0.5, "10": 0.4, "2": 0.7}, "fast": {"0": 0.9}}},
+        "06.miou.two": {"by_hardware": {"slow": {"0": 0.6, "10": 0.2}, "fast": {"0": 0.8}}},
+        "06.gain": {"by_hardware": {"slow": {"0": 0.5, "2": -0.25}}},
+        "06.counted": {"value": 3},
+    }
+    write_json(tmp_path / "outputs" / "mini" / "reference.json", entries)
+    nb = Notebook("06", output_dir=str(tmp_path / "out"))
+    assert nb.recorded_difference("miou.one", "miou.two") == (
+        "-0.100, +0.200 (seeds 0, 10 on slow); mean +0.050, above zero in 1 of 2"
+    )
+    assert nb.recorded_difference("gain") == "+0.500, -0.250 (seeds 0, 2 on slow); mean +0.125, above zero in 1 of 2"
+    nothing = "no runs of several seeds are recorded for this data and profile mini"
+    assert nb.recorded_difference("counted") == nb.recorded_difference("unknown") == nothing
+
+
+def test_differences_of_other_data_are_not_recorded(tmp_path, own_data):
+    nb = Notebook("06", data_root=str(own_data), output_dir=str(tmp_path))
+    assert nb.recorded_difference("split.optimism").startswith("no runs")
+    assert Notebook("06", output_dir=str(tmp_path)).recorded_difference("split.optimism").startswith("+")
