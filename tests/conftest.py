@@ -1,4 +1,4 @@
-"""Shared by all tests: their order, and a fixture that writes tiny notebooks."""
+"""Shared by all tests: their order, their independence, and a fixture that writes tiny notebooks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from process_state import changes, process_state, seed
 
 import helpers  # noqa: F401  sets environment variables before Paddle is imported
 
@@ -18,6 +19,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest files first, so that parallel workers end together."""
     items.sort(key=lambda item: "notebooks" not in item.path.parts)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed before the fixtures of a test, those of its file included."""
+    seed()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_behind():
+    """Fail the file that leaves the process changed, instead of another one that runs after it."""
+    before = process_state()
+    yield
+    assert not (left := changes(before, process_state())), left
 
 
 @pytest.fixture
