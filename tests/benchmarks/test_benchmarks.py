@@ -16,6 +16,7 @@ from helpers.benchmarks.__main__ import PARTS, bench, full_name, main
 from helpers.common.errors import CourseError
 from helpers.common.files import PROJECT
 
+pytestmark = pytest.mark.timeout(900)  # all parts run in one fixture
 PREFIXES = {
     "data": "data",
     "deploy": "deployment",
